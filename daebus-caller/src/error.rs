@@ -1,0 +1,150 @@
+//! What can go wrong on the bus and in a call.
+
+use std::time::Duration;
+
+use crate::wire::{Fault, NameError, PayloadError};
+
+/// What went wrong between us and the bus.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum BusError {
+    /// The URL of the bus can't be used.
+    #[error("the bus URL {url:?} can't be used: {reason}")]
+    Url {
+        /// The URL, its password masked.
+        url: String,
+        /// What is wrong and what to write instead.
+        reason: String,
+    },
+    /// A channel's or service's name breaks the protocol's rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The value can't be written as JSON.
+    #[error("the message for {channel:?} can't be written as JSON: {reason}")]
+    Encode {
+        /// Where it was to go.
+        channel: String,
+        /// What serde says.
+        reason: String,
+    },
+    /// Nothing was sent: the bus is not connected.
+    #[error("the bus at {location} is away, nothing was sent; it reconnects by itself")]
+    Away {
+        /// The bus, its password masked.
+        location: String,
+    },
+    /// Nothing was sent: too much is waiting to be sent already.
+    #[error("too many messages wait to be sent to the bus at {location}; nothing was sent")]
+    Full {
+        /// The bus, its password masked.
+        location: String,
+    },
+    /// The connection broke or the server was silent after something was sent: it may or may not have arrived.
+    #[error("no answer from the bus at {location}, so the message may or may not have arrived: {reason}")]
+    Unknown {
+        /// The bus, its password masked.
+        location: String,
+        /// What the driver says.
+        reason: String,
+    },
+    /// The server answered with an error.
+    #[error("the bus at {location} refused: {reason}")]
+    Refused {
+        /// The bus, its password masked.
+        location: String,
+        /// The server's words.
+        reason: String,
+    },
+    /// The bus was closed, by us.
+    #[error("the bus is closed")]
+    Closed,
+}
+
+impl BusError {
+    /// Whether nothing was sent for sure, so that trying again can't do a thing twice.
+    pub fn is_not_sent(&self) -> bool {
+        !matches!(self, Self::Unknown { .. })
+    }
+}
+
+/// Why a call has no answer. `E` is the error of the action that was called.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError<E = Fault> {
+    /// The handler's own error. Untyped callers get the [`Fault`] itself.
+    #[error("{0}")]
+    Service(E),
+    /// Any other error reply: `unknown_action`, `internal`, `overloaded`, …
+    #[error("{0}")]
+    Fault(Fault),
+    /// Nobody listens on the service's channel; known at once.
+    #[error("no service {service:?} is on the bus: is it running, on this bus, and under this name?")]
+    NoService {
+        /// The service that was called.
+        service: String,
+    },
+    /// No answer within the time the caller gave.
+    #[error("{service}.{action} did not answer within {after:?}")]
+    Timeout {
+        /// The service that was called.
+        service: String,
+        /// The action that was called.
+        action: String,
+        /// How long the caller waited.
+        after: Duration,
+    },
+    /// The instance left with the call in flight, which it may or may not have run.
+    #[error("the instance {instance} left with the call in flight")]
+    InstanceLost {
+        /// The instance.
+        instance: String,
+    },
+    /// The bus failed.
+    #[error(transparent)]
+    Bus(BusError),
+    /// The answer doesn't fit the type that was asked for.
+    #[error("the answer of {service}.{action} can't be read: {source}")]
+    Decode {
+        /// The service that answered.
+        service: String,
+        /// The action that answered.
+        action: String,
+        /// The field and the reason.
+        source: PayloadError,
+    },
+    /// The request's payload can't be written as JSON; nothing was sent.
+    #[error("the payload for {service}.{action} can't be written as JSON: {reason}")]
+    Encode {
+        /// The service that was to be called.
+        service: String,
+        /// The action that was to be called.
+        action: String,
+        /// What serde says.
+        reason: String,
+    },
+    /// The caller was closed.
+    #[error("the caller is closed")]
+    Closed,
+}
+
+impl<E> From<BusError> for CallError<E> {
+    fn from(error: BusError) -> Self {
+        match error {
+            BusError::Closed => Self::Closed,
+            error => Self::Bus(error),
+        }
+    }
+}
+
+impl<E> CallError<E> {
+    /// Whether the action was not run for sure, so that calling again can't do a thing twice.
+    pub fn is_not_run(&self) -> bool {
+        use crate::wire::FaultCode::{Overloaded, ShuttingDown};
+        match self {
+            Self::Fault(fault) => matches!(fault.reserved_code(), Some(Overloaded | ShuttingDown)),
+            Self::NoService { .. } | Self::Encode { .. } => true,
+            Self::Bus(error) => error.is_not_sent(),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! Calling.
+
+pub mod contract;
+pub mod error;
+pub mod wire;
+
+pub use error::{BusError, CallError};
+pub use wire::Fault;

@@ -1,0 +1,242 @@
+//! JSON as it is found on the bus: UTF-8 or nearly, with Python's `NaN` at times.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A piece of valid JSON text, a slice of the message it came in.
+///
+/// Nothing is decoded, so what the sender wrote (the digits of a number, lone surrogates, the order of keys) survives.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RawJson(Bytes);
+
+impl RawJson {
+    /// Takes `part` out of `message` without copying it.
+    pub(crate) fn slice_of(message: &Bytes, part: &RawValue) -> Self {
+        Self(message.slice_ref(part.get().as_bytes()))
+    }
+
+    /// Writes a value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// When the value's `Serialize` fails, or a map in it has keys that aren't strings.
+    pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
+        serde_json::to_vec(value).map(|bytes| Self(bytes.into()))
+    }
+
+    /// `{}`, which is what an absent payload reads as.
+    pub fn empty_object() -> Self {
+        Self(Bytes::from_static(b"{}"))
+    }
+
+    pub(crate) fn from_text(text: String) -> Self {
+        Self(text.into())
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        // Only made from text; a broken invariant reads as `null` and not as a panic in somebody's daemon.
+        std::str::from_utf8(&self.0).unwrap_or("null")
+    }
+
+    /// The bytes of the text.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RawJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// A message that can't be read, in words for the log or the sender.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// Not UTF-8.
+    #[error("not UTF-8 (byte {at} is where it stops being text)")]
+    NotUtf8 {
+        /// How many leading bytes are good.
+        at: usize,
+    },
+    /// Not JSON, or not of the message's shape.
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// Runs `read` over a message as text; where that fails, once more with `NaN` and `Infinity` as null.
+///
+/// `read` is handed the text twice, as `Bytes` (to take slices of) and as `&str`.
+///
+/// # Errors
+///
+/// When the message isn't UTF-8, or `read` fails both times: the first failure is the one that is told.
+pub fn read_message<T>(
+    message: &Bytes,
+    read: impl Fn(&Bytes, &str) -> Result<T, serde_json::Error>,
+) -> Result<T, ReadError> {
+    let text =
+        std::str::from_utf8(message).map_err(|error| ReadError::NotUtf8 { at: error.valid_up_to() })?;
+    let error = match read(message, text) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    let Cow::Owned(repaired) = without_nan(text) else { return Err(error.into()) };
+    let repaired = Bytes::from(repaired);
+    let Ok(text) = std::str::from_utf8(&repaired) else { return Err(error.into()) };
+    read(&repaired, text).map_err(|_| error.into())
+}
+
+/// The text with the numbers that only Python writes replaced by `null`; borrowed when there are none.
+///
+/// `json.dumps` writes `NaN`, `Infinity` and `-Infinity`, which RFC 8259 doesn't know.
+pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
+    const WORDS: [&str; 3] = ["-Infinity", "Infinity", "NaN"];
+    let bytes = text.as_bytes();
+    let mut repaired = String::new();
+    let (mut copied, mut at, mut in_string) = (0, 0, false);
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'-' | b'I' | b'N' if !in_string => {
+                if let Some(word) = WORDS.iter().find(|word| bytes[at..].starts_with(word.as_bytes())) {
+                    repaired.push_str(&text[copied..at]);
+                    repaired.push_str("null");
+                    at += word.len();
+                    copied = at;
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    repaired.push_str(&text[copied..]);
+    Cow::Owned(repaired)
+}
+
+/// The fields of a JSON object, borrowed and undecoded. Of duplicate keys the last wins.
+pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'a> Fields<'a> {
+    pub(super) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text)
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// The field as text; `None` when it is absent or anything else.
+    pub(super) fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        self.get(name).and_then(read_text)
+    }
+
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                // The envelope of the Python package has five fields.
+                let mut fields = Vec::with_capacity(8);
+                while let Some((Text(key), value)) = map.next_entry()? {
+                    fields.push((key, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes.
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Str;
+
+        impl<'de> Visitor<'de> for Str {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Str)
+    }
+}
+
+/// A JSON string, borrowed where it has no escapes; `None` for anything else, lone surrogates included.
+pub(super) fn read_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
+}
+
+/// Writes a JSON object field by field, taking fields that are JSON already as they are.
+pub(super) struct ObjectWriter(String);
+
+impl ObjectWriter {
+    pub(super) fn new(capacity: usize) -> Self {
+        let mut text = String::with_capacity(capacity);
+        text.push('{');
+        Self(text)
+    }
+
+    /// Adds a field of text, numbers or such lists and maps of them as can't fail to serialize.
+    pub(super) fn field(self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
+        self.raw(name, &serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
+    }
+
+    /// Adds a field that is JSON text already.
+    pub(super) fn raw(mut self, name: &str, json: &str) -> Self {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&serde_json::to_string(name).unwrap_or_default());
+        self.0.push(':');
+        self.0.push_str(json);
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.len() == 1
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}

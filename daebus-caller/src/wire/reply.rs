@@ -1,0 +1,108 @@
+//! Replies: final ones and progress, as they are read and as they are written.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::fault::Fault;
+use super::json::{Fields, ObjectWriter, RawJson};
+
+/// What a reply says of its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Status {
+    /// Answered.
+    Success,
+    /// Not answered; the payload has the sentence.
+    Error,
+    /// Under way.
+    Progress,
+}
+
+/// A reply as it arrived, borrowed from the message.
+#[derive(Debug)]
+pub struct Reply<'a> {
+    /// Anything but `error` and `progress` reads as success, as in Python.
+    pub status: Status,
+    /// Absent reads as `None`.
+    pub payload: Option<&'a RawValue>,
+    /// The request that this answers; only text is an id of ours.
+    pub request_id: Option<Cow<'a, str>>,
+    /// Whether this is the last reply. Absent reads as true.
+    pub is_final: bool,
+    /// Extension: the instance that answered.
+    pub instance: Option<Cow<'a, str>>,
+}
+
+impl<'a> Reply<'a> {
+    /// Reads a reply, once.
+    ///
+    /// # Errors
+    ///
+    /// When `text` isn't a JSON object.
+    pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        let fields = Fields::read(text)?;
+        let status = match fields.text("status").as_deref() {
+            Some("error") => Status::Error,
+            Some("progress") => Status::Progress,
+            _ => Status::Success,
+        };
+        // Python takes any true value; only an explicit "no" makes a reply one of several.
+        let is_final = !matches!(fields.get("final").map(RawValue::get), Some("false" | "null" | "0"));
+        Ok(Self {
+            status,
+            payload: fields.get("payload"),
+            request_id: fields.text("request_id"),
+            is_final,
+            instance: fields.text("instance"),
+        })
+    }
+
+    /// The fault of an error reply; for a payload that has none, what there is in words.
+    pub fn fault(&self) -> Fault {
+        let payload = self.payload.map_or("{}", RawValue::get);
+        Fault::read(payload)
+    }
+}
+
+impl Status {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Error => "error",
+            Self::Progress => "progress",
+        }
+    }
+}
+
+/// A reply to be written; the order of fields is that of the Python package.
+#[derive(Debug)]
+pub struct ReplyWriter<'a> {
+    /// What the reply says.
+    pub status: Status,
+    /// The payload, already JSON; see [`encode`](super::encode).
+    pub payload: &'a RawJson,
+    /// The request's id, as it came. `None` is written as `null`, as Python does.
+    pub request_id: Option<&'a RawJson>,
+    /// Whether this is the last reply.
+    pub is_final: bool,
+    /// Extension: the instance that answers.
+    pub instance: &'a str,
+}
+
+impl ReplyWriter<'_> {
+    /// The reply as a message.
+    pub fn write(&self) -> Bytes {
+        let payload = self.payload.as_str();
+        ObjectWriter::new(payload.len() + 160)
+            .field("status", self.status.as_str())
+            .raw("payload", payload)
+            .raw("request_id", self.request_id.map_or("null", RawJson::as_str))
+            .field("final", &self.is_final)
+            .field("instance", self.instance)
+            .finish()
+            .into()
+    }
+}

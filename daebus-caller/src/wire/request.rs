@@ -1,0 +1,152 @@
+//! Requests: the envelope as it is read and as it is written.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::json::{Fields, ObjectWriter, RawJson, read_text};
+
+/// Headers of a request: `traceparent`, `tracestate`, and the application's own.
+pub type Headers = BTreeMap<String, String>;
+
+/// A request as it arrived, borrowed from the message.
+///
+/// Fields of an unexpected type read as absent and unknown fields are ignored; of duplicate keys the last wins.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    /// What to run. `None`: the message isn't a request and is ignored.
+    pub action: Option<Cow<'a, str>>,
+    /// The payload, the flat form already put together. `None`: absent, or a flat form without fields.
+    pub payload: Option<Cow<'a, RawValue>>,
+    /// Where the sender wants its reply.
+    pub reply_to: Option<Cow<'a, str>>,
+    /// Echoed as it came, whatever JSON it is. `null` reads as absent.
+    pub request_id: Option<&'a RawValue>,
+    /// The service that the sender meant; used for nothing but the fallback reply channel.
+    pub service: Option<Cow<'a, str>>,
+    /// Extension: headers.
+    pub headers: Headers,
+    /// Extension: what was left of the caller's budget when it sent this.
+    pub timeout: Option<Duration>,
+    /// Extension: what the caller's inbox understands, for example `batch`.
+    pub accepts: Vec<Cow<'a, str>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads a request, once.
+    ///
+    /// # Errors
+    ///
+    /// When `text` isn't a JSON object.
+    pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        let fields = Fields::read(text)?;
+        let mut request = Self {
+            action: fields.text("action"),
+            reply_to: fields.text("reply_to").filter(|channel| !channel.is_empty()),
+            request_id: fields.get("request_id").filter(|id| id.get() != "null"),
+            service: fields.text("service"),
+            ..Self::default()
+        };
+        if let Some(payload) = fields.get("payload") {
+            request.payload = Some(Cow::Borrowed(payload));
+            request.headers = fields.get("headers").map(read_headers).unwrap_or_default();
+            request.timeout = fields.get("timeout_ms").and_then(read_millis);
+            request.accepts = fields.get("accepts").map(read_words).unwrap_or_default();
+        } else {
+            request.payload = flat_payload(&fields).map(Cow::Owned);
+        }
+        Ok(request)
+    }
+
+    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
+    pub fn reply_channel(&self, own_name: &str) -> Option<Cow<'_, str>> {
+        match (&self.reply_to, self.request_id) {
+            (Some(channel), _) => Some(Cow::Borrowed(channel)),
+            (None, Some(_)) => {
+                let service = self.service.as_deref().filter(|name| !name.is_empty()).unwrap_or(own_name);
+                Some(Cow::Owned(format!("{service}.responses")))
+            }
+            (None, None) => None,
+        }
+    }
+}
+
+/// The payload of the flat form: the object's own fields, without those of the envelope.
+fn flat_payload(fields: &Fields<'_>) -> Option<Box<RawValue>> {
+    let addressed = fields.get("reply_to").is_some() && fields.get("request_id").is_some();
+    let of_envelope =
+        |name: &str| name == "action" || addressed && matches!(name, "reply_to" | "request_id" | "service");
+    let payload = fields
+        .iter()
+        .filter(|(name, _)| !of_envelope(name))
+        .fold(ObjectWriter::new(64), |object, (name, value)| object.raw(name, value.get()));
+    if payload.is_empty() { None } else { RawValue::from_string(payload.finish()).ok() }
+}
+
+fn read_headers(value: &RawValue) -> Headers {
+    let Ok(headers) = serde_json::from_str::<BTreeMap<String, &RawValue>>(value.get()) else {
+        return Headers::new();
+    };
+    headers.into_iter().filter_map(|(name, value)| Some((name, read_text(value)?.into_owned()))).collect()
+}
+
+fn read_millis(value: &RawValue) -> Option<Duration> {
+    let millis: f64 = serde_json::from_str(value.get()).ok()?;
+    // A day is beyond any call; a bound keeps later sums of instants from overflowing.
+    (millis >= 0.0).then(|| Duration::from_secs_f64((millis / 1000.0).min(86_400.0)))
+}
+
+fn read_words(value: &RawValue) -> Vec<Cow<'_, str>> {
+    let words: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+    words.into_iter().filter_map(read_text).collect()
+}
+
+/// A request to be written; the order of fields is that of the Python package.
+#[derive(Debug)]
+pub struct RequestWriter<'a> {
+    /// What to run.
+    pub action: &'a str,
+    /// The payload, already JSON; see [`encode_payload`](super::encode_payload).
+    pub payload: &'a RawJson,
+    /// Where the reply goes. `None` with no `request_id`: one-way.
+    pub reply_to: Option<&'a str>,
+    /// The id that the reply will carry.
+    pub request_id: Option<&'a str>,
+    /// The service that is meant.
+    pub service: &'a str,
+    /// Extension: headers, left out when empty.
+    pub headers: &'a Headers,
+    /// Extension: what is left of the budget; written in whole milliseconds.
+    pub timeout: Option<Duration>,
+    /// Extension: what the inbox understands, left out when empty.
+    pub accepts: &'a [&'a str],
+}
+
+impl RequestWriter<'_> {
+    /// The request as a message.
+    pub fn write(&self) -> Bytes {
+        let payload = self.payload.as_str();
+        let mut object =
+            ObjectWriter::new(payload.len() + 256).field("action", self.action).raw("payload", payload);
+        if let Some(reply_to) = self.reply_to {
+            object = object.field("reply_to", reply_to);
+        }
+        if let Some(request_id) = self.request_id {
+            object = object.field("request_id", request_id);
+        }
+        object = object.field("service", self.service);
+        if !self.headers.is_empty() {
+            object = object.field("headers", self.headers);
+        }
+        if let Some(timeout) = self.timeout {
+            object = object.field("timeout_ms", &u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX));
+        }
+        if !self.accepts.is_empty() {
+            object = object.field("accepts", self.accepts);
+        }
+        object.finish().into()
+    }
+}

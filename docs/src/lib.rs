@@ -1,0 +1,1 @@
+//! The book, its code compiled and run.
