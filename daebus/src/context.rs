@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
+use daebus_caller::wire::{reply_channel, Fault, Headers, RawJson, ServiceName};
 use daebus_caller::{BoxError, Link};
 
 use crate::extensions::Extensions;
@@ -71,6 +71,13 @@ pub(crate) struct Envelope {
     pub(crate) reply_to: Option<String>,
     pub(crate) service: Option<String>,
     pub(crate) headers: Headers,
+}
+
+impl Envelope {
+    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
+    pub(crate) fn reply_channel(&self, own_name: &str) -> Option<String> {
+        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), self.service.as_deref(), own_name)
+    }
 }
 
 impl Context {

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::context::Context;
@@ -23,6 +25,10 @@ impl Source {
     /// A function's name, its module, and its position.
     pub const fn new(function: &'static str, module: &'static str, file: &'static str, line: u32) -> Self {
         Self { function, module, file, line }
+    }
+
+    pub(crate) fn function(&self) -> &'static str {
+        self.function
     }
 }
 
@@ -72,6 +78,8 @@ pub struct Endpoint {
     pub(crate) concurrency: Option<usize>,
     pub(crate) idempotent: bool,
     pub(crate) doc: &'static str,
+    /// How many run or wait to run.
+    pub(crate) in_flight: InFlight,
 }
 
 impl Endpoint {
@@ -125,6 +133,7 @@ impl Endpoint {
             concurrency: None,
             idempotent: false,
             doc: "",
+            in_flight: InFlight::default(),
         }
     }
 
@@ -169,5 +178,31 @@ impl Endpoint {
             self.run = layers.iter().fold(self.run, |run, layer| layer.apply(run));
         }
         self
+    }
+}
+
+/// How many runs of one handler are in flight.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    /// One more, until the guard is dropped.
+    pub(crate) fn enter(&self) -> InFlightGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        InFlightGuard(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One run of a handler.
+#[derive(Debug)]
+pub(crate) struct InFlightGuard(InFlight);
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use daebus_caller::wire::Channel;
 use tokio::sync::Semaphore;
 
 use crate::blueprint::Blueprint;
-use crate::endpoint::{Endpoint, Reach};
+use crate::endpoint::{Endpoint, Reach, Source};
 use crate::layer::AnyLayer;
 use crate::state::States;
 
@@ -19,7 +18,6 @@ pub(crate) struct Action {
     pub(crate) endpoint: Endpoint,
     /// Its own limit, beside the service's.
     pub(crate) limit: Option<Arc<Semaphore>>,
-    pub(crate) timeout: Option<Duration>,
 }
 
 /// Every handler of an application.
@@ -84,8 +82,7 @@ impl Registry {
             ));
         }
         let limit = endpoint.concurrency.map(|at_once| Arc::new(Semaphore::new(at_once.max(1))));
-        let timeout = endpoint.timeout;
-        self.actions.insert(name, Arc::new(Action { name, endpoint, limit, timeout }));
+        self.actions.insert(name, Arc::new(Action { name, endpoint, limit }));
         Ok(())
     }
 
@@ -97,6 +94,13 @@ impl Registry {
     /// Whether requests can reach anything here at all.
     pub(crate) fn has_actions(&self) -> bool {
         !self.actions.is_empty()
+    }
+
+    /// Which handlers run, and how many of each.
+    pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
+        self.endpoints()
+            .map(|endpoint| (endpoint.source, endpoint.in_flight.count()))
+            .filter(|(_, count)| *count > 0)
     }
 
     /// Everything mounted, for the start-up lines.

@@ -14,4 +14,4 @@ pub use json::{RawJson, ReadError, read_message};
 pub use name::{Channel, NameError, ServiceName};
 pub use payload::{PayloadError, decode_answer, decode_message, decode_payload, encode, encode_payload};
 pub use reply::{Reply, ReplyWriter, Status};
-pub use request::{Headers, Request, RequestWriter};
+pub use request::{Headers, Request, RequestWriter, reply_channel};

@@ -8,24 +8,40 @@ use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Subscriptio
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, ReadError, Request, read_message};
 use serde_json::value::RawValue;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::running::{Key, Running};
+use super::guard::Turn;
 use super::{Limits, first_bytes, run_guarded};
 use crate::context::{Context, Core, Envelope};
+use crate::endpoint::InFlightGuard;
 use crate::registry::{Action, Registry};
 use crate::reply::Replier;
+use crate::workers::Workers;
 
 /// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
 const REFUSALS: usize = 1024;
 
-/// Answers the requests on one channel.
+/// Answers the requests on the service's channel.
 #[derive(Clone)]
 pub(crate) struct Actions(Arc<Inner>);
+
+/// The way in: ends when it is left.
+pub(crate) struct Intake {
+    subscription: Subscription,
+    queue: Arc<Queue>,
+}
+
+impl Intake {
+    /// Leaves the channel. What waits already is still handled.
+    pub(crate) fn leave(self) {
+        drop(self.subscription);
+        self.queue.close();
+    }
+}
 
 struct Inner {
     core: Arc<Core>,
@@ -38,11 +54,11 @@ struct Inner {
     refusals: Arc<Semaphore>,
     running: Running,
     draining: CancellationToken,
-    tasks: TaskTracker,
+    workers: Workers,
 }
 
 impl Actions {
-    pub(crate) fn new(core: Arc<Core>, registry: Arc<Registry>, limits: Limits, tasks: TaskTracker) -> Self {
+    pub(crate) fn new(core: Arc<Core>, registry: Arc<Registry>, limits: Limits, workers: Workers) -> Self {
         Self(Arc::new(Inner {
             core,
             registry,
@@ -52,12 +68,12 @@ impl Actions {
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             running: Running::default(),
             draining: CancellationToken::new(),
-            tasks,
+            workers,
         }))
     }
 
-    /// Subscribes to the service's channel, confirmed, and serves it until the subscription is dropped.
-    pub(crate) async fn subscribe(&self) -> Result<Subscription, daebus_caller::BusError> {
+    /// Subscribes to the service's channel, confirmed, and serves it until the intake is left.
+    pub(crate) async fn subscribe(&self) -> Result<Intake, daebus_caller::BusError> {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
@@ -65,9 +81,9 @@ impl Actions {
         };
         let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
         let topic = Topic::Channel(core.service.shared());
-        let subscription = core.bus.subscribe(topic, queue).await?;
-        tokio::spawn(self.clone().serve(receiver));
-        Ok(subscription)
+        let subscription = core.bus.subscribe(topic, queue.clone()).await?;
+        self.0.workers.spawn(self.clone().serve(receiver));
+        Ok(Intake { subscription, queue })
     }
 
     /// From now on requests are answered with `shutting_down`.
@@ -104,7 +120,7 @@ impl Actions {
             self.cancel(envelope.payload.as_ref());
             return;
         }
-        let refused = refused.or_else(|| inner.draining.is_cancelled().then_some(FaultCode::ShuttingDown));
+        let refused = if inner.draining.is_cancelled() { Some(FaultCode::ShuttingDown) } else { refused };
         if let Some(code) = refused {
             return self.refuse_not_run(envelope, code);
         }
@@ -120,8 +136,10 @@ impl Actions {
         let Ok(place) = Arc::clone(&inner.admitted).try_acquire_owned() else {
             return self.refuse_not_run(envelope, FaultCode::Overloaded);
         };
-        let own = timeout.unwrap_or(action.timeout.unwrap_or(inner.limits.timeout));
-        let deadline = Deadline::at(received + own.min(action.timeout.unwrap_or(own)));
+        let own = action.endpoint.timeout;
+        let budget = timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
+        let deadline = Deadline::at(received + budget);
+        let in_flight = action.endpoint.in_flight.enter();
         let entry = inner.running.enter(key_of(&envelope));
         let this = self.clone();
         let span = info_span!(
@@ -134,11 +152,11 @@ impl Actions {
             tokio::select! {
                 biased;
                 () = entry.cancelled() => this.cancelled(envelope).await,
-                () = this.run(action, envelope.clone(), deadline) => {}
+                () = this.run(action, envelope.clone(), deadline, in_flight) => {}
             }
             drop(place);
         };
-        inner.tasks.spawn(request.instrument(span));
+        inner.workers.spawn(request.instrument(span));
     }
 
     /// Reads the envelope, once. `Ok(None)`: not a request, and nothing to say about it.
@@ -151,7 +169,7 @@ impl Actions {
             let slice = |json: &RawValue| RawJson::slice_of(text, json);
             Arc::new(Envelope {
                 channel: message.channel.clone(),
-                raw: RawJson::of_message(text),
+                raw: RawJson::whole(text),
                 payload: request.payload.as_ref().map(|payload| match payload {
                     Cow::Borrowed(json) => slice(json),
                     Cow::Owned(json) => RawJson::of_value(json),
@@ -184,7 +202,13 @@ impl Actions {
         }
     }
 
-    async fn run(&self, action: Arc<Action>, envelope: Arc<Envelope>, deadline: Deadline) {
+    async fn run(
+        &self,
+        action: Arc<Action>,
+        envelope: Arc<Envelope>,
+        deadline: Deadline,
+        in_flight: InFlightGuard,
+    ) {
         let inner = &self.0;
         let replier = self.replier(&envelope);
         let cx = Context::new(Arc::clone(&inner.core), action.name).with_message(envelope, deadline);
@@ -192,9 +216,11 @@ impl Actions {
             Some(replier) => cx.with_replier(Arc::clone(replier)),
             None => cx,
         };
-        let outcome = tokio::time::timeout_at(deadline.instant(), self.turn(&action)).await;
-        let outcome = match outcome {
-            Ok(permits) => run_guarded(deadline, permits, action.endpoint.run.clone().run(cx)).await,
+        let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
+            Ok(places) => {
+                let turn = Turn { places, in_flight: Some(in_flight) };
+                run_guarded(deadline, turn, action.endpoint.run.clone().run(cx)).await
+            }
             Err(_) => Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came").into()),
         };
         if let Err(failure) = &outcome {
@@ -212,14 +238,14 @@ impl Actions {
     }
 
     /// Waits for a place to run in: the action's own first, so that a slow action's line holds up nobody else.
-    async fn turn(&self, action: &Action) -> super::guard::Permits {
+    async fn places(&self, action: &Action) -> Vec<OwnedSemaphorePermit> {
         let limits = action.limit.iter().chain([&self.0.turns]).cloned();
-        let mut permits = Vec::with_capacity(2);
+        let mut places = Vec::with_capacity(2);
         for limit in limits {
-            // Neither is ever closed.
-            permits.extend(limit.acquire_owned().await);
+            // Neither is ever closed, so each gives a place.
+            places.extend(limit.acquire_owned().await);
         }
-        Arc::new(permits)
+        places
     }
 
     fn cancel(&self, payload: Option<&RawJson>) {
@@ -275,7 +301,7 @@ impl Actions {
     fn spawn_refusal(&self, refusal: impl Future<Output = ()> + Send + 'static) {
         match Arc::clone(&self.0.refusals).try_acquire_owned() {
             Ok(permit) => {
-                self.0.tasks.spawn(async move {
+                self.0.workers.spawn(async move {
                     refusal.await;
                     drop(permit);
                 });

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use daebus_caller::deadline::{self, Deadline};
 use daebus_caller::wire::{Fault, FaultCode};
@@ -10,23 +10,36 @@ use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::context::Failure;
+use crate::endpoint::{InFlight, InFlightGuard};
 use crate::handler::Outcome;
 
-/// The places that a running handler takes: the service's, and the action's own if it has a limit.
-pub(crate) type Permits = Arc<Vec<OwnedSemaphorePermit>>;
+/// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    pub(crate) places: Vec<OwnedSemaphorePermit>,
+    pub(crate) in_flight: Option<InFlightGuard>,
+}
+
+/// Plain `fn` handlers that run in this process, whichever service's they are.
+static BLOCKING: LazyLock<InFlight> = LazyLock::new(InFlight::default);
+
+/// How many plain `fn` handlers run: threads that can't be stopped from outside.
+pub(crate) fn blocking_in_flight() -> usize {
+    BLOCKING.count()
+}
 
 tokio::task_local! {
-    static PERMITS: Permits;
+    static TURN: Arc<Turn>;
 }
 
 /// Runs a handler within its time. A panic becomes a failure; calls that the handler makes inherit the deadline.
 pub(crate) async fn run_guarded(
     deadline: Deadline,
-    permits: Permits,
+    turn: Turn,
     handler: impl Future<Output = Outcome>,
 ) -> Outcome {
     let handler = AssertUnwindSafe(handler).catch_unwind();
-    let handler = PERMITS.scope(permits, deadline::scope(deadline, handler));
+    let handler = TURN.scope(Arc::new(turn), deadline::scope(deadline, handler));
     match tokio::time::timeout_at(deadline.instant(), handler).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Failure::internal(format!("the handler panicked: {}", words(&*panic)))),
@@ -38,11 +51,12 @@ pub(crate) async fn run_guarded(
 ///
 /// A thread can't be stopped from outside: when the handler's time is over its answer is dropped, but its places stay
 /// taken until it returns.
-pub(crate) async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
-    let permits = PERMITS.try_with(Arc::clone).unwrap_or_default();
+pub async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
+    let turn = TURN.try_with(Arc::clone).unwrap_or_default();
     let deadline = deadline::current();
     let task = tokio::task::spawn_blocking(move || {
-        let _permits = permits;
+        let _turn = turn;
+        let _running = BLOCKING.enter();
         match deadline {
             Some(deadline) => deadline::sync_scope(deadline, function),
             None => function(),

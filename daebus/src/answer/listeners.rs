@@ -4,28 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Subscription, Topic};
+use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{RawJson, Request, read_message};
+use daebus_caller::wire::{FaultCode, RawJson, Request, read_message};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
-use tokio_util::task::TaskTracker;
 use tracing::{Instrument, error, info_span, warn};
 
+use super::actions::Intake;
+use super::guard::Turn;
 use super::{Limits, first_bytes, run_guarded};
 use crate::context::{Context, Core, Envelope};
 use crate::endpoint::Endpoint;
+use crate::workers::Workers;
 
-/// Subscribes one listener, confirmed, and runs it until the subscription is dropped and its queue is empty.
+/// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty.
 pub(crate) async fn listen(
     core: Arc<Core>,
     topic: &'static str,
     endpoint: Endpoint,
     limits: Limits,
-    tasks: TaskTracker,
-) -> Result<Subscription, daebus_caller::BusError> {
+    workers: Workers,
+) -> Result<Intake, daebus_caller::BusError> {
     let (queue, receiver) = Queue::drop_oldest(QueueLimits::default());
-    let subscription = core.bus.subscribe(Topic::parse(topic), queue).await?;
+    let subscription = core.bus.subscribe(Topic::parse(topic), queue.clone()).await?;
     let listener = Listener {
         core,
         topic,
@@ -33,8 +35,8 @@ pub(crate) async fn listen(
         message_bytes: limits.message_bytes,
         endpoint: Arc::new(endpoint),
     };
-    tasks.spawn(listener.serve(receiver, tasks.clone()));
-    Ok(subscription)
+    workers.spawn(listener.serve(receiver, workers.clone()));
+    Ok(Intake { subscription, queue })
 }
 
 #[derive(Clone)]
@@ -47,7 +49,7 @@ struct Listener {
 }
 
 impl Listener {
-    async fn serve(self, mut receiver: QueueReceiver, tasks: TaskTracker) {
+    async fn serve(self, mut receiver: QueueReceiver, workers: Workers) {
         let at_once = self.endpoint.concurrency.unwrap_or(1).max(1);
         let turns = Arc::new(Semaphore::new(at_once));
         while let Some(message) = receiver.recv().await {
@@ -55,11 +57,12 @@ impl Listener {
             let span = info_span!("listen", service = self.core.service.as_str(), channel = &*message.channel);
             // Never closed.
             let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-            let run = self.clone().run(envelope, Arc::new(vec![turn])).instrument(span);
+            let turn = Turn { places: vec![turn], in_flight: Some(self.endpoint.in_flight.enter()) };
+            let run = self.clone().run(envelope, turn).instrument(span);
             if at_once == 1 {
                 run.await;
             } else {
-                tasks.spawn(run);
+                workers.spawn(run);
             }
         }
     }
@@ -83,8 +86,8 @@ impl Listener {
         let request = Request::read(json).unwrap_or_default();
         Envelope {
             channel: message.channel.clone(),
-            raw: RawJson::of_message(text),
-            payload: Some(RawJson::of_message(text)),
+            raw: RawJson::whole(text),
+            payload: Some(RawJson::whole(text)),
             action: request.action.map(std::borrow::Cow::into_owned),
             request_id: request.request_id.map(|id| RawJson::slice_of(text, id)),
             reply_to: request.reply_to.map(std::borrow::Cow::into_owned),
@@ -93,12 +96,16 @@ impl Listener {
         }
     }
 
-    async fn run(self, envelope: Arc<Envelope>, turn: super::guard::Permits) {
+    async fn run(self, envelope: Arc<Envelope>, turn: Turn) {
         let deadline = Deadline::at(Instant::now() + self.timeout);
-        let cx = Context::new(Arc::clone(&self.core), self.topic).with_message(envelope, deadline);
-        let outcome = run_guarded(deadline, turn, self.endpoint.run.clone().run(cx)).await;
-        if let Err(failure) = outcome {
-            error!(handler = %self.endpoint.source, error = %failure, "the listener failed");
+        let cx = Context::new(Arc::clone(&self.core), self.topic).with_message(envelope.clone(), deadline);
+        let handler = self.endpoint.source;
+        let Err(failure) = run_guarded(deadline, turn, self.endpoint.run.clone().run(cx)).await else { return };
+        if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) {
+            let begins = first_bytes(envelope.raw.as_bytes());
+            warn!(%handler, error = %failure, begins, "a message that the listener can't read; it is dropped");
+        } else {
+            error!(%handler, error = %failure, "the listener failed");
         }
     }
 }

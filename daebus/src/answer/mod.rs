@@ -9,10 +9,10 @@ mod running;
 
 use std::time::Duration;
 
-pub(crate) use actions::Actions;
-pub(crate) use guard::run_guarded;
+pub(crate) use actions::{Actions, Intake};
+pub use guard::blocking;
+pub(crate) use guard::{Turn, blocking_in_flight, run_guarded};
 pub(crate) use listeners::listen;
-pub(crate) use guard::blocking;
 
 /// How much a service takes on; every limit has a builder method of [`Daebus`](crate::Daebus).
 #[derive(Debug, Clone, Copy)]

@@ -12,6 +12,10 @@ pub struct Callers {
 }
 
 impl Callers {
+    pub(crate) fn new(link: Link) -> Self {
+        Self { link }
+    }
+
     /// A caller of another service. What is left of this request's time is handed on to the calls it makes.
     ///
     /// A name that breaks the rules is told by the first call, as [`NoService`](crate::CallError::NoService) would be.
