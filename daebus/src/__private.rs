@@ -17,3 +17,15 @@ pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub async fn extract<K, T: Extract<K>>(cx: &mut Context) -> Result<T, Failure> {
     T::extract(cx).await
 }
+
+/// Where a function stands; the attributes give its name and the compiler the rest.
+pub const fn source(
+    function: &'static str,
+    module: &'static str,
+    file: &'static str,
+    line: u32,
+    column: u32,
+) -> Source {
+    let _ = column;
+    Source::new(function, module, file, line)
+}

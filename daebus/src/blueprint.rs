@@ -1,11 +1,11 @@
 //! A group of handlers that an application mounts.
 
 use std::any::type_name;
-use std::future::Future;
 use std::panic::Location;
 
 use daebus_caller::BoxError;
 use daebus_caller::wire::RawJson;
+use futures_util::future::BoxFuture;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -124,11 +124,8 @@ pub trait Mount {
 
 fn calling<K, Args, H: Handler<K, Args>>(
     handler: H,
-) -> impl Fn(Context) -> std::pin::Pin<Box<dyn Future<Output = Outcome> + Send>> + Clone + Send + Sync + 'static {
-    move |cx| {
-        let handler = handler.clone();
-        Box::pin(handler.call(cx))
-    }
+) -> impl Fn(Context) -> BoxFuture<'static, Outcome> + Clone + Send + Sync + 'static {
+    move |cx| handler.clone().call(cx)
 }
 
 fn needing(mut endpoint: Endpoint, needs: fn(&mut Needs)) -> Endpoint {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{reply_channel, Fault, Headers, RawJson, ServiceName};
+use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
 use daebus_caller::{BoxError, Link};
 
+use crate::envelope::Envelope;
 use crate::extensions::Extensions;
 use crate::reply::Replier;
 use crate::shutdown::Shutdown;
@@ -59,30 +60,16 @@ pub struct Context {
     extensions: Extensions,
 }
 
-/// A message and what its envelope said, owned; the pieces are slices of the message.
-#[derive(Debug)]
-pub(crate) struct Envelope {
-    pub(crate) channel: Arc<str>,
-    pub(crate) raw: RawJson,
-    /// `None`: absent.
-    pub(crate) payload: Option<RawJson>,
-    pub(crate) action: Option<String>,
-    pub(crate) request_id: Option<RawJson>,
-    pub(crate) reply_to: Option<String>,
-    pub(crate) service: Option<String>,
-    pub(crate) headers: Headers,
-}
-
-impl Envelope {
-    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
-    pub(crate) fn reply_channel(&self, own_name: &str) -> Option<String> {
-        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), self.service.as_deref(), own_name)
-    }
-}
-
 impl Context {
     pub(crate) fn new(core: Arc<Core>, handler: &'static str) -> Self {
-        Self { core, handler, message: None, replier: None, deadline: None, extensions: Extensions::default() }
+        Self {
+            core,
+            handler,
+            message: None,
+            replier: None,
+            deadline: None,
+            extensions: Extensions::default(),
+        }
     }
 
     pub(crate) fn with_message(mut self, message: Arc<Envelope>, deadline: Deadline) -> Self {
@@ -135,7 +122,10 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("service", &self.service()).field("handler", &self.handler).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("service", &self.service())
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use daebus_caller::contract::IntoFault;
@@ -68,7 +69,7 @@ pub trait Handler<K, Args>: Clone + Send + Sync + 'static {
     fn needs(needs: &mut Needs);
 
     /// Extracts the arguments and calls the function.
-    fn call(self, cx: Context) -> impl Future<Output = Outcome> + Send;
+    fn call(self, cx: Context) -> BoxFuture<'static, Outcome>;
 }
 
 macro_rules! impl_handler {
@@ -77,18 +78,20 @@ macro_rules! impl_handler {
         impl<K, F, Fut, R, $($arg),*> Handler<K, ($($arg,)*)> for F
         where
             F: Fn($($arg),*) -> Fut + Clone + Send + Sync + 'static,
-            Fut: Future<Output = R> + Send,
+            Fut: Future<Output = R> + Send + 'static,
             R: IntoOutcome,
-            $($arg: Extract<K> + Send,)*
+            $($arg: Extract<K> + Send + 'static,)*
         {
             fn needs(needs: &mut Needs) {
                 $($arg::needs(needs);)*
             }
 
-            async fn call(self, mut cx: Context) -> Outcome {
-                $(let $arg = $arg::extract(&mut cx).await?;)*
-                drop(cx);
-                self($($arg),*).await.into_outcome()
+            fn call(self, mut cx: Context) -> BoxFuture<'static, Outcome> {
+                Box::pin(async move {
+                    $(let $arg = $arg::extract(&mut cx).await?;)*
+                    drop(cx);
+                    self($($arg),*).await.into_outcome()
+                })
             }
         }
     };
@@ -122,6 +125,8 @@ pub trait ViaResult {
     fn reply(&mut self) -> Outcome;
 }
 
+// The nesting is the mechanism: what has one `&mut` less is looked up one step later.
+#[allow(clippy::mut_mut)]
 impl<T: Serialize, E: IntoFault> ViaResult for &mut &mut Ret<Result<T, E>> {
     fn reply(&mut self) -> Outcome {
         self.take()?.into_outcome()

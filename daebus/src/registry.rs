@@ -44,7 +44,9 @@ impl Registry {
         let mut mistakes: Vec<String> = states
             .doubled()
             .iter()
-            .map(|name| format!("state of type {name} was put in twice; wrap one of the two in a type of its own"))
+            .map(|name| {
+                format!("state of type {name} was put in twice; wrap one of the two in a type of its own")
+            })
             .collect();
         for endpoint in blueprints.into_iter().flat_map(Blueprint::into_endpoints) {
             mistakes.extend(missing_state(&endpoint, states));
@@ -118,7 +120,9 @@ fn missing_state(endpoint: &Endpoint, states: &States) -> Vec<String> {
         .map(|need| {
             let name = need.type_name;
             let source = endpoint.source;
-            format!("{source} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app")
+            format!(
+                "{source} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
+            )
         })
         .collect()
 }

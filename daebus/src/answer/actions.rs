@@ -1,23 +1,23 @@
 //! Requests on the service's channel: taken in, run, answered.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Subscription, Topic};
+use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, RawJson, ReadError, Request, read_message};
+use daebus_caller::wire::{Fault, FaultCode, RawJson};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info_span, warn};
 
-use super::running::{Key, Running};
 use super::guard::Turn;
+use super::intake::Intake;
+use super::running::{Key, Running};
 use super::{Limits, first_bytes, run_guarded};
-use crate::context::{Context, Core, Envelope};
+use crate::context::{Context, Core};
 use crate::endpoint::InFlightGuard;
+use crate::envelope::{Envelope, Unreadable};
 use crate::registry::{Action, Registry};
 use crate::reply::Replier;
 use crate::workers::Workers;
@@ -28,20 +28,6 @@ const REFUSALS: usize = 1024;
 /// Answers the requests on the service's channel.
 #[derive(Clone)]
 pub(crate) struct Actions(Arc<Inner>);
-
-/// The way in: ends when it is left.
-pub(crate) struct Intake {
-    subscription: Subscription,
-    queue: Arc<Queue>,
-}
-
-impl Intake {
-    /// Leaves the channel. What waits already is still handled.
-    pub(crate) fn leave(self) {
-        drop(self.subscription);
-        self.queue.close();
-    }
-}
 
 struct Inner {
     core: Arc<Core>,
@@ -80,10 +66,9 @@ impl Actions {
             move |message: Message| this.admit(&message, Some(FaultCode::Overloaded))
         };
         let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
-        let topic = Topic::Channel(core.service.shared());
-        let subscription = core.bus.subscribe(topic, queue.clone()).await?;
+        let intake = Intake::open(&*core.bus, Topic::Channel(core.service.shared()), queue).await?;
         self.0.workers.spawn(self.clone().serve(receiver));
-        Ok(Intake { subscription, queue })
+        Ok(intake)
     }
 
     /// From now on requests are answered with `shutting_down`.
@@ -101,21 +86,23 @@ impl Actions {
     fn admit(&self, message: &Message, refused: Option<FaultCode>) {
         let inner = &self.0;
         let received = Instant::now();
-        let (envelope, timeout) = match self.read(message) {
-            Ok(Some(read)) => read,
-            Ok(None) => return,
-            Err((error, envelope)) => {
+        let envelope = match Envelope::of_request(message) {
+            Ok(envelope) => Arc::new(envelope),
+            Err(Unreadable { error, envelope }) => {
                 let channel = &*message.channel;
                 let begins = first_bytes(&message.payload);
                 warn!(channel, %error, begins, "a message that can't be read; it is dropped");
                 if let Some(envelope) = envelope {
                     let fault = format!("the message can't be read: {error}");
-                    self.refuse(envelope, Fault::reserved(FaultCode::InvalidPayload, fault));
+                    self.refuse(Arc::from(envelope), Fault::reserved(FaultCode::InvalidPayload, fault));
                 }
                 return;
             }
         };
-        let action = envelope.action.as_deref().unwrap_or_default();
+        let Some(action) = envelope.action.as_deref() else {
+            debug!(channel = &*message.channel, "a message without an action; it is ignored");
+            return;
+        };
         if action == "$cancel" {
             self.cancel(envelope.payload.as_ref());
             return;
@@ -126,7 +113,10 @@ impl Actions {
         }
         if message.payload.len() > inner.limits.message_bytes {
             let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);
-            warn!(channel = &*message.channel, action, bytes, limit, "a message over the size limit; it is not run");
+            warn!(
+                channel = &*message.channel,
+                action, bytes, limit, "a message over the size limit; it is not run"
+            );
             let fault = format!("the message has {bytes} bytes, and this service takes {limit}");
             return self.refuse(envelope, Fault::reserved(FaultCode::InvalidPayload, fault));
         }
@@ -137,7 +127,7 @@ impl Actions {
             return self.refuse_not_run(envelope, FaultCode::Overloaded);
         };
         let own = action.endpoint.timeout;
-        let budget = timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
+        let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         let deadline = Deadline::at(received + budget);
         let in_flight = action.endpoint.in_flight.enter();
         let entry = inner.running.enter(key_of(&envelope));
@@ -159,49 +149,6 @@ impl Actions {
         inner.workers.spawn(request.instrument(span));
     }
 
-    /// Reads the envelope, once. `Ok(None)`: not a request, and nothing to say about it.
-    #[allow(clippy::type_complexity)]
-    fn read(
-        &self,
-        message: &Message,
-    ) -> Result<Option<(Arc<Envelope>, Option<std::time::Duration>)>, (ReadError, Option<Arc<Envelope>>)> {
-        let owned = |text: &Bytes, request: &Request<'_>| {
-            let slice = |json: &RawValue| RawJson::slice_of(text, json);
-            Arc::new(Envelope {
-                channel: message.channel.clone(),
-                raw: RawJson::whole(text),
-                payload: request.payload.as_ref().map(|payload| match payload {
-                    Cow::Borrowed(json) => slice(json),
-                    Cow::Owned(json) => RawJson::of_value(json),
-                }),
-                action: request.action.as_deref().map(str::to_owned),
-                request_id: request.request_id.map(slice),
-                reply_to: request.reply_to.as_deref().map(str::to_owned),
-                service: request.service.as_deref().map(str::to_owned),
-                headers: request.headers.clone(),
-            })
-        };
-        let read = read_message(&message.payload, |text, json| {
-            let request = Request::read(json)?;
-            Ok(request.action.is_some().then(|| (owned(text, &request), request.timeout)))
-        });
-        match read {
-            Ok(None) => {
-                debug!(channel = &*message.channel, "a message without an action; it is ignored");
-                Ok(None)
-            }
-            Ok(read) => Ok(read),
-            Err(error) => {
-                // Bad bytes in the payload need not hide whom to tell.
-                let text = Bytes::from(String::from_utf8_lossy(&message.payload).into_owned());
-                let envelope = read_message(&text, |text, json| {
-                    Request::read(json).map(|request| owned(text, &request))
-                });
-                Err((error, envelope.ok()))
-            }
-        }
-    }
-
     async fn run(
         &self,
         action: Arc<Action>,
@@ -218,10 +165,13 @@ impl Actions {
         };
         let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
             Ok(places) => {
-                let turn = Turn { places, in_flight: Some(in_flight) };
+                let turn = Turn::new(places, in_flight);
                 run_guarded(deadline, turn, action.endpoint.run.clone().run(cx)).await
             }
-            Err(_) => Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came").into()),
+            Err(_) => {
+                Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")
+                    .into())
+            }
         };
         if let Err(failure) = &outcome {
             match failure.inside() {
@@ -266,7 +216,8 @@ impl Actions {
 
     async fn cancelled(&self, envelope: Arc<Envelope>) {
         debug!("cancelled by the caller");
-        self.finish(&envelope, &Fault::reserved(FaultCode::Cancelled, "the caller took the request back")).await;
+        self.finish(&envelope, &Fault::reserved(FaultCode::Cancelled, "the caller took the request back"))
+            .await;
     }
 
     /// Says so where that can't be wrong: on a shared channel another process may have the action.

@@ -16,8 +16,14 @@ use crate::handler::Outcome;
 /// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
 #[derive(Debug, Default)]
 pub(crate) struct Turn {
-    pub(crate) places: Vec<OwnedSemaphorePermit>,
-    pub(crate) in_flight: Option<InFlightGuard>,
+    _places: Vec<OwnedSemaphorePermit>,
+    _in_flight: Option<InFlightGuard>,
+}
+
+impl Turn {
+    pub(crate) fn new(places: Vec<OwnedSemaphorePermit>, in_flight: InFlightGuard) -> Self {
+        Self { _places: places, _in_flight: Some(in_flight) }
+    }
 }
 
 /// Plain `fn` handlers that run in this process, whichever service's they are.
@@ -43,7 +49,9 @@ pub(crate) async fn run_guarded(
     match tokio::time::timeout_at(deadline.instant(), handler).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(panic)) => Err(Failure::internal(format!("the handler panicked: {}", words(&*panic)))),
-        Err(_) => Err(Fault::reserved(FaultCode::DeadlineExceeded, "the time for this request is over").into()),
+        Err(_) => {
+            Err(Fault::reserved(FaultCode::DeadlineExceeded, "the time for this request is over").into())
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 
 mod actions;
 mod guard;
+mod intake;
 mod listeners;
 mod running;
 
 use std::time::Duration;
 
-pub(crate) use actions::{Actions, Intake};
+pub(crate) use actions::Actions;
 pub use guard::blocking;
 pub(crate) use guard::{Turn, blocking_in_flight, run_guarded};
+pub(crate) use intake::Intake;
 pub(crate) use listeners::listen;
 
 /// How much a service takes on; every limit has a builder method of [`Daebus`](crate::Daebus).

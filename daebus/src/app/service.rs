@@ -84,7 +84,11 @@ impl Service {
         Error::Drain {
             service: self.core.service.to_string(),
             left: running.iter().map(|(_, count)| count).sum(),
-            handlers: running.iter().map(|(source, count)| format!("{count}× {source}")).collect::<Vec<_>>().join(", "),
+            handlers: running
+                .iter()
+                .map(|(source, count)| format!("{count}× {source}"))
+                .collect::<Vec<_>>()
+                .join(", "),
             after: self.drain,
         }
     }

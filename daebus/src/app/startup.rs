@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use daebus_caller::Link;
 use daebus_caller::wire::ServiceName;
+use uuid::Uuid;
 
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
@@ -20,7 +21,7 @@ pub(super) async fn start(app: Daebus) -> Result<Service> {
     let bus = bus::connect(name.as_str(), app.bus.as_deref()).await?;
     let link = Link::new(Arc::clone(&bus));
     let core = Arc::new(Core {
-        instance: format!("{name}@{:08x}", daebus_caller::random_u32()).into(),
+        instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
         service: name,
         bus: Arc::clone(&bus),
         outbox: link.outbox().clone(),

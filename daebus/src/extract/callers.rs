@@ -1,4 +1,3 @@
-use daebus_caller::wire::ServiceName;
 use daebus_caller::{Caller, Link};
 
 use super::Extract;

@@ -10,7 +10,8 @@ pub struct Extension<T>(pub T);
 
 impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Extension<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let missing = || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
+        let missing =
+            || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
         cx.extensions().get::<T>().cloned().map(Extension).ok_or_else(missing)
     }
 }

@@ -1,6 +1,6 @@
 use serde::de::DeserializeOwned;
 
-use daebus_caller::wire::{Fault, FaultCode, PayloadError, decode_message, decode_payload};
+use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_message, decode_payload};
 
 use super::Extract;
 use crate::context::kind::{Action, Listen};
@@ -15,16 +15,18 @@ pub struct Payload<T>(pub T);
 
 impl<T: DeserializeOwned> Extract<Action> for Payload<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        decode_payload(cx.payload().map(|json| json.as_str())).map(Payload).map_err(invalid)
+        decode_payload(cx.payload().map(RawJson::as_str)).map(Payload).map_err(|error| invalid(&error))
     }
 }
 
 impl<T: DeserializeOwned> Extract<Listen> for Payload<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        decode_message(cx.payload().map_or("null", |json| json.as_str())).map(Payload).map_err(invalid)
+        decode_message(cx.payload().map_or("null", RawJson::as_str))
+            .map(Payload)
+            .map_err(|error| invalid(&error))
     }
 }
 
-fn invalid(error: PayloadError) -> Failure {
+fn invalid(error: &PayloadError) -> Failure {
     Fault::reserved(FaultCode::InvalidPayload, format!("the payload can't be read: {error}")).into()
 }

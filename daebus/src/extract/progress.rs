@@ -38,8 +38,10 @@ impl<T: Serialize> Progress<T> {
         T: Send + Sync,
     {
         let Some(replier) = &self.replier else { return Ok(()) };
-        let payload = encode(&update)
-            .map_err(|error| BusError::Encode { channel: replier.channel().to_owned(), reason: error.to_string() })?;
+        let payload = encode(&update).map_err(|error| BusError::Encode {
+            channel: replier.channel().to_owned(),
+            reason: error.to_string(),
+        })?;
         replier.progress(&payload).await
     }
 }

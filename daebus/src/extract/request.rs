@@ -6,7 +6,8 @@ use daebus_caller::wire::{Headers, RawJson};
 
 use super::Extract;
 use crate::context::kind::HasMessage;
-use crate::context::{Context, Envelope, Failure};
+use crate::context::{Context, Failure};
+use crate::envelope::Envelope;
 
 /// The envelope of the message that reached the handler.
 #[derive(Debug, Clone)]
@@ -48,7 +49,7 @@ impl Request {
 
     /// How much time is left to answer.
     pub fn remaining(&self) -> Option<Duration> {
-        self.deadline.map(|deadline| deadline.remaining())
+        self.deadline.map(Deadline::remaining)
     }
 
     /// The time by which the answer has to be there.
@@ -64,7 +65,8 @@ impl Request {
 
 impl<K: HasMessage> Extract<K> for Request {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let envelope = cx.message.clone().ok_or_else(|| Failure::internal("no message reached this handler"))?;
+        let envelope =
+            cx.message.clone().ok_or_else(|| Failure::internal("no message reached this handler"))?;
         Ok(Self { envelope, deadline: cx.deadline })
     }
 }
