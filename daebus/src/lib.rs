@@ -1,1 +1,50 @@
-//! Answering.
+//! Flask-like background services that talk over Redis, to each other, and to Python.
+
+extern crate self as daebus;
+
+mod answer;
+mod app;
+mod blueprint;
+mod context;
+mod endpoint;
+mod envelope;
+mod error;
+mod extensions;
+mod extract;
+mod handler;
+pub mod layer;
+pub mod logging;
+pub mod prelude;
+mod registry;
+mod reply;
+mod shutdown;
+mod state;
+mod workers;
+
+#[doc(hidden)]
+pub mod __private;
+
+pub use daebus_caller as caller;
+pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
+// pub use daebus_macros::{Fault, action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
+
+pub use app::{Daebus, Service};
+pub use blueprint::Blueprint;
+pub use context::{Context, Failure, kind};
+pub use error::{Error, Result};
+pub use extensions::Extensions;
+pub use extract::{Broadcast, Callers, Extension, Extract, Payload, Progress, Request, State};
+pub use handler::{Handler, IntoOutcome, Json, Outcome};
+pub use layer::Next;
+pub use shutdown::Shutdown;
+pub use state::Needs;
+
+/// Runs a future from a plain `fn` handler, waiting for it on this thread.
+///
+/// # Panics
+///
+/// When called from async code, which would block the runtime: there the future is simply awaited. And outside of any
+/// tokio runtime.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Handle::current().block_on(future)
+}

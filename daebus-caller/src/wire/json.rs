@@ -16,8 +16,22 @@ pub struct RawJson(Bytes);
 
 impl RawJson {
     /// Takes `part` out of `message` without copying it.
-    pub(crate) fn slice_of(message: &Bytes, part: &RawValue) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// When `part` isn't a piece of `message`.
+    pub fn slice_of(message: &Bytes, part: &RawValue) -> Self {
         Self(message.slice_ref(part.get().as_bytes()))
+    }
+
+    /// Takes a whole message, which need not be JSON; reading it tells.
+    pub fn whole(message: &Bytes) -> Self {
+        Self(message.clone())
+    }
+
+    /// Takes JSON that stands by itself.
+    pub fn of_value(json: &RawValue) -> Self {
+        Self::from_text(json.get().to_owned())
     }
 
     /// Writes a value as JSON.

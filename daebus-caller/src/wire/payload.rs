@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::json::{RawJson, without_nan};
+use super::json::{Fields, ObjectWriter, RawJson, without_nan};
 
 /// A payload that doesn't fit the type it is read as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +41,30 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::E
 pub fn encode_payload<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
     let json = encode(value)?;
     if json.as_str().starts_with('"') { RawJson::from_value(json.as_str()) } else { Ok(json) }
+}
+
+/// Writes a one-way message as the Python package's `send_to_service` does: the fields of the payload beside `action`.
+///
+/// What can't be said so goes into an envelope: a payload that is no object, or one with a field that would be taken
+/// for the envelope's own.
+///
+/// # Errors
+///
+/// As for [`encode`].
+pub fn encode_flat<T: Serialize + ?Sized>(value: &T, action: &str) -> Result<RawJson, serde_json::Error> {
+    let json = encode(value)?;
+    let object = match Fields::read(json.as_str()) {
+        Ok(fields) if fields.get("payload").is_none() && fields.get("action").is_none() => fields
+            .iter()
+            .fold(ObjectWriter::new(json.as_str().len() + 64), |object, (name, value)| {
+                object.raw(name, value.get())
+            })
+            .field("action", action),
+        _ => ObjectWriter::new(json.as_str().len() + 64)
+            .field("action", action)
+            .raw("payload", encode_payload(value)?.as_str()),
+    };
+    Ok(RawJson::from_text(object.finish()))
 }
 
 /// Reads the payload of a request.

@@ -60,17 +60,22 @@ impl<'a> Request<'a> {
         }
         Ok(request)
     }
+}
 
-    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
-    pub fn reply_channel(&self, own_name: &str) -> Option<Cow<'_, str>> {
-        match (&self.reply_to, self.request_id) {
-            (Some(channel), _) => Some(Cow::Borrowed(channel)),
-            (None, Some(_)) => {
-                let service = self.service.as_deref().filter(|name| !name.is_empty()).unwrap_or(own_name);
-                Some(Cow::Owned(format!("{service}.responses")))
-            }
-            (None, None) => None,
+/// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
+pub fn reply_channel(
+    reply_to: Option<&str>,
+    has_id: bool,
+    service: Option<&str>,
+    own_name: &str,
+) -> Option<String> {
+    match (reply_to, has_id) {
+        (Some(channel), _) => Some(channel.to_owned()),
+        (None, true) => {
+            let service = service.filter(|name| !name.is_empty()).unwrap_or(own_name);
+            Some(format!("{service}.responses"))
         }
+        (None, false) => None,
     }
 }
 

@@ -1,0 +1,194 @@
+//! A call as a value, until it is awaited.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::Caller;
+use super::deadline::{self, Deadline};
+use super::exchange::{Question, typed};
+use super::job::Job;
+use super::progress::Updates;
+use super::retry::{Retry, is_worth_retrying};
+use crate::contract::FromFault;
+use crate::error::{BusError, CallError};
+use crate::wire::{Fault, Headers, RawJson, decode_answer, encode_payload};
+
+/// A call that is made when it is awaited.
+///
+/// `T` is the answer, `E` the error of the action, `P` its progress. Dropping it, or the future it turned into, before
+/// the answer is there takes the request back: the service is told and ends the work at its next await.
+#[must_use = "a call is made when it is awaited"]
+pub struct Call<T, E = Fault, P = Value> {
+    caller: Caller,
+    action: String,
+    payload: Result<RawJson, String>,
+    headers: Headers,
+    timeout: Duration,
+    surrounding: Option<Deadline>,
+    idempotent: bool,
+    retry: Retry,
+    listeners: Vec<Listener>,
+    types: PhantomData<fn() -> (T, E, P)>,
+}
+
+/// Hears each progress update, undecoded.
+type Listener = Box<dyn FnMut(&RawJson) + Send>;
+
+impl<T, E, P> Call<T, E, P>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: FromFault,
+    P: DeserializeOwned + Send + 'static,
+{
+    pub(super) fn new(
+        caller: Caller,
+        action: &str,
+        payload: &(impl Serialize + ?Sized),
+        idempotent: bool,
+    ) -> Self {
+        Self {
+            timeout: caller.timeout,
+            caller,
+            action: action.to_owned(),
+            payload: encode_payload(payload).map_err(|error| error.to_string()),
+            headers: Headers::new(),
+            // Taken here as well as where it is awaited: a task that is spawned from a handler doesn't inherit it.
+            surrounding: deadline::current(),
+            idempotent,
+            retry: Retry::default(),
+            listeners: Vec::new(),
+            types: PhantomData,
+        }
+    }
+
+    /// How long to wait for the answer, all tries together; the caller's own timeout (5 s) unless said otherwise.
+    ///
+    /// Within a handler it is the handler's remaining time when that is less.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Adds a header, in place of an earlier one of that name.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.insert(name.into(), value.into());
+        self
+    }
+
+    /// Hears of progress, in order, before the answer is there. It runs where the call is awaited, so it mustn't block.
+    ///
+    /// An update that doesn't read as `P` is logged and left out. Called again, it adds a further listener.
+    pub fn on_progress(mut self, mut listener: impl FnMut(P) + Send + 'static) -> Self {
+        let (service, action) = (self.caller.service().to_owned(), self.action.clone());
+        self.listeners.push(Box::new(move |update| match decode_answer::<P>(Some(update.as_str())) {
+            Ok(update) => listener(update),
+            Err(error) => {
+                tracing::warn!(service, action, "a progress update can't be read and is left out: {error}")
+            }
+        }));
+        self
+    }
+
+    /// Tries again where that can help and can't do harm; see [`Retry`].
+    pub fn retry(mut self, retry: impl Into<Retry>) -> Self {
+        self.retry = retry.into();
+        self
+    }
+
+    /// The call as a stream of its progress, with the answer at the end. The call is made when the stream is first
+    /// polled; dropping the stream takes it back.
+    pub fn progress(self) -> Updates<T, E, P> {
+        Updates::of(self)
+    }
+
+    /// Makes the call in a task of its own.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn spawn(self) -> Job<T, E> {
+        Job::new(tokio::spawn(self.run()))
+    }
+
+    async fn run(mut self) -> Result<T, CallError<E>> {
+        let budget = Deadline::after(self.timeout);
+        let bound = [self.surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
+        let service = self.caller.service().to_owned();
+        let closing = self.caller.closing.clone();
+        let asked = tokio::select! {
+            biased;
+            () = closing.cancelled() => Err(CallError::Closed),
+            answer = self.ask(bound) => answer,
+        };
+        let answer = asked.map_err(typed)?;
+        decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
+            service,
+            action: self.action,
+            source,
+        })
+    }
+
+    /// Asks as often as it takes, within the deadline.
+    async fn ask(&mut self, deadline: Deadline) -> Result<Option<RawJson>, CallError> {
+        let question = Question {
+            link: self.caller.link.clone(),
+            service: self.caller.target().map_err(|error| CallError::Bus(BusError::Name(error)))?,
+            action: self.action.clone(),
+            payload: self.payload.clone().map_err(|reason| CallError::Encode {
+                service: self.caller.service().to_owned(),
+                action: self.action.clone(),
+                reason,
+            })?,
+            headers: std::mem::take(&mut self.headers),
+        };
+        let listeners = &mut self.listeners;
+        let wants_progress = !listeners.is_empty();
+        let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
+        let mut tried = 0;
+        loop {
+            tried += 1;
+            let error = match question.ask(deadline, wants_progress, &mut tell).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            match self.retry.rest_after(tried) {
+                // A rest that ends with the budget would only turn this error into a less telling one.
+                Some(rest) if is_worth_retrying(&error, self.idempotent) && rest < deadline.remaining() => {
+                    tracing::debug!(service = %question.service, action = question.action, tried, ?rest, "trying again: {error}");
+                    tokio::time::sleep(rest).await;
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+}
+
+impl<T, E, P> IntoFuture for Call<T, E, P>
+where
+    T: DeserializeOwned + Send + 'static,
+    E: FromFault,
+    P: DeserializeOwned + Send + 'static,
+{
+    type Output = Result<T, CallError<E>>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.run())
+    }
+}
+
+impl<T, E, P> fmt::Debug for Call<T, E, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("service", &self.caller.service())
+            .field("action", &self.action)
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

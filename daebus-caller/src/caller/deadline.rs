@@ -1,0 +1,58 @@
+//! Until when an answer is wanted: a handler's deadline, handed on to the calls it makes.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+tokio::task_local! {
+    static SURROUNDING: Deadline;
+}
+
+/// The moment after which nobody waits any more, on tokio's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// The deadline at that instant.
+    pub fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// The deadline that far from now.
+    pub fn after(budget: Duration) -> Self {
+        let now = Instant::now();
+        // What lies beyond the clock's range is as good as a year.
+        Self(now.checked_add(budget).unwrap_or_else(|| now + Duration::from_secs(365 * 86_400)))
+    }
+
+    /// The instant.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// What is left; zero when it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    /// Whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_zero()
+    }
+}
+
+/// Runs a future under a deadline: calls made within wait no longer than that.
+pub async fn scope<F: Future>(deadline: Deadline, future: F) -> F::Output {
+    SURROUNDING.scope(deadline, future).await
+}
+
+/// Runs a function under a deadline, as [`scope`] runs a future.
+pub fn sync_scope<R>(deadline: Deadline, function: impl FnOnce() -> R) -> R {
+    SURROUNDING.sync_scope(deadline, function)
+}
+
+/// The deadline that surrounds the current code; `None` outside of a handler, or where a task was spawned from one.
+pub fn current() -> Option<Deadline> {
+    SURROUNDING.try_with(|deadline| *deadline).ok()
+}

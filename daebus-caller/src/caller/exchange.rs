@@ -1,0 +1,206 @@
+//! One try of a call: a request out, progress and an answer in.
+
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Fuse};
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::deadline::Deadline;
+use super::link::Link;
+use super::pending::{Answer, ProgressQueue};
+use crate::contract::FromFault;
+use crate::error::{BusError, CallError};
+use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
+
+/// How long a request goes unanswered before we ask whether anybody but monitors is listening.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// What is asked, and of whom.
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) link: Link,
+    pub(super) service: ServiceName,
+    pub(super) action: String,
+    pub(super) payload: RawJson,
+    pub(super) headers: Headers,
+}
+
+impl Question {
+    /// Asks once. Dropping the future takes the request back.
+    pub(super) async fn ask(
+        &self,
+        deadline: Deadline,
+        wants_progress: bool,
+        on_progress: &mut (dyn FnMut(RawJson) + Send),
+    ) -> Result<Option<RawJson>, CallError> {
+        let progress = std::sync::Arc::new(ProgressQueue::new(wants_progress));
+        let request_id = Uuid::new_v4();
+        tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
+        let answer = self.link.pending().add(request_id, progress.clone());
+        let mut in_flight = InFlight { question: self, request_id, sent: false };
+        let waited = deadline.remaining();
+
+        let outcome = tokio::select! {
+            // An answer that is there counts, however late we come to look.
+            biased;
+            outcome = self.exchange(request_id, deadline, answer, &progress, on_progress, &mut in_flight.sent) => outcome,
+            () = self.link.closed() => Err(CallError::Closed),
+            () = tokio::time::sleep_until(deadline.instant()) => Err(CallError::Timeout {
+                service: self.service.to_string(),
+                action: self.action.clone(),
+                after: waited,
+            }),
+        };
+        in_flight.end();
+        match &outcome {
+            Ok(_) => tracing::debug!(service = %self.service, action = self.action, %request_id, "answered"),
+            Err(error) => {
+                tracing::debug!(service = %self.service, action = self.action, %request_id, "failed: {error}");
+            }
+        }
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        request_id: Uuid,
+        deadline: Deadline,
+        mut answer: oneshot::Receiver<Answer>,
+        progress: &ProgressQueue,
+        on_progress: &mut (dyn FnMut(RawJson) + Send),
+        sent: &mut bool,
+    ) -> Result<Option<RawJson>, CallError> {
+        let inbox = self.link.inbox(deadline).await?;
+        let remaining = deadline.remaining();
+        let request = RequestWriter {
+            action: &self.action,
+            payload: &self.payload,
+            reply_to: Some(inbox),
+            request_id: Some(&request_id.to_string()),
+            service: self.service.as_str(),
+            headers: &self.headers,
+            timeout: Some(remaining),
+            accepts: &[],
+        };
+        *sent = true;
+        let receivers = self.link.outbox().publish(self.service.as_str(), request.write(), remaining).await?;
+        let counts_say_all = !self.link.bus().counts_are_partial();
+        if receivers == 0 && counts_say_all {
+            return Err(self.nobody());
+        }
+
+        let mut nobody =
+            if counts_say_all { self.nobody_is_there(receivers).boxed().fuse() } else { Fuse::terminated() };
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => {
+                    // Progress came before the answer, on the same connection, and is told before it.
+                    while let Some(update) = progress.pop() {
+                        on_progress(update);
+                    }
+                    // The sender is only dropped with its call's entry, which is ours to remove.
+                    return answer.unwrap_or(Ok(None)).map_err(told);
+                }
+                () = progress.arrived() => {
+                    while let Some(update) = progress.pop() {
+                        on_progress(update);
+                    }
+                }
+                nobody_is_there = &mut nobody, if !progress.was_heard() => {
+                    if nobody_is_there && !progress.was_heard() {
+                        return Err(self.nobody());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Finds out, after a silence, whether the `receivers` of the request were monitors only.
+    ///
+    /// A monitor's `PSUBSCRIBE *` counts as a receiver. That nobody is subscribed to the channel itself now doesn't
+    /// say enough either: a service that drains has left its channel and still answers. So a ping is published, which
+    /// monitors alone can hear; when it has fewer receivers than the request had, somebody has left in between and
+    /// may answer yet.
+    fn nobody_is_there(&self, receivers: u64) -> BoxFuture<'_, bool> {
+        async move {
+            tokio::time::sleep(SILENCE).await;
+            let service = self.service.as_str();
+            match self.link.bus().subscribers(service).await {
+                Ok(0) => {}
+                Ok(_) => return false,
+                Err(error) => {
+                    tracing::debug!(service, "nobody could say whether the service is there: {error}");
+                    return false;
+                }
+            }
+            let ping = RequestWriter {
+                action: "$ping",
+                payload: &RawJson::empty_object(),
+                reply_to: None,
+                request_id: None,
+                service,
+                headers: &Headers::new(),
+                timeout: None,
+                accepts: &[],
+            };
+            self.link.bus().publish(service, ping.write()).await.is_ok_and(|now| now >= receivers)
+        }
+        .boxed()
+    }
+
+    fn nobody(&self) -> CallError {
+        CallError::NoService { service: self.service.to_string() }
+    }
+}
+
+/// An error reply, told apart as an untyped caller sees it.
+fn told(fault: Fault) -> CallError {
+    match Fault::from_fault(fault) {
+        Ok(fault) => CallError::Service(fault),
+        Err(fault) => CallError::Fault(fault),
+    }
+}
+
+/// The request's entry among the calls in flight; goes whichever way the call ends.
+struct InFlight<'a> {
+    question: &'a Question,
+    request_id: Uuid,
+    sent: bool,
+}
+
+impl InFlight<'_> {
+    /// The call has its outcome, so there is nothing to take back: where it was the time that ran out, the service
+    /// knows the budget as well.
+    fn end(mut self) {
+        self.sent = false;
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        let unanswered = self.question.link.pending().remove(self.request_id);
+        if unanswered && self.sent {
+            self.question.link.cancel(self.question.service.as_str(), self.request_id);
+        }
+    }
+}
+
+/// `error` as the caller of an action whose own error is `E` sees it.
+pub(super) fn typed<E: FromFault>(error: CallError) -> CallError<E> {
+    match error {
+        CallError::Service(fault) | CallError::Fault(fault) => match E::from_fault(fault) {
+            Ok(error) => CallError::Service(error),
+            Err(fault) => CallError::Fault(fault),
+        },
+        CallError::NoService { service } => CallError::NoService { service },
+        CallError::Timeout { service, action, after } => CallError::Timeout { service, action, after },
+        CallError::InstanceLost { instance } => CallError::InstanceLost { instance },
+        CallError::Bus(error) => CallError::Bus(error),
+        CallError::Decode { service, action, source } => CallError::Decode { service, action, source },
+        CallError::Encode { service, action, reason } => CallError::Encode { service, action, reason },
+        CallError::Closed => CallError::Closed,
+    }
+}

@@ -1,0 +1,100 @@
+//! One bus, one way out, and one inbox, shared by all callers made from one another.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
+use uuid::Uuid;
+
+use super::deadline::Deadline;
+use super::pending::{Inbox, Pending};
+use crate::bus::{Bus, BusState, Outbox, Subscription, Topic};
+use crate::error::BusError;
+
+/// What callers share: a service has one, and so has each family of callers that was `connect`ed.
+#[derive(Debug, Clone)]
+pub struct Link(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    outbox: Outbox,
+    inbox: Arc<str>,
+    pending: Arc<Pending>,
+    /// Made at the first call, so that whoever never calls has no inbox. The bus restores it after a reconnect.
+    subscription: OnceCell<Subscription>,
+}
+
+impl Link {
+    /// A link on a bus. Nothing is subscribed until the first call.
+    pub fn new(bus: Arc<dyn Bus>) -> Self {
+        Self(Arc::new(Shared {
+            outbox: Outbox::new(bus),
+            inbox: format!("caller:{}", Uuid::new_v4()).into(),
+            pending: Arc::default(),
+            subscription: OnceCell::new(),
+        }))
+    }
+
+    /// The bus.
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        self.0.outbox.bus()
+    }
+
+    /// The way out.
+    pub fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    pub(super) fn pending(&self) -> &Pending {
+        &self.0.pending
+    }
+
+    /// The channel that replies come to; confirmed by the bus when this returns.
+    pub(super) async fn inbox(&self, deadline: Deadline) -> Result<&str, BusError> {
+        // Even with the inbox there, a request must not go out while the bus is restoring it.
+        self.ready(deadline).await?;
+        let subscribe = || {
+            let receiver = Arc::new(Inbox(self.0.pending.clone()));
+            self.bus().subscribe(Topic::Channel(self.0.inbox.clone()), receiver)
+        };
+        self.0.subscription.get_or_try_init(subscribe).await?;
+        Ok(&self.0.inbox)
+    }
+
+    async fn ready(&self, deadline: Deadline) -> Result<(), BusError> {
+        let mut state = self.bus().state();
+        let away = || BusError::Away { location: self.bus().location() };
+        let settled = state.wait_for(|state| *state != BusState::Away);
+        match tokio::time::timeout_at(deadline.instant(), settled).await {
+            Ok(Ok(state)) if *state == BusState::Ready => Ok(()),
+            Ok(_) => Err(BusError::Closed),
+            Err(_) => Err(away()),
+        }
+    }
+
+    /// Returns when the bus was closed, by whomever.
+    pub(super) async fn closed(&self) {
+        // An error means that the bus itself is gone.
+        let _ = self.bus().state().wait_for(|state| *state == BusState::Closed).await;
+    }
+
+    /// Tells the service that nobody waits for the answer any more, from a task of its own and without a promise.
+    pub(super) fn cancel(&self, service: &str, request_id: Uuid) {
+        /// Long enough for a bus that works, short enough to be forgotten about.
+        const WITHIN: Duration = Duration::from_secs(1);
+        // A call that is dropped where no runtime is has nobody to send for it; its budget ends the work.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let message = serde_json::json!({
+            "action": "$cancel",
+            "payload": {"request_id": request_id.to_string(), "reply_to": *self.0.inbox},
+            "service": service,
+        });
+        let (link, service) = (self.clone(), service.to_owned());
+        runtime.spawn(async move {
+            let sent = link.outbox().publish(&service, message.to_string().into(), WITHIN);
+            if let Ok(Err(error)) = tokio::time::timeout(WITHIN, sent).await {
+                tracing::debug!(service, %request_id, "a dropped call could not be taken back: {error}");
+            }
+        });
+    }
+}

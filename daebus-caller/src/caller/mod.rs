@@ -1,0 +1,265 @@
+//! Calling services, and talking and listening on channels without being a service.
+
+mod call;
+pub mod deadline;
+mod exchange;
+mod job;
+mod link;
+mod listening;
+mod pending;
+mod progress;
+mod retry;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+pub use self::call::Call;
+pub use self::deadline::Deadline;
+pub use self::job::Job;
+#[doc(hidden)]
+pub use self::link::Link;
+pub use self::listening::Listening;
+pub use self::progress::{Update, Updates};
+pub use self::retry::Retry;
+use crate::bus::{self, Bus, BusUrl, Topic};
+use crate::contract::FromFault;
+use crate::error::BusError;
+use crate::wire::{Channel, NameError, RawJson, ServiceName, encode, encode_flat};
+
+/// How long a call waits for its answer unless said otherwise, as in the Python package.
+const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a one-way message waits for a bus that is away.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long [`Caller::connect`] waits for the bus.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Calls one service, and sends and hears messages on any channel.
+///
+/// Clones, and callers of further services made by [`Caller::to`], share one connection and one inbox.
+#[derive(Clone)]
+pub struct Caller {
+    link: Link,
+    target: Target,
+    timeout: Duration,
+    closing: CancellationToken,
+    /// Whether the bus is this family's own, to be closed with it.
+    owns_bus: bool,
+}
+
+/// The service that is called. A name that breaks the rules is told by the first call, so that [`Caller::to`] needs no `?`.
+#[derive(Clone)]
+enum Target {
+    Service(ServiceName),
+    Impossible(Arc<str>, NameError),
+}
+
+impl Target {
+    fn new(name: &str) -> Self {
+        ServiceName::new(name).map_or_else(|why| Self::Impossible(name.into(), why), Self::Service)
+    }
+}
+
+impl Caller {
+    /// Connects to the bus and makes a caller of `service`.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use daebus_caller::{Caller, CallError};
+    /// use serde_json::{Value, json};
+    ///
+    /// let caller = Caller::connect("memory://doc-connect", "user_service").await?;
+    /// let answer: Result<Value, CallError> = caller.send_request("get_user", json!({"id": 7})).await;
+    /// assert!(matches!(answer, Err(CallError::NoService { .. })));
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Url`] or [`BusError::Name`] for a URL or name that can't be used, [`BusError::Refused`] when the
+    /// server doesn't let us in, [`BusError::Away`] when it isn't there within 10 s.
+    pub async fn connect(url: &str, service: &str) -> Result<Self, BusError> {
+        let service = ServiceName::new(service)?;
+        let url = BusUrl::parse(url)?;
+        let deadline = Deadline::after(CONNECT_TIMEOUT);
+        let connected = async {
+            let link = Link::new(bus::connect(&url).await?);
+            link.inbox(deadline).await?;
+            Ok::<_, BusError>(link)
+        };
+        let link = tokio::time::timeout_at(deadline.instant(), connected)
+            .await
+            .map_err(|_| BusError::Away { location: url.to_string() })??;
+        Ok(Self { owns_bus: true, ..Self::from_link(link, service.as_str()) })
+    }
+
+    /// A caller of `service` on a bus that is there already, and that stays when the caller is closed.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Name`] when the service's name can't be one.
+    pub fn on_bus(bus: Arc<dyn Bus>, service: &str) -> Result<Self, BusError> {
+        Ok(Self::from_link(Link::new(bus), ServiceName::new(service)?.as_str()))
+    }
+
+    /// A caller on a link that it shares.
+    #[doc(hidden)]
+    pub fn from_link(link: Link, service: &str) -> Self {
+        Self {
+            link,
+            target: Target::new(service),
+            timeout: CALL_TIMEOUT,
+            closing: CancellationToken::new(),
+            owns_bus: false,
+        }
+    }
+
+    /// A caller of another service over the same connection. A name that can't be a service's is told by its calls.
+    #[must_use]
+    pub fn to(&self, service: &str) -> Self {
+        Self { target: Target::new(service), ..self.clone() }
+    }
+
+    /// The name of the service that is called.
+    pub fn service(&self) -> &str {
+        match &self.target {
+            Target::Service(service) => service.as_str(),
+            Target::Impossible(name, _) => name,
+        }
+    }
+
+    /// How long calls wait for their answer; 5 s unless said otherwise. [`Call::timeout`] says it for one call.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Calls an action, untyped: the answer is whatever it is read as.
+    pub fn send_request<T>(&self, action: &str, payload: impl Serialize) -> Call<T>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        Call::new(self.clone(), action, &payload, false)
+    }
+
+    /// What generated stubs call.
+    #[doc(hidden)]
+    pub fn __call<T, E, P>(
+        &self,
+        action: &'static str,
+        payload: &(impl Serialize + ?Sized),
+        idempotent: bool,
+    ) -> Call<T, E, P>
+    where
+        T: DeserializeOwned + Send + 'static,
+        E: FromFault,
+        P: DeserializeOwned + Send + 'static,
+    {
+        Call::new(self.clone(), action, payload, idempotent)
+    }
+
+    /// Sends a message to a channel and returns how many connections received it.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Name`], [`BusError::Encode`], [`BusError::Closed`]; [`BusError::Away`] when the bus isn't there
+    /// within 5 s; [`BusError::Unknown`] when it may or may not have been sent.
+    pub async fn send_message(&self, channel: &str, payload: impl Serialize) -> Result<u64, BusError> {
+        let channel = Channel::new(channel)?;
+        let message = encode(&payload)
+            .map_err(|error| BusError::Encode { channel: channel.to_string(), reason: error.to_string() })?;
+        self.publish(channel.as_str(), &message).await
+    }
+
+    /// Sends a one-way message to the service and returns how many connections received it; no reply will come.
+    ///
+    /// With an action it goes out as the Python package writes it: the fields of `payload` beside `action`. A payload
+    /// that has no fields, or one called `payload` or `action` that would be mistaken for the envelope's, goes into an
+    /// envelope of its own. Without an action the payload is published as it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Caller::send_message`].
+    pub async fn send_to_service(
+        &self,
+        payload: impl Serialize,
+        action: Option<&str>,
+    ) -> Result<u64, BusError> {
+        let service = self.target()?;
+        let message = match action {
+            Some(action) => encode_flat(&payload, action),
+            None => encode(&payload),
+        };
+        let message = message
+            .map_err(|error| BusError::Encode { channel: service.to_string(), reason: error.to_string() })?;
+        self.publish(service.as_str(), &message).await
+    }
+
+    /// Listens to a channel, or to all that a pattern matches (`sensor.*`); confirmed by the bus when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Name`] for a name that can't be a channel's, [`BusError::Closed`], and what the bus says.
+    pub async fn listen<T>(&self, channel_or_pattern: &str) -> Result<Listening<T>, BusError>
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let name = Channel::new(channel_or_pattern)?;
+        if self.closing.is_cancelled() {
+            return Err(BusError::Closed);
+        }
+        Listening::start(self.link.clone(), self.closing.clone(), Topic::parse(name.as_str())).await
+    }
+
+    /// Closes this caller, its clones and those made from it by [`Caller::to`]: calls in flight and later ones end with
+    /// [`CallError::Closed`](crate::CallError::Closed). A connection made by [`Caller::connect`] is closed as well; one
+    /// that is shared with a service stays.
+    ///
+    /// Dropping them all disconnects too.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        if self.owns_bus {
+            self.link.bus().close().await;
+        }
+    }
+
+    /// How many calls are in flight on the inbox that this caller shares. What was answered, ran out of time, failed or
+    /// was dropped isn't among them.
+    pub fn in_flight(&self) -> usize {
+        self.link.pending().len()
+    }
+
+    fn target(&self) -> Result<ServiceName, NameError> {
+        match &self.target {
+            Target::Service(service) => Ok(service.clone()),
+            Target::Impossible(_, why) => Err(why.clone()),
+        }
+    }
+
+    async fn publish(&self, channel: &str, message: &RawJson) -> Result<u64, BusError> {
+        tokio::select! {
+            biased;
+            () = self.closing.cancelled() => Err(BusError::Closed),
+            sent = self.link.outbox().publish(channel, message.as_bytes().clone(), SEND_TIMEOUT) => sent,
+        }
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller")
+            .field("service", &self.service())
+            .field("bus", &self.link.bus().location())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,166 @@
+//! Calls in flight, and the bus's reader finding the one that a reply belongs to.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use crate::bus::{Deliver, Message};
+use crate::wire::{Fault, RawJson, Reply, Status, read_message};
+
+/// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
+const UNREAD_UPDATES: usize = 64;
+
+/// A final reply: the payload, or the fault.
+pub(super) type Answer = Result<Option<RawJson>, Fault>;
+
+/// The calls in flight of one inbox, by request id.
+///
+/// Nothing waits here: the bus's reader looks a call up, hands its reply over, and goes on.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    calls: Mutex<HashMap<Uuid, Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    answer: oneshot::Sender<Answer>,
+    progress: Arc<ProgressQueue>,
+}
+
+impl Pending {
+    /// Adds a call. It stays until its final reply has come or [`Pending::remove`] is called.
+    pub(super) fn add(&self, id: Uuid, progress: Arc<ProgressQueue>) -> oneshot::Receiver<Answer> {
+        let (answer, receiver) = oneshot::channel();
+        self.lock().insert(id, Entry { answer, progress });
+        receiver
+    }
+
+    /// Forgets a call; returns whether it was still waiting.
+    pub(super) fn remove(&self, id: Uuid) -> bool {
+        self.lock().remove(&id).is_some()
+    }
+
+    /// How many calls are in flight.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    fn take_reply(&self, message: &Bytes, reply: &Reply<'_>) {
+        let Some(id) = reply.request_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) else {
+            tracing::trace!("a reply without an id of ours is ignored");
+            return;
+        };
+        let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
+        if reply.is_final {
+            let Some(entry) = self.lock().remove(&id) else {
+                tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
+                return;
+            };
+            let answer =
+                if reply.status == Status::Error { Err(reply.fault()) } else { Ok(payload(reply.payload)) };
+            // Whoever gave up in this very moment doesn't need it any more.
+            let _ = entry.answer.send(answer);
+        } else {
+            let progress = self.lock().get(&id).map(|entry| entry.progress.clone());
+            match progress {
+                Some(progress) => progress.push(id, payload(reply.payload)),
+                None => tracing::trace!(request_id = %id, "progress of no call in flight is ignored"),
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
+        // No code that can panic runs under the lock, so what is in there is whole.
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The inbox's end in the bus's reader.
+pub(super) struct Inbox(pub(super) Arc<Pending>);
+
+impl Deliver for Inbox {
+    fn deliver(&self, message: Message) {
+        let read = read_message(&message.payload, |bytes, text| {
+            let reply = Reply::read(text)?;
+            self.0.take_reply(bytes, &reply);
+            Ok(())
+        });
+        if let Err(error) = read {
+            tracing::warn!(
+                channel = %message.channel,
+                begins = %beginning(&message.payload),
+                "a message in the inbox is no reply and was dropped: {error}"
+            );
+        }
+    }
+}
+
+/// The first bytes of a message, for the log.
+pub(super) fn beginning(message: &[u8]) -> String {
+    const SHOWN: usize = 64;
+    let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN)]).escape_debug().to_string();
+    if message.len() > SHOWN { format!("{shown}…") } else { shown }
+}
+
+/// Progress updates that a call hasn't read yet.
+#[derive(Debug)]
+pub(super) struct ProgressQueue {
+    wanted: bool,
+    heard: AtomicBool,
+    unread: Mutex<VecDeque<RawJson>>,
+    dropped: AtomicU64,
+    arrived: Notify,
+}
+
+impl ProgressQueue {
+    /// A queue; one that isn't `wanted` keeps nothing and only notes that progress was heard.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self {
+            wanted,
+            heard: AtomicBool::new(false),
+            unread: Mutex::default(),
+            dropped: AtomicU64::new(0),
+            arrived: Notify::new(),
+        }
+    }
+
+    /// Whether the service has given a sign of life.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// Waits until something may be there to pop.
+    pub(super) async fn arrived(&self) {
+        self.arrived.notified().await;
+    }
+
+    pub(super) fn pop(&self) -> Option<RawJson> {
+        self.unread.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn push(&self, id: Uuid, payload: Option<RawJson>) {
+        self.heard.store(true, Ordering::Relaxed);
+        if !self.wanted {
+            return;
+        }
+        let full = {
+            let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            let full = unread.len() >= UNREAD_UPDATES;
+            if full {
+                unread.pop_front();
+            }
+            unread.push_back(payload.unwrap_or_else(RawJson::empty_object));
+            full
+        };
+        if full {
+            let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
+            tracing::debug!(request_id = %id, dropped, "the oldest unread progress update was dropped");
+        }
+        self.arrived.notify_one();
+    }
+}

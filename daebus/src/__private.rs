@@ -1,0 +1,31 @@
+//! What generated code may name. Not for people, and not stable.
+
+pub use daebus_caller::__private::*;
+
+pub use crate::answer::blocking;
+pub use crate::blueprint::{Blueprint, Mount};
+pub use crate::context::{Context, Failure, kind};
+pub use crate::endpoint::{Endpoint, Source};
+pub use crate::extract::Extract;
+pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+
+/// Runs one extractor.
+///
+/// # Errors
+///
+/// The extractor's.
+pub async fn extract<K, T: Extract<K>>(cx: &mut Context) -> Result<T, Failure> {
+    T::extract(cx).await
+}
+
+/// Where a function stands; the attributes give its name and the compiler the rest.
+pub const fn source(
+    function: &'static str,
+    module: &'static str,
+    file: &'static str,
+    line: u32,
+    column: u32,
+) -> Source {
+    let _ = column;
+    Source::new(function, module, file, line)
+}

@@ -1,0 +1,135 @@
+//! A running service, and how it stops.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::hooks;
+use crate::answer::{Actions, Intake};
+use crate::context::Core;
+use crate::error::{Error, Result};
+use crate::extract::Callers;
+use crate::registry::Registry;
+use crate::shutdown::Shutdown;
+use crate::workers::Workers;
+
+/// How long `on_stop` handlers may take each, beyond the drain time.
+const ON_STOP: Duration = Duration::from_secs(10);
+
+/// A running service. Dropping it ends the service without a drain; [`stop`](Self::stop) is the way to end it well.
+#[must_use = "a service ends when this is dropped"]
+pub struct Service {
+    core: Arc<Core>,
+    registry: Arc<Registry>,
+    workers: Workers,
+    actions: Actions,
+    intakes: Vec<Intake>,
+    drain: Duration,
+}
+
+impl Service {
+    pub(super) fn new(
+        core: Arc<Core>,
+        registry: Arc<Registry>,
+        workers: Workers,
+        actions: Actions,
+        drain: Duration,
+    ) -> Self {
+        Self { core, registry, workers, actions, intakes: Vec::new(), drain }
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        self.core.service.as_str()
+    }
+
+    /// Callers of this and of other services, which share this service's connection to the bus.
+    pub fn callers(&self) -> Callers {
+        Callers::new(self.core.link.clone())
+    }
+
+    /// Asks the service to stop, or waits until a handler does.
+    pub fn shutdown(&self) -> Shutdown {
+        self.core.shutdown.clone()
+    }
+
+    /// Stops the service: leaves its channels, answers `shutting_down` to what still comes, waits for the handlers
+    /// that run, runs `on_stop`, and leaves the bus.
+    ///
+    /// # Errors
+    ///
+    /// When handlers were still running after the drain time and had to be cut off; `on_stop` has run all the same.
+    pub async fn stop(mut self) -> Result<()> {
+        info!("{} is stopping", self.core.service);
+        self.core.shutdown.request();
+        self.actions.drain();
+        for intake in self.intakes.drain(..) {
+            intake.leave();
+        }
+        let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
+        hooks::stop(&self.core, &self.registry, ON_STOP).await;
+        self.core.bus.close().await;
+        match &result {
+            Ok(()) => info!("{} has stopped", self.core.service),
+            Err(error) => warn!("{error}"),
+        }
+        result
+    }
+
+    fn cut_off(&self) -> Error {
+        let running: Vec<_> = self.registry.in_flight().collect();
+        self.workers.cut_off();
+        Error::Drain {
+            service: self.core.service.to_string(),
+            left: running.iter().map(|(_, count)| count).sum(),
+            handlers: running
+                .iter()
+                .map(|(source, count)| format!("{count}× {source}"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            after: self.drain,
+        }
+    }
+
+    /// Ends a service that didn't come up.
+    pub(super) async fn abandon(mut self) {
+        self.intakes.clear();
+        self.workers.cut_off();
+        self.core.bus.close().await;
+    }
+
+    pub(super) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(super) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
+    }
+
+    pub(super) fn workers(&self) -> &Workers {
+        &self.workers
+    }
+
+    pub(super) fn actions(&self) -> &Actions {
+        &self.actions
+    }
+
+    pub(super) fn keep(&mut self, intake: Intake) {
+        self.intakes.push(intake);
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.core.shutdown.request();
+        self.workers.cut_off();
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("name", &self.name()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! A group of handlers that an application mounts.
+
+use std::any::type_name;
+use std::panic::Location;
+
+use daebus_caller::BoxError;
+use daebus_caller::wire::RawJson;
+use futures_util::future::BoxFuture;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::context::Context;
+use crate::context::kind::{Action, Hook, Listen};
+use crate::endpoint::{Endpoint, Source};
+use crate::handler::{Handler, Outcome};
+use crate::layer::{AnyLayer, HandlerService};
+use crate::state::Needs;
+
+/// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
+///
+/// `#[blueprint("users")]` on a module makes one out of the functions in it. By hand it is written so:
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// async fn add(Payload((a, b)): Payload<(i64, i64)>) -> Json<i64> {
+///     Json(a + b)
+/// }
+///
+/// let arithmetic = Blueprint::new("arithmetic").action("add", add);
+/// # let _ = arithmetic;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Blueprint {
+    name: &'static str,
+    endpoints: Vec<Endpoint>,
+    layers: Vec<AnyLayer>,
+}
+
+impl Blueprint {
+    /// A blueprint without handlers. The name is for people: it shows in errors and in the log.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, endpoints: Vec::new(), layers: Vec::new() }
+    }
+
+    /// Answers requests for the action `name`.
+    #[must_use]
+    #[track_caller]
+    pub fn action<Args, H: Handler<Action, Args>>(self, name: &'static str, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::action(name, source, calling(handler)), H::needs))
+    }
+
+    /// Hears a channel, or the channels that a Redis pattern matches.
+    #[must_use]
+    #[track_caller]
+    pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::listen(topic, source, calling(handler)), H::needs))
+    }
+
+    /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
+    #[must_use]
+    #[track_caller]
+    pub fn on_start<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::on_start(source, calling(handler)), H::needs))
+    }
+
+    /// Runs when the service stops, after the last handler has ended; the last one registered runs first.
+    #[must_use]
+    #[track_caller]
+    pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::on_stop(source, calling(handler)), H::needs))
+    }
+
+    /// Wraps every action and listener of this blueprint, those added later too; the last layer added is outermost.
+    #[must_use]
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HandlerService> + Send + Sync + 'static,
+        L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.push(AnyLayer::new(layer));
+        self
+    }
+
+    /// Adds the handlers of one annotated function.
+    #[must_use]
+    pub fn mount<M: Mount>(self) -> Self {
+        M::mount(self)
+    }
+
+    /// Adds one endpoint.
+    #[must_use]
+    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
+        self.endpoints.push(endpoint);
+        self
+    }
+
+    /// The blueprint's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The endpoints, wrapped in the blueprint's layers.
+    pub(crate) fn into_endpoints(self) -> impl Iterator<Item = Endpoint> {
+        let Self { endpoints, layers, .. } = self;
+        endpoints.into_iter().map(move |endpoint| endpoint.layered(&layers))
+    }
+}
+
+/// A function with attributes; what `#[action]` and its like implement for the function's type.
+pub trait Mount {
+    /// Adds the function's endpoints.
+    #[must_use]
+    fn mount(blueprint: Blueprint) -> Blueprint;
+}
+
+fn calling<K, Args, H: Handler<K, Args>>(
+    handler: H,
+) -> impl Fn(Context) -> BoxFuture<'static, Outcome> + Clone + Send + Sync + 'static {
+    move |cx| handler.clone().call(cx)
+}
+
+fn needing(mut endpoint: Endpoint, needs: fn(&mut Needs)) -> Endpoint {
+    needs(&mut endpoint.needs);
+    endpoint
+}
+
+#[track_caller]
+fn source_of<H>() -> Source {
+    let at = Location::caller();
+    Source::new(type_name::<H>(), "", at.file(), at.line())
+}

@@ -1,0 +1,187 @@
+//! What a handler runs in: the service's core and the message that reached it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use daebus_caller::bus::{Bus, Outbox};
+use daebus_caller::deadline::Deadline;
+use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
+use daebus_caller::{BoxError, Link};
+
+use crate::envelope::Envelope;
+use crate::extensions::Extensions;
+use crate::reply::Replier;
+use crate::shutdown::Shutdown;
+use crate::state::States;
+
+/// Where an extractor is used; the parameter of [`Extract`](crate::Extract).
+pub mod kind {
+    /// A handler of a kind that this module names.
+    pub trait Kind: Send + Sync + 'static {}
+
+    /// A kind of handler that a message reaches.
+    pub trait HasMessage: Kind {}
+
+    /// A handler that answers requests.
+    #[derive(Debug)]
+    pub struct Action;
+    /// A handler that hears a channel.
+    #[derive(Debug)]
+    pub struct Listen;
+    /// A handler that runs when the service starts or stops.
+    #[derive(Debug)]
+    pub struct Hook;
+
+    impl Kind for Action {}
+    impl Kind for Listen {}
+    impl Kind for Hook {}
+    impl HasMessage for Action {}
+    impl HasMessage for Listen {}
+}
+
+/// What every handler of one running service shares.
+pub(crate) struct Core {
+    pub(crate) service: ServiceName,
+    pub(crate) instance: Arc<str>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) outbox: Outbox,
+    pub(crate) link: Link,
+    pub(crate) states: States,
+    pub(crate) shutdown: Shutdown,
+}
+
+/// What a handler runs in. Extractors read it; layers see it on its way to the handler.
+pub struct Context {
+    pub(crate) core: Arc<Core>,
+    pub(crate) handler: &'static str,
+    pub(crate) message: Option<Arc<Envelope>>,
+    pub(crate) replier: Option<Arc<Replier>>,
+    pub(crate) deadline: Option<Deadline>,
+    extensions: Extensions,
+}
+
+impl Context {
+    pub(crate) fn new(core: Arc<Core>, handler: &'static str) -> Self {
+        Self {
+            core,
+            handler,
+            message: None,
+            replier: None,
+            deadline: None,
+            extensions: Extensions::default(),
+        }
+    }
+
+    pub(crate) fn with_message(mut self, message: Arc<Envelope>, deadline: Deadline) -> Self {
+        self.message = Some(message);
+        self.deadline = Some(deadline);
+        self
+    }
+
+    pub(crate) fn with_replier(mut self, replier: Arc<Replier>) -> Self {
+        self.replier = Some(replier);
+        self
+    }
+
+    /// The name of the service that runs the handler.
+    pub fn service(&self) -> &str {
+        self.core.service.as_str()
+    }
+
+    /// The action's name, the channel or pattern listened to, or the function's name for a hook.
+    pub fn handler(&self) -> &str {
+        self.handler
+    }
+
+    /// The headers of the request; empty where there are none.
+    pub fn headers(&self) -> &Headers {
+        static NONE: Headers = Headers::new();
+        self.message.as_ref().map_or(&NONE, |message| &message.headers)
+    }
+
+    /// The payload as it came; `None` when it is absent or no message reached the handler.
+    pub fn payload(&self) -> Option<&RawJson> {
+        self.message.as_ref()?.payload.as_ref()
+    }
+
+    /// Values that a layer hands on to the handler, which takes them as [`Extension`](crate::Extension).
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to add to.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// The application's state of type `T`.
+    pub fn state<T: 'static>(&self) -> Option<&T> {
+        self.core.states.get()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("service", &self.service())
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a handler has no answer: what the peer is told, and what only the log is told.
+#[derive(Debug)]
+pub struct Failure {
+    fault: Fault,
+    inside: Option<String>,
+}
+
+impl Failure {
+    /// Tells the peer `internal`, and the log the reason.
+    pub fn internal(reason: impl Into<String>) -> Self {
+        Self { fault: Fault::internal(), inside: Some(reason.into()) }
+    }
+
+    /// Tells the peer `fault`, and the log `inside` if there is more to say.
+    pub fn new(fault: Fault, inside: Option<String>) -> Self {
+        Self { fault, inside }
+    }
+
+    /// What the peer is told.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// What only the log is told.
+    pub fn inside(&self) -> Option<&str> {
+        self.inside.as_deref()
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, inside: None }
+    }
+}
+
+impl From<BoxError> for Failure {
+    /// A failure or a fault in the box stays what it is; all else is `internal`.
+    fn from(error: BoxError) -> Self {
+        use daebus_caller::contract::IntoFault;
+        match error.downcast::<Self>() {
+            Ok(failure) => *failure,
+            Err(error) => {
+                let inside = error.inside();
+                Self { fault: error.into_fault(), inside }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.inside.as_deref().unwrap_or(self.fault.error()))
+    }
+}
+
+impl std::error::Error for Failure {}

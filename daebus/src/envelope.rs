@@ -1,0 +1,77 @@
+//! A message and what its envelope says, owned.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daebus_caller::bus::Message;
+use daebus_caller::wire::{Headers, RawJson, ReadError, Request, read_message, reply_channel};
+use serde_json::value::RawValue;
+
+/// A message and what its envelope says, owned; the pieces are slices of the message.
+#[derive(Debug)]
+pub(crate) struct Envelope {
+    pub(crate) channel: Arc<str>,
+    pub(crate) raw: RawJson,
+    /// `None`: absent.
+    pub(crate) payload: Option<RawJson>,
+    pub(crate) action: Option<String>,
+    pub(crate) request_id: Option<RawJson>,
+    pub(crate) reply_to: Option<String>,
+    pub(crate) service: Option<String>,
+    pub(crate) headers: Headers,
+    pub(crate) timeout: Option<Duration>,
+}
+
+/// A request that can't be read, and its envelope where that much of it could be.
+pub(crate) struct Unreadable {
+    pub(crate) error: ReadError,
+    pub(crate) envelope: Option<Box<Envelope>>,
+}
+
+impl Envelope {
+    /// Reads a request's envelope, once.
+    pub(crate) fn of_request(message: &Message) -> Result<Self, Unreadable> {
+        let channel = &message.channel;
+        let read = |text: &Bytes, json: &str| Ok(Self::new(channel, text, &Request::read(json)?));
+        read_message(&message.payload, read).map_err(|error| {
+            // Bad bytes in the payload need not hide whom to tell.
+            let text = Bytes::from(String::from_utf8_lossy(&message.payload).into_owned());
+            Unreadable { error, envelope: read_message(&text, read).ok().map(Box::new) }
+        })
+    }
+
+    /// Reads a broadcast: a bare value, which is the payload. Where it looks like a request, its fields are there too.
+    pub(crate) fn of_broadcast(message: &Message) -> Result<Self, ReadError> {
+        read_message(&message.payload, |text, json| {
+            let request = Request::read(json).unwrap_or_default();
+            let payload = Some(RawJson::whole(text));
+            Ok(Self { payload, ..Self::new(&message.channel, text, &request) })
+        })
+    }
+
+    fn new(channel: &Arc<str>, text: &Bytes, request: &Request<'_>) -> Self {
+        let slice = |json: &RawValue| RawJson::slice_of(text, json);
+        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        Self {
+            channel: Arc::clone(channel),
+            raw: RawJson::whole(text),
+            payload: request.payload.as_ref().map(|payload| match payload {
+                Cow::Borrowed(json) => slice(json),
+                Cow::Owned(json) => RawJson::of_value(json),
+            }),
+            action: owned(&request.action),
+            request_id: request.request_id.map(slice),
+            reply_to: owned(&request.reply_to),
+            service: owned(&request.service),
+            headers: request.headers.clone(),
+            timeout: request.timeout,
+        }
+    }
+
+    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
+    pub(crate) fn reply_channel(&self, own_name: &str) -> Option<String> {
+        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), self.service.as_deref(), own_name)
+    }
+}

@@ -1,0 +1,62 @@
+//! Why a service doesn't start, or doesn't end well.
+
+use std::time::Duration;
+
+use daebus_caller::{BusError, wire::NameError};
+
+/// What [`run`](crate::Daebus::run), [`start`](crate::Daebus::start) and [`stop`](crate::Service::stop) return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Why a service doesn't start, or doesn't end well.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The service's name breaks the protocol's rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The application can't be put together; every mistake that was found, one a line.
+    #[error("{service} can't start:\n{}", .mistakes.join("\n"))]
+    Setup {
+        /// The service.
+        service: String,
+        /// The mistakes, each a sentence with its position in the source.
+        mistakes: Vec<String>,
+    },
+    /// The bus can't be used.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+    /// Started by systemd, and nothing says where the bus is.
+    #[error(
+        "{service} was started by systemd without a bus: an in-process bus would reach nobody. \
+         Set DAEBUS_URL in the unit (Environment=DAEBUS_URL=redis://127.0.0.1:6379), or call .bus(url)"
+    )]
+    NoBus {
+        /// The service.
+        service: String,
+    },
+    /// An `on_start` handler failed, so the service didn't come up.
+    #[error("{service} didn't start: {handler} failed: {reason}")]
+    OnStart {
+        /// The service.
+        service: String,
+        /// The handler and its position.
+        handler: String,
+        /// What it returned, or how it panicked.
+        reason: String,
+    },
+    /// Handlers were still running when the drain time was over; they were cut off.
+    #[error("{service} stopped with {left} handlers still running after {after:?}: {handlers}")]
+    Drain {
+        /// The service.
+        service: String,
+        /// How many were cut off.
+        left: usize,
+        /// Which they were.
+        handlers: String,
+        /// The drain time.
+        after: Duration,
+    },
+    /// The signals that end a service can't be listened to.
+    #[error("can't listen for signals: {0}")]
+    Signal(#[source] std::io::Error),
+}

@@ -1,0 +1,17 @@
+use std::any::type_name;
+
+use super::Extract;
+use crate::context::kind::Kind;
+use crate::context::{Context, Failure};
+
+/// A value that a layer put into [`Context::extensions_mut`], cloned for this handler.
+#[derive(Debug, Clone, Copy)]
+pub struct Extension<T>(pub T);
+
+impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Extension<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        let missing =
+            || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
+        cx.extensions().get::<T>().cloned().map(Extension).ok_or_else(missing)
+    }
+}

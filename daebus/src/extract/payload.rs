@@ -1,0 +1,32 @@
+use serde::de::DeserializeOwned;
+
+use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_message, decode_payload};
+
+use super::Extract;
+use crate::context::kind::{Action, Listen};
+use crate::context::{Context, Failure};
+
+/// The payload of the message, read as `T`.
+///
+/// One that can't be read is answered with `invalid_payload`, which names the field and what is wrong with it; on a
+/// broadcast channel it is logged.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<T>(pub T);
+
+impl<T: DeserializeOwned> Extract<Action> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        decode_payload(cx.payload().map(RawJson::as_str)).map(Payload).map_err(|error| invalid(&error))
+    }
+}
+
+impl<T: DeserializeOwned> Extract<Listen> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        decode_message(cx.payload().map_or("null", RawJson::as_str))
+            .map(Payload)
+            .map_err(|error| invalid(&error))
+    }
+}
+
+fn invalid(error: &PayloadError) -> Failure {
+    Fault::reserved(FaultCode::InvalidPayload, format!("the payload can't be read: {error}")).into()
+}
