@@ -1,0 +1,66 @@
+//! `#[action("get_user", timeout = "2s", concurrency = 1, idempotent)]`.
+
+use std::time::Duration;
+
+use syn::{LitStr, Type};
+
+use super::{Arguments, duration};
+use crate::diagnostics::Mistakes;
+use crate::names;
+
+/// An action, checked.
+#[derive(Clone)]
+pub(crate) struct Action {
+    pub(crate) name: LitStr,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) idempotent: bool,
+    pub(crate) types: Types,
+}
+
+/// What the stub is told about types that can't be seen in the signature.
+#[derive(Clone, Default)]
+pub(crate) struct Types {
+    pub(crate) payload: Option<Type>,
+    pub(crate) answer: Option<Type>,
+    pub(crate) error: Option<Type>,
+    pub(crate) progress: Option<Type>,
+}
+
+impl Action {
+    /// A name that can't be used leaves an action with an empty one, so that a stub still gets its method.
+    pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Self {
+        let span = arguments.span;
+        let name =
+            arguments.name("the action", "get_user", mistakes).and_then(|name| checked_name(name, mistakes));
+        let expected =
+            "a time is written in quotes, with its unit: `timeout = \"2s\"`, `\"500ms\"`, `\"1m30s\"`";
+        let timeout = arguments.text("timeout", expected, mistakes).and_then(|text| {
+            duration::parse(&text.value())
+                .map_err(|reason| mistakes.on(&text, format!("no time: {reason}; {expected}")))
+                .ok()
+        });
+        let concurrency = arguments.count("concurrency", mistakes);
+        let idempotent = arguments.flag("idempotent", mistakes);
+        let types = Types {
+            payload: arguments.ty("payload", mistakes),
+            answer: arguments.ty("answer", mistakes),
+            error: arguments.ty("error", mistakes),
+            progress: arguments.ty("progress", mistakes),
+        };
+        arguments.finish(mistakes);
+        let name = name.unwrap_or_else(|| LitStr::new("", span));
+        Self { name, timeout, concurrency, idempotent, types }
+    }
+}
+
+/// The name, when it can be that of an action.
+pub(crate) fn checked_name(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
+    match names::check_action(&name.value()) {
+        Ok(()) => Some(name),
+        Err(reason) => {
+            mistakes.on(&name, format!("this can't be the name of an action: {reason}"));
+            None
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! Arguments as they stand in the parentheses, before anybody asks what they mean.
+
+use proc_macro2::{Span, TokenStream, TokenTree};
+use syn::ext::IdentExt as _;
+use syn::parse::{ParseStream, Parser as _};
+use syn::spanned::Spanned as _;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, Type};
+
+use crate::diagnostics::{Mistakes, suggestion};
+
+/// Keys whose value is a type; every other value is read as an expression.
+const TYPE_KEYS: [&str; 4] = ["payload", "answer", "error", "progress"];
+
+/// Everything between an attribute's parentheses. What is taken out by name is known; what is left over isn't.
+pub(crate) struct Arguments {
+    /// The attribute, for messages.
+    attribute: &'static str,
+    /// Where the attribute itself stands.
+    pub(crate) span: Span,
+    rest: Vec<Argument>,
+    /// The keys that were asked for, to suggest one for a key that nobody asked for.
+    known: Vec<&'static str>,
+    /// Whether something couldn't be read at all, so that what is missing may have been meant there.
+    broken: bool,
+}
+
+/// `"get_user"`, `idempotent` or `timeout = "2s"`.
+pub(crate) struct Argument {
+    pub(crate) key: Option<Ident>,
+    pub(crate) value: Value,
+}
+
+pub(crate) enum Value {
+    /// A key alone.
+    Flag,
+    Expr(Expr),
+    Type(Type),
+    Path(Path),
+}
+
+impl Argument {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(Token![,]));
+        let alone =
+            input.peek(Ident::peek_any) && input.cursor().token_tree().is_some_and(|(_, rest)| rest.eof());
+        if !keyed && !alone {
+            return Ok(Self { key: None, value: Value::Expr(input.parse()?) });
+        }
+        let key = Ident::parse_any(input)?;
+        if !input.peek(Token![=]) {
+            return Ok(Self { key: Some(key), value: Value::Flag });
+        }
+        input.parse::<Token![=]>()?;
+        let value = if TYPE_KEYS.iter().any(|known| key == known) {
+            Value::Type(input.parse()?)
+        } else if key == "contract" {
+            Value::Path(input.parse()?)
+        } else {
+            Value::Expr(input.parse()?)
+        };
+        Ok(Self { key: Some(key), value })
+    }
+
+    /// The tokens that a message about the argument as a whole points at.
+    fn span(&self) -> Span {
+        match (&self.key, &self.value) {
+            (Some(key), _) => key.span(),
+            (None, Value::Expr(expr)) => expr.span(),
+            (None, Value::Type(ty)) => ty.span(),
+            (None, Value::Path(path)) => path.span(),
+            (None, Value::Flag) => Span::call_site(),
+        }
+    }
+}
+
+impl Value {
+    fn literal(&self) -> Option<&Lit> {
+        match self {
+            Self::Expr(Expr::Lit(ExprLit { lit, .. })) => Some(lit),
+            _ => None,
+        }
+    }
+}
+
+impl Arguments {
+    /// Reads what is there; an argument that can't be read is reported, and the next one looked at.
+    pub(crate) fn read(
+        tokens: TokenStream,
+        attribute: &'static str,
+        span: Span,
+        mistakes: &mut Mistakes,
+    ) -> Self {
+        let mut rest = Vec::new();
+        let mut broken = false;
+        let read = |input: ParseStream<'_>| {
+            while !input.is_empty() {
+                let argument = Argument::parse(input).and_then(|argument| {
+                    let at_end = input.is_empty() || input.peek(Token![,]);
+                    if at_end {
+                        Ok(argument)
+                    } else {
+                        Err(input.error("expected a `,` between two arguments"))
+                    }
+                });
+                match argument {
+                    Ok(argument) => rest.push(argument),
+                    Err(error) => {
+                        broken = true;
+                        mistakes.add(error);
+                        while !input.is_empty() && !input.peek(Token![,]) {
+                            input.parse::<TokenTree>()?;
+                        }
+                    }
+                }
+                if !input.is_empty() {
+                    input.parse::<Token![,]>()?;
+                }
+            }
+            Ok(())
+        };
+        if let Err(error) = read.parse2(tokens) {
+            mistakes.add(error);
+        }
+        Self { attribute, span, rest, known: Vec::new(), broken }
+    }
+
+    /// The name in quotes that the attribute begins with. `what` says what it names, `example` what to write.
+    pub(crate) fn name(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
+        let attribute = self.attribute;
+        let write = format!("write `#[{attribute}(\"{example}\")]`");
+        let Some(at) = self.rest.iter().position(|argument| argument.key.is_none()) else {
+            // `#[action(get_user)]`: the quotes are missing.
+            if let Some(Argument { key: Some(key), value: Value::Flag }) = self.rest.first() {
+                mistakes.on(key, format!("the name of {what} goes in quotes: `#[{attribute}(\"{key}\")]`"));
+                self.rest.remove(0);
+            } else if !self.broken {
+                mistakes.at(self.span, format!("`{attribute}` needs the name of {what}: {write}"));
+            }
+            return None;
+        };
+        let argument = self.rest.remove(at);
+        match argument.value.literal() {
+            Some(Lit::Str(name)) => Some(name.clone()),
+            Some(_) => {
+                mistakes.at(argument.span(), format!("the name of {what} is a text in quotes: {write}"));
+                None
+            }
+            None => {
+                mistakes.at(
+                    argument.span(),
+                    format!("the name of {what} is written out in quotes, since it is checked as the program is compiled: {write}"),
+                );
+                None
+            }
+        }
+    }
+
+    /// The value of `key`; a second one is a mistake.
+    fn value(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<(Ident, Value)> {
+        self.known.push(key);
+        let mut found = None;
+        let mut rest = Vec::new();
+        for argument in std::mem::take(&mut self.rest) {
+            match argument.key {
+                Some(word) if word == key => {
+                    if found.is_some() {
+                        mistakes.on(&word, format!("`{key}` is said twice; leave one of them out"));
+                    } else {
+                        found = Some((word, argument.value));
+                    }
+                }
+                _ => rest.push(argument),
+            }
+        }
+        self.rest = rest;
+        found
+    }
+
+    /// `idempotent`.
+    pub(crate) fn flag(&mut self, key: &'static str, mistakes: &mut Mistakes) -> bool {
+        match self.value(key, mistakes) {
+            Some((_, Value::Flag)) => true,
+            Some((word, _)) => {
+                mistakes.on(word, format!("`{key}` stands alone: leave out the value"));
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// `timeout = "2s"`; `expected` says what to write.
+    pub(crate) fn text(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<LitStr> {
+        let (word, value) = self.value(key, mistakes)?;
+        match (value.literal(), &value) {
+            (Some(Lit::Str(text)), _) => Some(text.clone()),
+            (_, Value::Expr(expr)) => {
+                mistakes.on(expr, expected);
+                None
+            }
+            _ => {
+                mistakes.on(word, expected);
+                None
+            }
+        }
+    }
+
+    /// `concurrency = 8`: a whole number from 1 on.
+    pub(crate) fn count(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<usize> {
+        let (word, value) = self.value(key, mistakes)?;
+        let expected = format!("`{key}` is a whole number from 1 on: `{key} = 8`");
+        if let Some(Lit::Int(number)) = value.literal()
+            && let Ok(count @ 1..) = number.base10_parse()
+        {
+            return Some(count);
+        }
+        match value {
+            Value::Expr(expr) => mistakes.on(expr, expected),
+            _ => mistakes.on(word, expected),
+        }
+        None
+    }
+
+    /// A literal number, or what else stands there.
+    pub(crate) fn expr(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Expr> {
+        match self.value(key, mistakes)? {
+            (_, Value::Expr(expr)) => Some(expr),
+            (word, _) => {
+                mistakes.on(word, expected);
+                None
+            }
+        }
+    }
+
+    /// `payload = GetUser`.
+    pub(crate) fn ty(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Type> {
+        match self.value(key, mistakes)? {
+            (_, Value::Type(ty)) => Some(ty),
+            (word, _) => {
+                mistakes.on(word, format!("`{key}` needs a type: `{key} = GetUser`"));
+                None
+            }
+        }
+    }
+
+    /// `contract = Users`.
+    pub(crate) fn path(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Path> {
+        match self.value(key, mistakes)? {
+            (_, Value::Path(path)) => Some(path),
+            (word, _) => {
+                mistakes
+                    .on(word, format!("`{key}` needs the trait that carries `#[contract]`: `{key} = Users`"));
+                None
+            }
+        }
+    }
+
+    /// Whatever nobody asked for.
+    pub(crate) fn finish(self, mistakes: &mut Mistakes) {
+        let attribute = self.attribute;
+        for argument in &self.rest {
+            match &argument.key {
+                Some(key) => {
+                    let suggestion = suggestion(&key.to_string(), &self.known);
+                    mistakes.on(key, format!("`{attribute}` has no argument `{key}`{suggestion}"));
+                }
+                None if self.known.is_empty() => {
+                    mistakes.at(
+                        argument.span(),
+                        format!("`{attribute}` takes no arguments: write `#[{attribute}]`"),
+                    );
+                }
+                None => mistakes.at(
+                    argument.span(),
+                    format!(
+                        "`{attribute}` takes one name; for a second name write a second `#[{attribute}(…)]`"
+                    ),
+                ),
+            }
+        }
+    }
+}

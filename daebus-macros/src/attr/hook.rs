@@ -1,0 +1,9 @@
+//! `#[on_start]`, `#[on_stop]`.
+
+use super::Arguments;
+use crate::diagnostics::Mistakes;
+
+/// They take no arguments.
+pub(super) fn check(arguments: Arguments, mistakes: &mut Mistakes) {
+    arguments.finish(mistakes);
+}

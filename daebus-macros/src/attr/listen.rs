@@ -1,0 +1,35 @@
+//! `#[listen("user_events")]`, `#[listen("sensor.*", concurrent = 8)]`.
+
+use syn::LitStr;
+
+use super::Arguments;
+use crate::diagnostics::Mistakes;
+use crate::names;
+
+/// A listener, checked.
+pub(crate) struct Listen {
+    /// A channel, or a pattern of channels as Redis has it.
+    pub(crate) topic: LitStr,
+    pub(crate) concurrent: Option<usize>,
+}
+
+impl Listen {
+    pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
+        let topic = arguments.name("the channel", "user_events", mistakes);
+        let concurrent = arguments.count("concurrent", mistakes);
+        arguments.finish(mistakes);
+        let topic = checked_channel(topic?, mistakes)?;
+        Some(Self { topic, concurrent })
+    }
+}
+
+/// The name, when it can be that of a channel.
+pub(crate) fn checked_channel(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
+    match names::check_channel(&name.value()) {
+        Ok(()) => Some(name),
+        Err(reason) => {
+            mistakes.on(&name, format!("this can't be the name of a channel: {reason}"));
+            None
+        }
+    }
+}

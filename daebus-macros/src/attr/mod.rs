@@ -1,0 +1,100 @@
+//! The attributes' arguments: raw in `arguments`, then checked, one file an attribute.
+
+mod action;
+mod arguments;
+mod duration;
+mod hook;
+mod listen;
+
+pub(crate) use action::{Action, Types};
+pub(crate) use arguments::Arguments;
+pub(crate) use listen::{Listen, checked_channel};
+
+use proc_macro2::{Ident, Span, TokenStream};
+use syn::{Attribute, Meta};
+
+use crate::diagnostics::Mistakes;
+
+/// The attributes that make a function a handler.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Kind {
+    Action,
+    Listen,
+    OnStart,
+    OnStop,
+}
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Action, Self::Listen, Self::OnStart, Self::OnStop];
+
+    /// As it is written.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Action => "action",
+            Self::Listen => "listen",
+            Self::OnStart => "on_start",
+            Self::OnStop => "on_stop",
+        }
+    }
+
+    /// Which of ours an attribute is, going by the last word of its path: `#[action]`, `#[daebus::action]`.
+    pub(crate) fn of(attribute: &Attribute) -> Option<Self> {
+        Self::by_name(&attribute.path().segments.last()?.ident)
+    }
+
+    pub(crate) fn by_name(name: &Ident) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| name == kind.name())
+    }
+}
+
+/// One attribute on a function, not yet looked into.
+pub(crate) struct RawAttribute {
+    pub(crate) kind: Kind,
+    /// Its name in the source.
+    pub(crate) span: Span,
+    pub(crate) arguments: TokenStream,
+}
+
+impl RawAttribute {
+    /// An attribute among a function's attributes. `None` when it isn't one of ours.
+    pub(crate) fn of(attribute: &Attribute, mistakes: &mut Mistakes) -> Option<Self> {
+        let kind = Kind::of(attribute)?;
+        let arguments = match &attribute.meta {
+            Meta::Path(_) => TokenStream::new(),
+            Meta::List(list) => list.tokens.clone(),
+            other => {
+                let name = kind.name();
+                mistakes.on(other, format!("arguments go in parentheses: `#[{name}(…)]`"));
+                return None;
+            }
+        };
+        let span = attribute.path().segments.last().map_or_else(Span::call_site, |last| last.ident.span());
+        Some(Self { kind, span, arguments })
+    }
+
+    /// Checks the arguments. `None` when the attribute says too little to mount anything.
+    pub(crate) fn check(self, mistakes: &mut Mistakes) -> Option<Checked> {
+        let Self { kind, span, arguments } = self;
+        let arguments = Arguments::read(arguments, kind.name(), span, mistakes);
+        match kind {
+            Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
+            Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
+            Kind::OnStart => {
+                hook::check(arguments, mistakes);
+                Some(Checked::OnStart(span))
+            }
+            Kind::OnStop => {
+                hook::check(arguments, mistakes);
+                Some(Checked::OnStop(span))
+            }
+        }
+    }
+}
+
+/// One attribute on a function, checked.
+pub(crate) enum Checked {
+    Action(Action),
+    Listen(Listen),
+    OnStart(Span),
+    OnStop(Span),
+}

@@ -1,0 +1,92 @@
+//! A checked blueprint → the module, with `blueprint()` and `Caller` in it. Can't fail.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use super::guess;
+use super::model::Blueprint;
+use super::parse::{Module, ModuleItem};
+use crate::diagnostics::Mistakes;
+use crate::endpoint;
+use crate::paths::Private;
+use crate::stub::Stub;
+
+pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
+    let Module { attrs, vis, ident, inner, items } = &blueprint.module;
+    let items = items.iter().map(|item| match item {
+        ModuleItem::Function(function) => {
+            let mut function = function.clone();
+            endpoint::mark_unrecognised(&mut function.attrs);
+            quote!(#function)
+        }
+        item => quote!(#item),
+    });
+    // With mistakes on the way the guesses may be about half a handler.
+    let sound = mistakes.is_empty();
+    let guesses = blueprint.handlers.iter().filter(|_| sound);
+    let guesses = guesses.map(|handler| guess::assertions(handler, private));
+    let constructor = (!blueprint.has_blueprint).then(|| constructor(private, blueprint));
+    let stub = (!blueprint.has_caller).then(|| stub(private, blueprint));
+    let mistakes = mistakes.into_tokens();
+    quote! {
+        #(#attrs)*
+        #vis mod #ident {
+            #(#inner)*
+            #(#items)*
+            #constructor
+            #stub
+            #(#guesses)*
+        }
+        #mistakes
+    }
+}
+
+fn constructor(private: &Private, blueprint: &Blueprint) -> TokenStream {
+    let p = private.here();
+    let name = &blueprint.name;
+    let doc =
+        format!("The blueprint `{}`: the handlers of this module, for `Daebus::register`.", name.value());
+    let variable = Ident::new("blueprint", Span::mixed_site());
+    let mounts = blueprint.mounted().map(|(handler, ident)| {
+        let cfgs = endpoint::cfgs(&handler.function.attrs);
+        quote! {
+            #(#cfgs)*
+            let #variable = #p::Blueprint::mount::<#ident>(#variable);
+        }
+    });
+    quote! {
+        #[doc = #doc]
+        #[allow(dead_code)]
+        pub fn blueprint() -> #p::Blueprint {
+            let #variable = #p::Blueprint::new(#name);
+            #(#mounts)*
+            #variable
+        }
+    }
+}
+
+fn stub(private: &Private, blueprint: &Blueprint) -> TokenStream {
+    let p = private.here();
+    let name = blueprint.name.value();
+    let ident = Ident::new("Caller", Span::call_site());
+    let stub = Stub {
+        doc: format!("Calls the actions of the blueprint `{name}`, with their types."),
+        vis: quote!(pub),
+        ident: &ident,
+        constructors: quote! {
+            /// Connects to the bus, to call the service of this name.
+            ///
+            /// # Errors
+            ///
+            /// When the URL or the service's name can't be used, or the bus can't be reached.
+            pub async fn connect(url: &str, service: &str) -> #p::core::result::Result<Self, #p::BusError> {
+                #p::core::result::Result::map(#p::Caller::connect(url, service).await, Self::new)
+            }
+        },
+        methods: blueprint.methods.iter().map(|(_, method)| method.expand(private)).collect(),
+    };
+    let stub = stub.expand(private);
+    quote! {
+        #stub
+    }
+}

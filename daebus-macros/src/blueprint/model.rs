@@ -1,0 +1,31 @@
+//! A blueprint, checked.
+
+use syn::{Ident, LitStr, Path};
+
+use super::parse::Module;
+use crate::endpoint::Handler;
+use crate::stub::Method;
+
+/// A module with its handlers.
+pub(super) struct Blueprint {
+    pub(super) name: LitStr,
+    /// The trait whose actions have to be here.
+    pub(super) contract: Option<Path>,
+    pub(super) module: Module,
+    pub(super) handlers: Vec<Handler>,
+    /// The caller's methods, and which handler each comes from.
+    pub(super) methods: Vec<(usize, Method)>,
+    /// Whether the module has something of this name already, which has been reported.
+    pub(super) has_blueprint: bool,
+    pub(super) has_caller: bool,
+}
+
+impl Blueprint {
+    /// The functions to mount, with what their `cfg`s need.
+    pub(super) fn mounted(&self) -> impl Iterator<Item = (&Handler, &Ident)> {
+        self.handlers
+            .iter()
+            .filter(|handler| !handler.is_method)
+            .map(|handler| (handler, &handler.function.sig.ident))
+    }
+}

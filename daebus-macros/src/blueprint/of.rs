@@ -1,0 +1,70 @@
+//! `blueprint_of!["users"; get_user, handlers::create_user]`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned as _;
+use syn::{LitStr, Path, Token};
+
+use super::validate::checked_name;
+use crate::diagnostics::Mistakes;
+use crate::paths::Private;
+
+struct Collection {
+    name: LitStr,
+    handlers: Punctuated<Path, Token![,]>,
+}
+
+impl Parse for Collection {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        const EXAMPLE: &str = "`blueprint_of![\"users\"; get_user, create_user]`";
+        if !input.peek(LitStr) {
+            return Err(input.error(format!("the blueprint's name comes first, in quotes: {EXAMPLE}")));
+        }
+        let name = input.parse()?;
+        if !input.peek(Token![;]) {
+            return Err(input.error(format!("a `;` stands between the name and the handlers: {EXAMPLE}")));
+        }
+        input.parse::<Token![;]>()?;
+        if input.is_empty() {
+            return Err(input.error(format!("there is no handler: {EXAMPLE}")));
+        }
+        Ok(Self { name, handlers: Punctuated::parse_terminated(input)? })
+    }
+}
+
+/// Expands to an expression of type `Blueprint`, whatever is wrong.
+pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
+    expand_with(&Private::of_service(), tokens)
+}
+
+fn expand_with(private: &Private, tokens: TokenStream) -> TokenStream {
+    let p = private.here();
+    let mut mistakes = Mistakes::default();
+    let Some(collection) = mistakes.take(syn::parse2::<Collection>(tokens)) else {
+        let mistakes = mistakes.into_tokens();
+        return quote!({ #mistakes #p::Blueprint::new("") });
+    };
+    let name = checked_name(collection.name, &mut mistakes);
+    let mut seen: Vec<String> = Vec::new();
+    for handler in &collection.handlers {
+        let path = handler.to_token_stream().to_string();
+        if seen.contains(&path) {
+            mistakes.on(handler, "this handler is in the list already");
+        }
+        seen.push(path);
+    }
+    let variable = Ident::new("blueprint", Span::mixed_site());
+    let mounts = collection.handlers.iter().map(|handler| {
+        let p = private.at(handler.span());
+        quote_spanned!(handler.span()=> let #variable = #p::Blueprint::mount::<#handler>(#variable);)
+    });
+    let mistakes = mistakes.into_tokens();
+    quote! {{
+        #mistakes
+        let #variable = #p::Blueprint::new(#name);
+        #(#mounts)*
+        #variable
+    }}
+}

@@ -1,0 +1,76 @@
+//! Tokens → a module and its items. A function's body stays tokens.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Ident, Item, Token, Visibility, braced};
+
+use crate::attr::Kind;
+use crate::endpoint::Function;
+
+const EXAMPLE: &str = "`#[blueprint(\"users\")] mod users { … }`";
+
+/// A module with a body.
+pub(super) struct Module {
+    pub(super) attrs: Vec<Attribute>,
+    pub(super) vis: Visibility,
+    pub(super) ident: Ident,
+    /// `#![…]` inside the braces.
+    pub(super) inner: Vec<Attribute>,
+    pub(super) items: Vec<ModuleItem>,
+}
+
+/// What stands in the module, in order.
+pub(super) enum ModuleItem {
+    /// A function that carries one of our attributes.
+    Handler(Function),
+    /// Any other function.
+    Function(Function),
+    Other(Box<Item>),
+}
+
+impl Parse for Module {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        let vis = input.parse()?;
+        if !input.peek(Token![mod]) {
+            return Err(input.error(format!("`#[blueprint]` belongs on a module with a body: {EXAMPLE}")));
+        }
+        input.parse::<Token![mod]>()?;
+        let ident: Ident = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(input.error(format!(
+                "the body of `{ident}` is in another file, where `#[blueprint]` can't see it; leave the attribute out and \
+                 collect the handlers in that file: `pub fn blueprint() -> Blueprint {{ blueprint_of![\"{ident}\"; get_user, create_user] }}`"
+            )));
+        }
+        let content;
+        braced!(content in input);
+        let inner = content.call(Attribute::parse_inner)?;
+        let mut items = Vec::new();
+        while !content.is_empty() {
+            items.push(content.parse()?);
+        }
+        Ok(Self { attrs, vis, ident, inner, items })
+    }
+}
+
+impl Parse for ModuleItem {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        if !Function::is_next(input) {
+            return input.parse().map(|item| Self::Other(Box::new(item)));
+        }
+        let function: Function = input.parse()?;
+        let is_handler = function.attrs.iter().any(|attribute| Kind::of(attribute).is_some());
+        Ok(if is_handler { Self::Handler(function) } else { Self::Function(function) })
+    }
+}
+
+impl ToTokens for ModuleItem {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        match self {
+            Self::Handler(function) | Self::Function(function) => function.to_tokens(tokens),
+            Self::Other(item) => item.to_tokens(tokens),
+        }
+    }
+}

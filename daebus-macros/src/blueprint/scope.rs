@@ -1,0 +1,140 @@
+//! What else stands in the module and is in the way of what the attribute adds, or can't be reached by it.
+
+use syn::visit_mut::{self, VisitMut};
+use syn::{Attribute, Ident, Item, ItemFn, ItemMod, UseTree};
+
+use super::parse::ModuleItem;
+use crate::attr::Kind;
+use crate::diagnostics::Mistakes;
+
+/// The names the attribute adds, and whether they are taken.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) blueprint: bool,
+    pub(super) caller: bool,
+}
+
+/// Looks through the module's items.
+pub(super) fn check(items: &[ModuleItem], mistakes: &mut Mistakes) -> Taken {
+    let mut taken = Taken::default();
+    for item in items {
+        match item {
+            ModuleItem::Handler(function) | ModuleItem::Function(function) => {
+                let ident = &function.sig.ident;
+                taken.blueprint |= refuse(ident, "blueprint", mistakes);
+                // A handler stands for a struct of its name as well.
+                if matches!(item, ModuleItem::Handler(_)) {
+                    taken.caller |= refuse(ident, "Caller", mistakes);
+                }
+            }
+            ModuleItem::Other(item) => other(item, &mut taken, mistakes),
+        }
+    }
+    taken
+}
+
+fn other(item: &Item, taken: &mut Taken, mistakes: &mut Mistakes) {
+    let type_name = match item {
+        Item::Struct(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Mod(item) => {
+            nested(item, mistakes);
+            &item.ident
+        }
+        Item::Const(item) => {
+            taken.blueprint |= refuse(&item.ident, "blueprint", mistakes);
+            return;
+        }
+        Item::Static(item) => {
+            taken.blueprint |= refuse(&item.ident, "blueprint", mistakes);
+            return;
+        }
+        Item::Use(item) => return imports(&item.tree, &mut Vec::new(), taken, mistakes),
+        _ => return,
+    };
+    taken.caller |= refuse(type_name, "Caller", mistakes);
+}
+
+fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
+    let is_taken = ident == name;
+    if is_taken {
+        let what =
+            if name == "Caller" { "a struct `Caller`, the typed stub" } else { "a function `blueprint`" };
+        mistakes
+            .on(ident, format!("`#[blueprint]` puts {what} into this module; give this one another name"));
+    }
+    is_taken
+}
+
+/// `use daebus::Caller;` and `use daebus::action as act;`.
+fn imports(tree: &UseTree, path: &mut Vec<String>, taken: &mut Taken, mistakes: &mut Mistakes) {
+    match tree {
+        UseTree::Path(step) => {
+            path.push(step.ident.to_string());
+            imports(&step.tree, path, taken, mistakes);
+            path.pop();
+        }
+        UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, path, taken, mistakes)),
+        UseTree::Name(name) if name.ident == "Caller" => {
+            taken.caller = true;
+            mistakes.on(
+                &name.ident,
+                "`#[blueprint]` puts a struct `Caller`, the typed stub, into this module; \
+                 import this one under another name (`Caller as BusCaller`) or write its path",
+            );
+        }
+        UseTree::Rename(rename) => {
+            taken.caller |= refuse(&rename.rename, "Caller", mistakes);
+            let kind = Kind::by_name(&rename.ident).map(Kind::name);
+            if let Some(name) = kind.filter(|_| path.first().is_some_and(|first| first.starts_with("daebus")))
+            {
+                mistakes.on(
+                    &rename.rename,
+                    format!("`#[blueprint]` looks for its handlers by name, and wouldn't see `{}`; import `{name}` as it is", rename.rename),
+                );
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Handlers in a module inside of this one wouldn't be mounted.
+fn nested(module: &ItemMod, mistakes: &mut Mistakes) {
+    struct Find<'a>(&'a mut Mistakes);
+    impl VisitMut for Find<'_> {
+        fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
+            for attribute in &function.attrs {
+                if let Some(kind) = Kind::of(attribute) {
+                    self.0.on(
+                        attribute.path(),
+                        format!(
+                            "`#[blueprint]` collects what stands directly in its module, and this `{}` would not be \
+                             mounted; move it up, or give the inner module a `#[blueprint]` of its own",
+                            kind.name()
+                        ),
+                    );
+                }
+            }
+        }
+
+        fn visit_item_mod_mut(&mut self, module: &mut ItemMod) {
+            if !stands_alone(&module.attrs) {
+                visit_mut::visit_item_mod_mut(self, module);
+            }
+        }
+    }
+    Find(mistakes).visit_item_mod_mut(&mut module.clone());
+}
+
+/// A blueprint of its own, or tests, which may collect their handlers as they like.
+fn stands_alone(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attribute| {
+        let is_blueprint = attribute.path().segments.last().is_some_and(|last| last.ident == "blueprint");
+        let is_test = attribute.path().is_ident("cfg")
+            && attribute.parse_args::<Ident>().is_ok_and(|condition| condition == "test");
+        is_blueprint || is_test
+    })
+}

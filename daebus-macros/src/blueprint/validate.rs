@@ -1,0 +1,164 @@
+//! Arguments and module → a checked blueprint.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
+use syn::{FnArg, Ident, LitStr};
+
+use super::model::Blueprint;
+use super::parse::{Module, ModuleItem};
+use super::scope;
+use crate::attr::Arguments;
+use crate::diagnostics::Mistakes;
+use crate::endpoint::{self, Handler};
+use crate::names;
+use crate::paths::Private;
+use crate::stub::{self, Method, Parameter};
+
+/// Checks what concerns the module. What is wrong with one handler is reported by that handler's own attribute.
+pub(super) fn validate(
+    mut arguments: Arguments,
+    module: Module,
+    private: &Private,
+    mistakes: &mut Mistakes,
+) -> Blueprint {
+    let name = arguments.name("the blueprint", &module.ident.to_string(), mistakes);
+    let contract = arguments.path("contract", mistakes);
+    arguments.finish(mistakes);
+    let name = name.map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_name(name, mistakes));
+
+    let taken = scope::check(&module.items, mistakes);
+    let handlers: Vec<Handler> = module.items.iter().filter_map(handler).collect();
+    if handlers.is_empty() {
+        mistakes.on(
+            &module.ident,
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[on_start]` or `#[on_stop]` \
+             on a function that stands directly in it",
+        );
+    }
+    refuse_twice(&handlers, mistakes);
+    let methods = handlers
+        .iter()
+        .enumerate()
+        .filter_map(|(at, handler)| Some((at, method(handler, private, mistakes)?)));
+    let methods = methods.collect();
+    Blueprint {
+        name,
+        contract,
+        module,
+        handlers,
+        methods,
+        has_blueprint: taken.blueprint,
+        has_caller: taken.caller,
+    }
+}
+
+pub(super) fn checked_name(name: LitStr, mistakes: &mut Mistakes) -> LitStr {
+    if let Err(reason) = names::check_text(&name.value()) {
+        mistakes.on(&name, format!("this can't be the name of a blueprint: {reason}"));
+    }
+    name
+}
+
+fn handler(item: &ModuleItem) -> Option<Handler> {
+    match item {
+        ModuleItem::Handler(function) => {
+            Some(endpoint::validate(None, function.clone(), &mut Mistakes::default()))
+        }
+        _ => None,
+    }
+}
+
+/// Two functions under one name. Where a `cfg` may leave one of them out, the check is made when the service starts.
+fn refuse_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
+    let mut seen: Vec<(String, &Handler)> = Vec::new();
+    for handler in handlers {
+        for action in handler.actions() {
+            let name = action.name.value();
+            let first = seen.iter().find(|(other, first)| *other == name && first.name() != handler.name());
+            match first {
+                Some((_, first)) if !is_conditional(first) && !is_conditional(handler) => mistakes.on(
+                    &action.name,
+                    format!(
+                        "the action `{name}` has a handler already, `fn {}`; give one of the two another name",
+                        first.name()
+                    ),
+                ),
+                _ if name.is_empty() => {}
+                _ => seen.push((name, handler)),
+            }
+        }
+    }
+}
+
+fn is_conditional(handler: &Handler) -> bool {
+    !endpoint::cfgs(&handler.function.attrs).is_empty()
+}
+
+/// The caller's method for a handler that answers an action: one, for the first of its names.
+fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Option<Method> {
+    let names: Vec<String> = handler.actions().map(|action| action.name.value()).collect();
+    let action = handler.actions().next()?.clone();
+    let function = &handler.function;
+    if !handler.signature_is_sound {
+        return None;
+    }
+    let ident = &function.sig.ident;
+    if stub::TAKEN.iter().any(|taken| ident == taken) {
+        let message = format!(
+            "the blueprint's caller has a `{ident}` of its own; give the function another name: what it is called on the bus \
+             stays `{}`",
+            action.name.value()
+        );
+        mistakes.on(ident, message);
+        return None;
+    }
+    let output = endpoint::output_of(&function.sig.output, private);
+    if output.is_opaque && action.types.answer.is_none() {
+        mistakes.on(
+            &function.sig.output,
+            format!(
+                "a caller can't name this type; say what it gets: `#[action(\"{}\", answer = …)]`",
+                action.name.value()
+            ),
+        );
+        return None;
+    }
+    let otherwise = format!("Calls the action `{}`.", action.name.value());
+    let mut attrs = stub::attributes(&function.attrs, &otherwise);
+    if let [first, others @ ..] = names.as_slice()
+        && !others.is_empty()
+    {
+        let note = format!(
+            "\nIts name on the bus is `{first}`; it answers to {} too.",
+            crate::diagnostics::list(others)
+        );
+        attrs.push(syn::parse_quote!(#[doc = #note]));
+    }
+    let tokens = |ty: &syn::Type| ty.to_token_stream();
+    let progress = handler.arguments.iter().find_map(endpoint::progress_of).map(tokens);
+    Some(Method {
+        attrs,
+        vis: function.vis.to_token_stream(),
+        ident: ident.clone(),
+        payload: payload(handler, action.types.payload.as_ref().map(tokens)),
+        answer: action.types.answer.as_ref().map_or(output.answer, tokens),
+        error: action.types.error.as_ref().map(tokens).or(output.error),
+        progress: action.types.progress.as_ref().map(tokens).or(progress),
+        idempotent: action.idempotent,
+        action: action.name,
+    })
+}
+
+/// The payload by its spelling, or as `payload = T` has it.
+fn payload(handler: &Handler, given: Option<TokenStream>) -> Option<Parameter> {
+    let spelled = handler.function.sig.inputs.iter().find_map(|argument| match argument {
+        FnArg::Typed(argument) => Some((argument, endpoint::payload_of(&argument.ty)?)),
+        FnArg::Receiver(_) => None,
+    });
+    let name = match &spelled {
+        Some((argument, _)) => stub::parameter_name(&argument.pat),
+        None => Ident::new("payload", proc_macro2::Span::mixed_site()),
+    };
+    let ty = given.or_else(|| spelled.map(|(_, ty)| quote!(#ty)))?;
+    Some(Parameter { name, ty })
+}

@@ -1,0 +1,143 @@
+//! A checked handler → the function, its braced struct and what mounts it. Can't fail.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{Attribute, ReturnType, parse_quote};
+
+use super::marker::mark_unrecognised;
+use super::model::Handler;
+use crate::attr::Checked;
+use crate::diagnostics::Mistakes;
+use crate::paths::Private;
+
+/// With mistakes, the struct is still there and mounts nothing, so that whoever names it sees no second error.
+pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {
+    let mut function = handler.function.clone();
+    mark_unrecognised(&mut function.attrs);
+    if handler.is_method {
+        let mistakes = mistakes.into_tokens();
+        return quote!(#function #mistakes);
+    }
+    let sound = mistakes.is_empty();
+    if !sound {
+        function.attrs.push(parse_quote!(#[allow(dead_code)]));
+    }
+    let mistakes = mistakes.into_tokens();
+    let endpoints = handler
+        .endpoints
+        .iter()
+        .filter(|_| sound)
+        .map(|endpoint| expand_endpoint(private, handler, endpoint));
+    let cfgs = cfgs(&handler.function.attrs);
+    let vis = &handler.function.vis;
+    let ident = &handler.function.sig.ident;
+    let p = private.here();
+    let blueprint = Ident::new("blueprint", Span::mixed_site());
+    quote! {
+        #function
+
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(non_camel_case_types, dead_code)]
+        #vis struct #ident {}
+
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #p::Mount for #ident {
+            #[allow(deprecated)]
+            fn mount(#blueprint: #p::Blueprint) -> #p::Blueprint {
+                #(let #blueprint = #p::Blueprint::endpoint(#blueprint, #endpoints);)*
+                #blueprint
+            }
+        }
+
+        #mistakes
+    }
+}
+
+/// The `cfg` attributes among a function's, for what is generated beside it.
+pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
+    attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
+}
+
+fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> TokenStream {
+    let p = private.here();
+    let source = source(private, handler);
+    let (kind, constructor, name, rest) = match endpoint {
+        Checked::Action(action) => {
+            let name = &action.name;
+            let timeout = action.timeout.map(|timeout| {
+                let (secs, nanos) = (timeout.as_secs(), timeout.subsec_nanos());
+                quote!(.timeout(#p::core::time::Duration::new(#secs, #nanos)))
+            });
+            let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
+            let idempotent = action.idempotent.then(|| quote!(.idempotent()));
+            (quote!(Action), quote!(action), quote!(#name,), quote!(#timeout #concurrency #idempotent))
+        }
+        Checked::Listen(listen) => {
+            let topic = &listen.topic;
+            let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
+            (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
+        }
+        Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
+        Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
+    };
+    let run = run(private, handler, &kind);
+    let needs = handler.arguments.iter().map(|ty| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
+    });
+    let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
+    quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc)
+}
+
+/// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
+fn source(private: &Private, handler: &Handler) -> TokenStream {
+    let ident = &handler.function.sig.ident;
+    let name = handler.name();
+    let span = ident.span();
+    let p = private.at(span);
+    quote_spanned! {span=>
+        #p::source(#name, #p::core::module_path!(), #p::core::file!(), #p::core::line!(), #p::core::column!())
+    }
+}
+
+/// The closure: extractors in order, the function, its value made into a reply. All else is in the runtime.
+fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream {
+    let p = private.here();
+    let sig = &handler.function.sig;
+    let ident = &sig.ident;
+    // Mixed site: a function that is called `context` too is not shadowed.
+    let context = Ident::new("context", Span::mixed_site());
+    let names: Vec<Ident> = (0..handler.arguments.len())
+        .map(|at| format_ident!("argument{at}", span = Span::mixed_site()))
+        .collect();
+    let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> let #name = #p::extract::<#p::kind::#kind, #ty>(&mut #context).await?;)
+    });
+    let call = if sig.asyncness.is_some() {
+        quote!(#ident(#(#names),*).await)
+    } else {
+        quote!(#p::blocking(move || #ident(#(#names),*)).await)
+    };
+    let span = match &sig.output {
+        ReturnType::Default => ident.span(),
+        ReturnType::Type(_, ty) => ty.span(),
+    };
+    let returned = private.at(span);
+    let value = Ident::new("value", Span::mixed_site());
+    let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
+    let binding =
+        if names.is_empty() { quote!(let _ = &#context;) } else { quote!(let mut #context = #context;) };
+    quote! {
+        |#context: #p::Context| async move {
+            use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
+            #binding
+            #(#extracts)*
+            let #value = #call;
+            #reply
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Attributes that can't be seen for what they are, because they were imported under another name.
+//!
+//! Whoever expands first, the module's `blueprint` or the function's first attribute, sees only names. Where it
+//! meets an attribute it doesn't know, it leaves a note behind the function's attributes, under a `cfg` that never
+//! holds. If that attribute turns out to be one of ours after all, it finds the note and refuses.
+
+use syn::{Attribute, Meta, Token, parse_quote, punctuated::Punctuated};
+
+use crate::attr::Kind;
+use crate::diagnostics::Mistakes;
+
+/// Attributes of the compiler and its tools, which expand to nothing.
+const INERT: [&str; 22] = [
+    "allow",
+    "automatically_derived",
+    "cfg",
+    "cfg_attr",
+    "clippy",
+    "cold",
+    "deny",
+    "deprecated",
+    "diagnostic",
+    "doc",
+    "expect",
+    "forbid",
+    "ignore",
+    "inline",
+    "must_use",
+    "no_mangle",
+    "rustfmt",
+    "should_panic",
+    "target_feature",
+    "test",
+    "track_caller",
+    "warn",
+];
+
+/// Leaves the note when one of the attributes is unknown.
+pub(crate) fn mark_unrecognised(attrs: &mut Vec<Attribute>) {
+    let known = |attribute: &Attribute| {
+        attribute.path().segments.first().is_some_and(|first| INERT.iter().any(|inert| first.ident == inert))
+    };
+    if !attrs.iter().all(known) {
+        attrs.push(parse_quote!(#[cfg_attr(any(), daebus_did_not_see_this)]));
+    }
+}
+
+/// Whether the note is there.
+pub(super) fn is_marked(attrs: &[Attribute]) -> bool {
+    attrs.iter().any(|attribute| {
+        inside_cfg_attr(attribute).iter().any(|meta| meta.path().is_ident("daebus_did_not_see_this"))
+    })
+}
+
+/// `#[cfg_attr(test, action("x"))]` would come to light only after the function was mounted without it.
+pub(super) fn refuse_cfg_attr(attrs: &[Attribute], mistakes: &mut Mistakes) {
+    for attribute in attrs {
+        for meta in inside_cfg_attr(attribute) {
+            if let Some(kind) = meta.path().segments.last().and_then(|last| Kind::by_name(&last.ident)) {
+                let name = kind.name();
+                mistakes.on(
+                    meta.path(),
+                    format!("`{name}` can't come from a `cfg_attr`: put `#[cfg(…)]` on the function, beside `#[{name}]`"),
+                );
+            }
+        }
+    }
+}
+
+/// What a `cfg_attr` adds, its condition left out.
+fn inside_cfg_attr(attribute: &Attribute) -> Vec<Meta> {
+    if !attribute.path().is_ident("cfg_attr") {
+        return Vec::new();
+    }
+    let metas = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
+    metas.map(|metas| metas.into_iter().skip(1).collect()).unwrap_or_default()
+}

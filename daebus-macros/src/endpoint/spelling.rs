@@ -1,0 +1,91 @@
+//! The one place that goes by how a type is *spelled*: a stub's signature has to be written before the compiler
+//! knows what the names in it mean. Assertions in the generated code check each guess.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens as _, quote, quote_spanned};
+use syn::spanned::Spanned as _;
+use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
+
+use crate::paths::Private;
+
+/// `T` of an argument spelled `Payload<T>`.
+pub(crate) fn payload_of(ty: &Type) -> Option<&Type> {
+    only_argument(ty, "Payload")
+}
+
+/// `T` of an argument spelled `Progress<T>`.
+pub(crate) fn progress_of(ty: &Type) -> Option<&Type> {
+    only_argument(ty, "Progress")
+}
+
+/// A return value as a stub sees it.
+pub(crate) struct Output {
+    /// What the caller gets.
+    pub(crate) answer: TokenStream,
+    /// The handler's error; `None` when it can't fail.
+    pub(crate) error: Option<TokenStream>,
+    /// The whole type.
+    pub(crate) ty: TokenStream,
+    /// It contains an `impl Trait`, which has no name that a stub could use.
+    pub(crate) is_opaque: bool,
+}
+
+/// Takes a return type apart.
+pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
+    let ReturnType::Type(_, ty) = output else {
+        return Output { answer: quote!(()), error: None, ty: quote!(()), is_opaque: false };
+    };
+    let tokens = ty.to_token_stream();
+    let is_opaque = super::signature::contains_impl_trait(ty);
+    let Some(segment) = last_segment(ty) else {
+        return Output { answer: tokens.clone(), error: None, ty: tokens, is_opaque };
+    };
+    let arguments = type_arguments(segment);
+    let name = segment.ident.to_string();
+    match (name.as_str(), arguments.as_slice()) {
+        ("Result", [answer, error]) => Output {
+            answer: answer.to_token_stream(),
+            error: Some(error.to_token_stream()),
+            ty: tokens,
+            is_opaque,
+        },
+        (name, [_, ..]) if name.ends_with("Result") => {
+            let types = private.at(ty.span());
+            let taken_apart = quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>);
+            Output {
+                answer: quote!(#taken_apart::Answer),
+                error: Some(quote!(#taken_apart::Error)),
+                ty: tokens,
+                is_opaque,
+            }
+        }
+        _ => Output { answer: tokens.clone(), error: None, ty: tokens, is_opaque },
+    }
+}
+
+fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
+    let segment = last_segment(ty).filter(|segment| segment.ident == name)?;
+    match type_arguments(segment).as_slice() {
+        [only] => Some(*only),
+        _ => None,
+    }
+}
+
+fn last_segment(ty: &Type) -> Option<&PathSegment> {
+    match ty {
+        Type::Path(path) => path.path.segments.last(),
+        // A type that came through a `macro_rules!` fragment.
+        Type::Group(group) => last_segment(&group.elem),
+        Type::Paren(paren) => last_segment(&paren.elem),
+        _ => None,
+    }
+}
+
+fn type_arguments(segment: &PathSegment) -> Vec<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return Vec::new() };
+    let types = arguments.args.iter().filter_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    });
+    types.collect()
+}

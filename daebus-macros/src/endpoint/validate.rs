@@ -1,0 +1,72 @@
+//! Function and raw attributes → a checked handler.
+
+use super::{marker, model::Handler, parse::Function, signature};
+use crate::attr::{Checked, RawAttribute};
+use crate::diagnostics::Mistakes;
+
+/// Checks a function with its attributes: `first`, which has called us, and its siblings among `function.attrs`.
+/// What it gives can be expanded even when there were mistakes.
+pub(crate) fn validate(
+    first: Option<RawAttribute>,
+    mut function: Function,
+    mistakes: &mut Mistakes,
+) -> Handler {
+    if let (Some(first), true) = (&first, marker::is_marked(&function.attrs)) {
+        let name = first.kind.name();
+        mistakes.at(
+            first.span,
+            format!(
+                "this is `{name}` under another name, so the attributes around it couldn't know it for what it is; \
+                 write `#[{name}]` or `#[daebus::{name}]`"
+            ),
+        );
+    }
+    marker::refuse_cfg_attr(&function.attrs, mistakes);
+
+    let mut raw: Vec<RawAttribute> = first.into_iter().collect();
+    let siblings = std::mem::take(&mut function.attrs);
+    for attribute in siblings {
+        match RawAttribute::of(&attribute, mistakes) {
+            Some(sibling) => raw.push(sibling),
+            None if crate::attr::Kind::of(&attribute).is_some() => {}
+            None => function.attrs.push(attribute),
+        }
+    }
+    let before = mistakes.len();
+    let arguments = signature::check(&function.sig, mistakes);
+    let signature_is_sound = mistakes.len() == before;
+    let mut endpoints: Vec<Checked> = Vec::new();
+    for raw in raw {
+        let Some(endpoint) = raw.check(mistakes) else { continue };
+        refuse_twice(&endpoints, &endpoint, mistakes);
+        endpoints.push(endpoint);
+    }
+    let is_method = function.sig.receiver().is_some();
+    Handler { function, endpoints, arguments, is_method, signature_is_sound }
+}
+
+/// The same thing said twice on one function would run it twice.
+fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes) {
+    for other in before {
+        match (other, endpoint) {
+            (Checked::Action(first), Checked::Action(second))
+                if first.name.value() == second.name.value() && !first.name.value().is_empty() =>
+            {
+                mistakes
+                    .on(&second.name, "the function answers to this name already; leave one of the two out");
+            }
+            (Checked::Listen(first), Checked::Listen(second))
+                if first.topic.value() == second.topic.value() =>
+            {
+                mistakes.on(&second.topic, "the function listens here already; leave one of the two out");
+            }
+            (Checked::OnStart(_), Checked::OnStart(second)) => {
+                mistakes.at(*second, "the function runs at the start already; leave one `on_start` out");
+            }
+            (Checked::OnStop(_), Checked::OnStop(second)) => {
+                mistakes.at(*second, "the function runs at the end already; leave one `on_stop` out");
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! An error type, checked.
+
+use syn::Ident;
+
+/// An enum, or a struct as an enum of one.
+pub(super) struct ErrorType {
+    pub(super) ident: Ident,
+    pub(super) variants: Vec<Variant>,
+}
+
+pub(super) struct Variant {
+    /// `None` for a struct.
+    pub(super) ident: Option<Ident>,
+    pub(super) fault: Fault,
+}
+
+/// How it travels.
+pub(super) enum Fault {
+    /// As `internal`: the peer learns no more than that, the log does.
+    Internal,
+    Own {
+        code: String,
+        status: u16,
+    },
+}
+
+impl ErrorType {
+    /// The codes that are this type's own.
+    pub(super) fn codes(&self) -> Vec<&str> {
+        let codes = self.variants.iter().filter_map(|variant| match &variant.fault {
+            Fault::Own { code, .. } => Some(code.as_str()),
+            Fault::Internal => None,
+        });
+        codes.collect()
+    }
+}

@@ -1,0 +1,169 @@
+//! A derive's input → a checked error type.
+
+use proc_macro2::Span;
+use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
+use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, LitStr, Meta};
+
+use super::model::{ErrorType, Fault, Variant};
+use crate::attr::Arguments;
+use crate::diagnostics::Mistakes;
+use crate::names;
+
+const DEFAULT_STATUS: u16 = 400;
+
+/// `None` when there is no type that the impls could be written for.
+pub(super) fn validate(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<ErrorType> {
+    let ident = input.ident.clone();
+    let has_generics = !input.generics.params.is_empty();
+    if has_generics {
+        mistakes.on(
+            &input.generics,
+            "`Fault` can't be derived for a type with parameters: a caller reads the error back from JSON, and has to \
+             know it by one name; write the types out, or implement `IntoFault` and `FromFault` by hand",
+        );
+    }
+    let variants = match &input.data {
+        Data::Struct(data) => {
+            no_attributes_on(&data.fields, mistakes);
+            let fault = fault(&input.attrs, &input.ident, mistakes).map(|(fault, _)| fault);
+            vec![Variant { ident: None, fault: fault.unwrap_or(Fault::Internal) }]
+        }
+        Data::Enum(data) => {
+            for attribute in fault_attributes(&input.attrs) {
+                mistakes.on(attribute, "on an enum, `#[fault(…)]` goes on the variant that it is about");
+            }
+            let mut codes: Vec<(String, &Ident)> = Vec::new();
+            let variants = data.variants.iter().map(|variant| {
+                no_attributes_on(&variant.fields, mistakes);
+                let fault = fault(&variant.attrs, &variant.ident, mistakes);
+                if let Some((Fault::Own { code, .. }, span)) = &fault {
+                    if let Some((_, first)) = codes.iter().find(|(other, _)| other == code) {
+                        mistakes.at(*span, format!("the code `{code}` is that of `{first}` already; a caller couldn't tell the two apart"));
+                    }
+                    codes.push((code.clone(), &variant.ident));
+                }
+                let fault = fault.map_or(Fault::Internal, |(fault, _)| fault);
+                Variant { ident: Some(variant.ident.clone()), fault }
+            });
+            variants.collect()
+        }
+        Data::Union(data) => {
+            mistakes.on(
+                data.union_token,
+                "`Fault` can't be derived for a union; an error is an enum or a struct",
+            );
+            return None;
+        }
+    };
+    (!has_generics).then_some(ErrorType { ident, variants })
+}
+
+fn fault_attributes(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
+    attrs.iter().filter(|attribute| attribute.path().is_ident("fault"))
+}
+
+fn no_attributes_on(fields: &Fields, mistakes: &mut Mistakes) {
+    for attribute in fields.iter().flat_map(|field| fault_attributes(&field.attrs)) {
+        mistakes.on(attribute, "`#[fault(…)]` goes on the variant or the struct, not on a field");
+    }
+}
+
+/// What a variant's (or struct's) attributes say, and where its code stands.
+fn fault(attrs: &[Attribute], ident: &Ident, mistakes: &mut Mistakes) -> Option<(Fault, Span)> {
+    let mut attributes = fault_attributes(attrs);
+    let Some(attribute) = attributes.next() else {
+        let code = code_of_name(ident, mistakes)?;
+        return Some((Fault::Own { code, status: DEFAULT_STATUS }, ident.span()));
+    };
+    for other in attributes {
+        mistakes.on(other, "`#[fault(…)]` is there already; write everything into one");
+    }
+    let Meta::List(list) = &attribute.meta else {
+        mistakes.on(
+            attribute,
+            "say something about it: `#[fault(code = \"not_found\", status = 404)]` or `#[fault(internal)]`",
+        );
+        return None;
+    };
+    let before = mistakes.len();
+    let mut arguments = Arguments::read(list.tokens.clone(), "fault", attribute.span(), mistakes);
+    let expected = "a code is a word in quotes: `code = \"not_found\"`";
+    let given_code = arguments.text("code", expected, mistakes);
+    let given_status = arguments.expr("status", STATUS, mistakes);
+    let internal = arguments.flag("internal", mistakes);
+    arguments.finish(mistakes);
+    if internal {
+        let too_much =
+            given_code.as_ref().map(LitStr::span).or(given_status.as_ref().map(syn::spanned::Spanned::span));
+        if let Some(span) = too_much {
+            mistakes.at(
+                span,
+                "an internal error has the framework's code and status: leave this out, or `internal`",
+            );
+        }
+        return Some((Fault::Internal, ident.span()));
+    }
+    let status = given_status.map_or(Some(DEFAULT_STATUS), |status| checked_status(&status, mistakes));
+    let (code, span) = match given_code {
+        Some(code) => (checked_code(&code, mistakes), code.span()),
+        // Whatever else is wrong here, the name may not be the code that was meant.
+        None if mistakes.len() > before => (None, ident.span()),
+        None => (code_of_name(ident, mistakes), ident.span()),
+    };
+    Some((Fault::Own { code: code?, status: status? }, span))
+}
+
+const STATUS: &str = "a status is that of an error, from 400 to 599: `status = 404`";
+
+fn checked_status(status: &Expr, mistakes: &mut Mistakes) -> Option<u16> {
+    if let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = status
+        && let Ok(status @ 400..=599) = number.base10_parse()
+    {
+        return Some(status);
+    }
+    mistakes.on(status, STATUS);
+    None
+}
+
+fn checked_code(code: &LitStr, mistakes: &mut Mistakes) -> Option<String> {
+    let word = code.value();
+    if names::RESERVED_CODES.contains(&word.as_str()) {
+        mistakes.on(code, format!("`{word}` is a code of the framework's own; {}", instead(&word)));
+        return None;
+    }
+    if !names::is_snake_case(&word) {
+        let snake = names::snake_case(&word.replace(['-', ' ', '.'], "_"));
+        let suggestion = if names::is_snake_case(&snake) { snake } else { "not_found".to_owned() };
+        mistakes.on(code, format!("a code is one snake_case word: `code = \"{suggestion}\"`"));
+        return None;
+    }
+    Some(word)
+}
+
+/// The code of a variant that says nothing about it.
+fn code_of_name(ident: &Ident, mistakes: &mut Mistakes) -> Option<String> {
+    let code = names::snake_case(&ident.unraw().to_string());
+    if names::RESERVED_CODES.contains(&code.as_str()) {
+        let message =
+            format!("its code would be `{code}`, which is one of the framework's own; {}", instead(&code));
+        mistakes.on(ident, message);
+        return None;
+    }
+    if !names::is_snake_case(&code) {
+        mistakes.on(
+            ident,
+            "no snake_case code can be made of this name; say one: `#[fault(code = \"not_found\")]`",
+        );
+        return None;
+    }
+    Some(code)
+}
+
+fn instead(code: &str) -> &'static str {
+    if code == "internal" {
+        "write `#[fault(internal)]` if that is what it is"
+    } else {
+        "say another: `#[fault(code = \"…\")]`"
+    }
+}

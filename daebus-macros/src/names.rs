@@ -1,0 +1,119 @@
+//! The protocol's rules for names, as far as a macro can check them.
+//!
+//! The rules live in `daebus_caller::wire`; this crate can't depend on that one, so they are written down a second
+//! time here, and a test in `tests/` compares the two by what they accept and refuse.
+
+/// The codes that the framework itself answers with.
+pub(crate) const RESERVED_CODES: [&str; 7] = [
+    "unknown_action",
+    "invalid_payload",
+    "internal",
+    "overloaded",
+    "shutting_down",
+    "deadline_exceeded",
+    "cancelled",
+];
+
+/// The longest name the protocol allows, in bytes.
+const MAX_BYTES: usize = 255;
+
+/// An action: any non-empty text, but `$` begins the framework's own.
+pub(crate) fn check_action(name: &str) -> Result<(), String> {
+    check_text(name)?;
+    if name.starts_with('$') {
+        return Err("`$` begins the framework's own actions".to_owned());
+    }
+    Ok(())
+}
+
+/// A channel, or a pattern of channels.
+pub(crate) fn check_channel(name: &str) -> Result<(), String> {
+    check_text(name)?;
+    if name.starts_with("daebus:") {
+        return Err("`daebus:` begins the framework's own channels and keys".to_owned());
+    }
+    if name.starts_with("__keyspace@") || name.starts_with("__keyevent@") {
+        return Err("`__keyspace@` and `__keyevent@` are Redis's own".to_owned());
+    }
+    Ok(())
+}
+
+/// A service, which is also the channel that its requests arrive on.
+pub(crate) fn check_service(name: &str) -> Result<(), String> {
+    check_channel(name)?;
+    let rule = if name.starts_with("caller:") {
+        "`caller:` begins the inbox of a caller"
+    } else if name.ends_with(".responses") {
+        "`.responses` ends the channel for replies without an address"
+    } else if name.ends_with(".workflows") {
+        "`.workflows` ends a channel of the Python package"
+    } else if name.starts_with('$') {
+        "`$` begins a reserved name"
+    } else {
+        return Ok(());
+    };
+    Err(rule.to_owned())
+}
+
+/// What holds for every name.
+pub(crate) fn check_text(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        Err("a name can't be empty".to_owned())
+    } else if name.len() > MAX_BYTES {
+        Err(format!("it has {} bytes, and {MAX_BYTES} is the most", name.len()))
+    } else if name.chars().any(char::is_control) {
+        Err("it contains a control character".to_owned())
+    } else {
+        Ok(())
+    }
+}
+
+/// `NotFound` → `not_found`, `HTTPError` → `http_error`.
+pub(crate) fn snake_case(name: &str) -> String {
+    let letters: Vec<char> = name.chars().collect();
+    let mut snake = String::new();
+    for (at, &letter) in letters.iter().enumerate() {
+        let after_word = at > 0 && !letters[at - 1].is_uppercase() && letters[at - 1] != '_';
+        let before_word =
+            at > 0 && letters[at - 1] != '_' && letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        if letter.is_uppercase() && (after_word || before_word) {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+/// Whether a code is a `snake_case` word.
+pub(crate) fn is_snake_case(code: &str) -> bool {
+    code.starts_with(|first: char| first.is_ascii_lowercase())
+        && code.chars().all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_')
+        && !code.ends_with('_')
+        && !code.contains("__")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_snake_case, snake_case};
+
+    #[test]
+    fn variants_become_snake_case() {
+        for (name, expected) in [
+            ("NotFound", "not_found"),
+            ("HTTPError", "http_error"),
+            ("UserId2Long", "user_id2_long"),
+            ("E", "e"),
+            ("Already_Gone", "already_gone"),
+        ] {
+            assert_eq!(snake_case(name), expected);
+            assert!(is_snake_case(expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn other_cases_are_no_codes() {
+        for code in ["", "NotFound", "not-found", "_x", "x_", "a__b", "9x", "näh"] {
+            assert!(!is_snake_case(code), "{code}");
+        }
+    }
+}

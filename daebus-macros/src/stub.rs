@@ -1,0 +1,154 @@
+//! The caller's methods, shared by blueprint and contract.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Attribute, LitStr, parse_quote};
+
+use crate::paths::Private;
+
+/// One action as a method: it takes the payload and returns a call.
+pub(crate) struct Method {
+    /// Documentation, `cfg` and `deprecated`, as the action has them.
+    pub(crate) attrs: Vec<Attribute>,
+    pub(crate) vis: TokenStream,
+    pub(crate) ident: Ident,
+    /// The action's name on the bus.
+    pub(crate) action: LitStr,
+    pub(crate) payload: Option<Parameter>,
+    pub(crate) answer: TokenStream,
+    /// The handler's error; `None` when it can't fail.
+    pub(crate) error: Option<TokenStream>,
+    pub(crate) progress: Option<TokenStream>,
+    pub(crate) idempotent: bool,
+}
+
+/// A payload under its name.
+pub(crate) struct Parameter {
+    pub(crate) name: Ident,
+    pub(crate) ty: TokenStream,
+}
+
+impl Method {
+    /// The method itself.
+    pub(crate) fn expand(&self, private: &Private) -> TokenStream {
+        let p = private.here();
+        let Self { attrs, vis, ident, action, answer, idempotent, .. } = self;
+        let error = remote(self.error.as_ref(), private);
+        let progress = &self.progress.as_ref().map(|progress| quote!(, #progress));
+        let (parameter, payload) = match &self.payload {
+            Some(Parameter { name, ty }) => (quote!(#name: &#ty), quote!(#name)),
+            None => (quote!(), quote!(&())),
+        };
+        quote! {
+            #(#attrs)*
+            #vis fn #ident(&self, #parameter) -> #p::Call<#answer, #error #progress> {
+                #p::Caller::__call(&self.caller, #action, #payload, #idempotent)
+            }
+        }
+    }
+}
+
+/// The error that a caller gets: what the handler's error is once it has travelled.
+pub(crate) fn remote(error: Option<&TokenStream>, private: &Private) -> TokenStream {
+    let p = private.here();
+    match error {
+        Some(error) => quote!(<#error as #p::IntoFault>::Remote),
+        None => quote!(#p::Fault),
+    }
+}
+
+/// What goes from a function onto its method: documentation (or `otherwise`), `cfg` and `deprecated`.
+pub(crate) fn attributes(attrs: &[Attribute], otherwise: &str) -> Vec<Attribute> {
+    let is = |attribute: &Attribute, name| attribute.path().is_ident(name);
+    let mut kept: Vec<Attribute> = attrs
+        .iter()
+        .filter(|attribute| is(attribute, "doc") || is(attribute, "cfg") || is(attribute, "deprecated"))
+        .cloned()
+        .collect();
+    if !kept.iter().any(|attribute| is(attribute, "doc")) {
+        kept.push(parse_quote!(#[doc = #otherwise]));
+    }
+    kept
+}
+
+/// The struct with everything that doesn't depend on the actions.
+pub(crate) struct Stub<'a> {
+    pub(crate) doc: String,
+    pub(crate) vis: TokenStream,
+    pub(crate) ident: &'a Ident,
+    /// Ways to make one, beside `new`, and constants.
+    pub(crate) constructors: TokenStream,
+    pub(crate) methods: Vec<TokenStream>,
+}
+
+impl Stub<'_> {
+    pub(crate) fn expand(&self, private: &Private) -> TokenStream {
+        let p = private.here();
+        let Self { doc, vis, ident, constructors, methods } = self;
+        let name = ident.to_string();
+        let formatter = Ident::new("formatter", Span::mixed_site());
+        quote! {
+            #[doc = #doc]
+            #vis struct #ident {
+                caller: #p::Caller,
+            }
+
+            #[allow(dead_code)]
+            impl #ident {
+                #constructors
+
+                /// Makes calls through a caller as it stands: its service, its connection, its timeout.
+                pub fn new(caller: #p::Caller) -> Self {
+                    Self { caller }
+                }
+
+                /// The caller behind it.
+                pub fn caller(&self) -> &#p::Caller {
+                    &self.caller
+                }
+
+                #(#methods)*
+            }
+
+            #[automatically_derived]
+            impl #p::core::clone::Clone for #ident {
+                fn clone(&self) -> Self {
+                    Self { caller: #p::core::clone::Clone::clone(&self.caller) }
+                }
+            }
+
+            #[automatically_derived]
+            impl #p::core::fmt::Debug for #ident {
+                fn fmt(&self, #formatter: &mut #p::core::fmt::Formatter<'_>) -> #p::core::fmt::Result {
+                    #p::core::fmt::Formatter::write_str(#formatter, #name)
+                }
+            }
+        }
+    }
+}
+
+/// The names that every stub has taken.
+pub(crate) const TAKEN: [&str; 4] = ["new", "connect", "caller", "clone"];
+
+/// The name of a method's parameter: the argument's own where it has one, else `payload`.
+pub(crate) fn parameter_name(pattern: &syn::Pat) -> Ident {
+    let ident = match pattern {
+        syn::Pat::Ident(pattern) => Some(&pattern.ident),
+        syn::Pat::TupleStruct(pattern) if pattern.elems.len() == 1 => match pattern.elems.first() {
+            Some(syn::Pat::Ident(pattern)) => Some(&pattern.ident),
+            _ => None,
+        },
+        _ => None,
+    };
+    match ident {
+        Some(ident) if !ident.to_string().starts_with('_') => ident.clone(),
+        _ => Ident::new("payload", Span::mixed_site()),
+    }
+}
+
+/// A type as it reads in a message.
+pub(crate) fn shown(tokens: &impl ToTokens) -> String {
+    let text = tokens.to_token_stream().to_string();
+    let text = text.replace(" < ", "<").replace(" >", ">").replace(" ,", ",").replace(" :: ", "::");
+    text.replace("& ", "&").replace(" (", "(").replace(" :", ":").replace("( ", "(").replace(" )", ")")
+}
