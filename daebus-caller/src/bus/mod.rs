@@ -15,11 +15,11 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
+pub use self::memory::MemoryBus;
 pub use self::outbox::Outbox;
 pub use self::queue::{Queue, QueueLimits, QueueReceiver};
 pub use self::redis::RedisBus;
-pub use self::memory::MemoryBus;
-pub use self::url::BusUrl;
+pub use self::url::{BusUrl, RedisUrl};
 use crate::error::BusError;
 
 /// Where messages go and come from.
@@ -85,6 +85,11 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Where the bus is, for people: the URL with its password masked.
     fn location(&self) -> String;
 
+    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis.
+    fn redis(&self) -> Option<fred::clients::Client> {
+        None
+    }
+
     /// Leaves the bus; ends every subscription. Later calls fail with [`BusError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }
@@ -112,7 +117,11 @@ pub enum Topic {
 impl Topic {
     /// A pattern when `name` has one of `*`, `?`, `[` or `\`, else a channel.
     pub fn parse(name: &str) -> Self {
-        if name.contains(['*', '?', '[', '\\']) { Self::Pattern(name.into()) } else { Self::Channel(name.into()) }
+        if name.contains(['*', '?', '[', '\\']) {
+            Self::Pattern(name.into())
+        } else {
+            Self::Channel(name.into())
+        }
     }
 
     /// The channel's name or the pattern.
@@ -198,4 +207,11 @@ pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
         BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
         BusUrl::Redis(url) => RedisBus::connect(url).await,
     }
+}
+
+/// A time to live in the whole milliseconds Redis counts in, rounded up, and at most a hundred years, past which
+/// Redis's sum with the current time could overflow.
+fn whole_millis(ttl: Duration) -> u64 {
+    const HUNDRED_YEARS: u64 = 100 * 365 * 86_400 * 1000;
+    u64::try_from(ttl.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX).min(HUNDRED_YEARS)
 }

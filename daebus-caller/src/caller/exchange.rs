@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::link::Link;
 use super::pending::{Answer, ProgressQueue};
 use crate::contract::FromFault;
-use crate::error::{BusError, CallError};
+use crate::error::CallError;
 use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
 
 /// How long a request goes unanswered before we ask whether anybody but monitors is listening.
@@ -85,18 +85,14 @@ impl Question {
             accepts: &[],
         };
         *sent = true;
-        let receivers =
-            self.link.outbox().publish(self.service.as_str(), request.write(), remaining).await?;
+        let receivers = self.link.outbox().publish(self.service.as_str(), request.write(), remaining).await?;
         let counts_say_all = !self.link.bus().counts_are_partial();
         if receivers == 0 && counts_say_all {
             return Err(self.nobody());
         }
 
-        let mut nobody = if counts_say_all {
-            self.nobody_is_there(receivers).boxed().fuse()
-        } else {
-            Fuse::terminated()
-        };
+        let mut nobody =
+            if counts_say_all { self.nobody_is_there(receivers).boxed().fuse() } else { Fuse::terminated() };
         loop {
             tokio::select! {
                 biased;

@@ -41,7 +41,11 @@ struct Reading<T> {
 }
 
 impl<T: DeserializeOwned + Send + 'static> Listening<T> {
-    pub(super) async fn start(link: Link, closing: CancellationToken, topic: Topic) -> Result<Self, BusError> {
+    pub(super) async fn start(
+        link: Link,
+        closing: CancellationToken,
+        topic: Topic,
+    ) -> Result<Self, BusError> {
         let (queue, receiver) = Queue::drop_oldest(QueueLimits::default());
         let subscription = link.bus().subscribe(topic.clone(), queue.clone()).await?;
         let unreadable = Arc::new(AtomicU64::new(0));
@@ -53,7 +57,8 @@ impl<T: DeserializeOwned + Send + 'static> Listening<T> {
             link,
             types: PhantomData,
         };
-        let messages = unfold(reading, |mut reading| async { Some((reading.next().await?, reading)) }).boxed();
+        let messages =
+            unfold(reading, |mut reading| async { Some((reading.next().await?, reading)) }).boxed();
         Ok(Self { messages, queue, unreadable, topic })
     }
 }
@@ -114,6 +119,9 @@ impl<T> Stream for Listening<T> {
 
 impl<T> fmt::Debug for Listening<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("topic", &self.topic).field("queue", &self.queue).finish_non_exhaustive()
+        f.debug_struct("Listening")
+            .field("topic", &self.topic)
+            .field("queue", &self.queue)
+            .finish_non_exhaustive()
     }
 }

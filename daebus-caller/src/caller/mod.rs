@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 pub use self::call::Call;
@@ -93,7 +92,7 @@ impl Caller {
         let connected = async {
             let link = Link::new(bus::connect(&url).await?);
             link.inbox(deadline).await?;
-            Ok(link)
+            Ok::<_, BusError>(link)
         };
         let link = tokio::time::timeout_at(deadline.instant(), connected)
             .await

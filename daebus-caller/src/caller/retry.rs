@@ -69,9 +69,8 @@ impl From<u32> for Retry {
 pub(super) fn is_worth_retrying(error: &CallError, idempotent: bool) -> bool {
     match error {
         // These end the same way however often they are tried.
-        CallError::Encode { .. } | CallError::Bus(BusError::Name(_) | BusError::Url { .. } | BusError::Encode { .. }) => {
-            false
-        }
+        CallError::Encode { .. }
+        | CallError::Bus(BusError::Name(_) | BusError::Url { .. } | BusError::Encode { .. }) => false,
         CallError::Bus(BusError::Unknown { .. }) | CallError::InstanceLost { .. } => idempotent,
         error => error.is_not_run(),
     }
@@ -91,7 +90,8 @@ mod tests {
         let retry = Retry::attempts(40).backoff(Duration::from_millis(100));
         for tried in 1..40 {
             let rest = retry.rest_after(tried).unwrap();
-            let full = Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(tried - 1)).min(LONGEST_REST);
+            let full =
+                Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(tried - 1)).min(LONGEST_REST);
             assert!(rest >= full / 2 && rest <= full, "rest {tried} is {rest:?} of {full:?}");
         }
         assert_eq!(retry.rest_after(40), None);

@@ -12,6 +12,8 @@ mod request;
 pub use fault::{Fault, FaultCode};
 pub use json::{RawJson, ReadError, read_message};
 pub use name::{Channel, NameError, ServiceName};
-pub use payload::{PayloadError, decode_answer, decode_message, decode_payload, encode, encode_flat, encode_payload};
+pub use payload::{
+    PayloadError, decode_answer, decode_message, decode_payload, encode, encode_flat, encode_payload,
+};
 pub use reply::{Reply, ReplyWriter, Status};
 pub use request::{Headers, Request, RequestWriter};

@@ -56,7 +56,9 @@ pub fn encode_flat<T: Serialize + ?Sized>(value: &T, action: &str) -> Result<Raw
     let object = match Fields::read(json.as_str()) {
         Ok(fields) if fields.get("payload").is_none() && fields.get("action").is_none() => fields
             .iter()
-            .fold(ObjectWriter::new(json.as_str().len() + 64), |object, (name, value)| object.raw(name, value.get()))
+            .fold(ObjectWriter::new(json.as_str().len() + 64), |object, (name, value)| {
+                object.raw(name, value.get())
+            })
             .field("action", action),
         _ => ObjectWriter::new(json.as_str().len() + 64)
             .field("action", action)

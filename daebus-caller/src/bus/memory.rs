@@ -1,0 +1,285 @@
+//! The bus within one process: for tests, demos, and services that share a process.
+
+mod keys;
+mod topics;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use std::{fmt, future};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+use self::keys::Keys;
+use self::topics::Topics;
+use super::{Bus, BusState, Deliver, Message, SetOptions, Subscription, Topic};
+use crate::error::BusError;
+
+/// One user's handle of an in-process bus.
+///
+/// [`publish`](Bus::publish) runs the receivers before it returns, without holding a lock: a receiver may publish or
+/// subscribe itself. It counts each receiver, where Redis counts connections, and so counts one for all receivers of
+/// a topic within a process. The keys' time to live runs on tokio's clock, also when that is paused.
+pub struct MemoryBus {
+    shared: Arc<Shared>,
+    /// Tells this handle's subscriptions from those of others on the same bus.
+    user: u64,
+    state: watch::Sender<BusState>,
+}
+
+/// What the users of one bus share.
+struct Shared {
+    /// `None`: anonymous.
+    name: Option<String>,
+    topics: Mutex<Topics>,
+    keys: Mutex<Keys>,
+}
+
+/// The buses that have a name and a user.
+static NAMED: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(Mutex::default);
+
+static NEXT_USER: AtomicU64 = AtomicU64::new(0);
+
+impl MemoryBus {
+    /// A handle of the bus of that name, the same one within the whole process. Each call gives a user of its own,
+    /// who can [`close`](Bus::close) without ending the others; with its last user the bus and its keys are gone.
+    pub fn named(name: &str) -> Arc<dyn Bus> {
+        let mut named = lock(&NAMED);
+        let shared = named.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let shared = Arc::new(Shared::new(Some(name.to_owned())));
+            named.insert(name.to_owned(), Arc::downgrade(&shared));
+            shared
+        });
+        drop(named);
+        Self::of(shared)
+    }
+
+    /// A bus that nobody else can find.
+    pub fn new() -> Arc<Self> {
+        Self::of(Arc::new(Shared::new(None)))
+    }
+
+    /// Another user's handle of this bus.
+    pub fn another(&self) -> Arc<Self> {
+        Self::of(Arc::clone(&self.shared))
+    }
+
+    fn of(shared: Arc<Shared>) -> Arc<Self> {
+        let user = NEXT_USER.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { shared, user, state: watch::Sender::new(BusState::Ready) })
+    }
+
+    fn open(&self) -> Result<&Shared, BusError> {
+        match *self.state.borrow() {
+            BusState::Closed => Err(BusError::Closed),
+            BusState::Ready | BusState::Away => Ok(&self.shared),
+        }
+    }
+
+    /// Runs one operation on the keys; a refusal is in Redis's words.
+    fn keys<'a, T: Send + 'a>(
+        &self,
+        operation: impl FnOnce(&mut Keys) -> Result<T, &'static str>,
+    ) -> BoxFuture<'a, Result<T, BusError>> {
+        let outcome = self.open().and_then(|shared| {
+            operation(&mut lock(&shared.keys))
+                .map_err(|reason| BusError::Refused { location: self.location(), reason: reason.to_owned() })
+        });
+        Box::pin(future::ready(outcome))
+    }
+
+    fn leave(&self) {
+        self.state.send_replace(BusState::Closed);
+        let gone = lock(&self.shared.topics).remove_user(self.user);
+        // Dropped here, past the lock: a receiver's own drop may do anything.
+        drop(gone);
+    }
+}
+
+impl Bus for MemoryBus {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
+        Box::pin(async move {
+            let receivers = lock(&self.open()?.topics).matching(channel);
+            let channel: Arc<str> = channel.into();
+            let mut count = 0;
+            for receiver in receivers {
+                receiver.deliver(Message { channel: Arc::clone(&channel), payload: message.clone() });
+                count += 1;
+            }
+            Ok(count)
+        })
+    }
+
+    fn subscribe(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        Box::pin(async move {
+            let id = lock(&self.open()?.topics).add(self.user, topic.clone(), receiver);
+            let shared = Arc::downgrade(&self.shared);
+            Ok(Subscription::new(move || {
+                if let Some(shared) = shared.upgrade() {
+                    let gone = lock(&shared.topics).remove(&topic, id);
+                    drop(gone);
+                }
+            }))
+        })
+    }
+
+    fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
+        let count = self.open().map(|shared| lock(&shared.topics).subscribers(channel));
+        Box::pin(future::ready(count))
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
+        self.keys(|keys| keys.get(key))
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a str,
+        value: Bytes,
+        options: SetOptions,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| keys.set(key, value, options))
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| Ok(keys.delete(key)))
+    }
+
+    fn increment<'a>(&'a self, key: &'a str, by: i64) -> BoxFuture<'a, Result<i64, BusError>> {
+        self.keys(|keys| keys.increment(key, by))
+    }
+
+    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| Ok(keys.expire(key, ttl)))
+    }
+
+    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| keys.set_add(key, member))
+    }
+
+    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| keys.set_remove(key, member))
+    }
+
+    fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        self.keys(|keys| keys.set_members(key))
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.state.subscribe()
+    }
+
+    fn location(&self) -> String {
+        format!("memory://{}", self.shared.name.as_deref().unwrap_or("(anonymous)"))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.leave();
+        Box::pin(future::ready(()))
+    }
+}
+
+impl fmt::Debug for MemoryBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryBus").field("location", &self.location()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for MemoryBus {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+impl Shared {
+    fn new(name: Option<String>) -> Self {
+        Self { name, topics: Mutex::default(), keys: Mutex::default() }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let Some(name) = &self.name else { return };
+        let mut named = lock(&NAMED);
+        // By now there may be a new bus of this name.
+        if named.get(name).is_some_and(|shared| shared.strong_count() == 0) {
+            named.remove(name);
+        }
+    }
+}
+
+/// Nothing of ours panics while holding one of these locks, so what a poisoned one guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_known(name: &str) -> bool {
+        lock(&NAMED).contains_key(name)
+    }
+
+    #[tokio::test]
+    async fn a_named_bus_is_gone_with_its_last_user() {
+        let one = MemoryBus::named("last-user");
+        let two = MemoryBus::named("last-user");
+        one.set("k", Bytes::from("v"), SetOptions::default()).await.unwrap();
+        assert_eq!(two.get("k").await.unwrap().unwrap(), "v");
+        drop(one);
+        assert!(two.get("k").await.unwrap().is_some());
+        drop(two);
+        assert!(!is_known("last-user"));
+        assert!(MemoryBus::named("last-user").get("k").await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_subscription_leaves_nothing_behind() {
+        let bus = MemoryBus::new();
+        let nothing: Arc<dyn Deliver> = Arc::new(|_: Message| {});
+        for topic in ["a", "a", "b*", "b*", "c"] {
+            let subscription = bus.subscribe(Topic::parse(topic), Arc::clone(&nothing)).await.unwrap();
+            drop(subscription);
+        }
+        assert!(lock(&bus.shared.topics).is_empty());
+        let other = bus.another();
+        let _kept = other.subscribe(Topic::parse("a"), Arc::clone(&nothing)).await.unwrap();
+        other.close().await;
+        assert!(lock(&bus.shared.topics).is_empty());
+        assert_eq!(Arc::strong_count(&nothing), 1);
+    }
+
+    #[tokio::test]
+    async fn a_receiver_may_use_the_bus_itself() {
+        let bus = MemoryBus::new();
+        let heard = Arc::new(AtomicU64::new(0));
+        let _end = bus
+            .subscribe(Topic::parse("second"), {
+                let heard = Arc::clone(&heard);
+                Arc::new(move |_: Message| _ = heard.fetch_add(1, Ordering::SeqCst))
+            })
+            .await
+            .unwrap();
+        let _end = bus
+            .subscribe(Topic::parse("first"), {
+                let bus = bus.another();
+                Arc::new(move |message: Message| {
+                    let nothing: Arc<dyn Deliver> = Arc::new(|_: Message| {});
+                    drop(futures_util::FutureExt::now_or_never(bus.subscribe(Topic::parse("x"), nothing)));
+                    let _ = futures_util::FutureExt::now_or_never(bus.publish("second", message.payload));
+                })
+            })
+            .await
+            .unwrap();
+        assert_eq!(bus.publish("first", Bytes::new()).await.unwrap(), 1);
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
+    }
+}

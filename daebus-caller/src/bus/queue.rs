@@ -1,0 +1,328 @@
+//! What stands between the bus's reader and those who take their time: a bounded queue with an explicit policy.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::{Deliver, Message};
+
+/// How much a [`Queue`] holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// At most this many messages; 8,192 by default, a burst that a busy service works off within a second.
+    pub messages: usize,
+    /// At most this many bytes of payload and channel name together; 64 MiB by default. One message that is larger
+    /// by itself is taken when the queue is empty, so that nothing is undeliverable.
+    pub bytes: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { messages: 8192, bytes: 64 * 1024 * 1024 }
+    }
+}
+
+/// A bounded queue of messages: the bus puts in, one [`QueueReceiver`] takes out.
+pub struct Queue {
+    limits: QueueLimits,
+    when_full: WhenFull,
+    inner: Mutex<Inner>,
+    arrived: Notify,
+}
+
+enum WhenFull {
+    DropOldest,
+    Refuse(Box<dyn Fn(Message) + Send + Sync>),
+}
+
+#[derive(Default)]
+struct Inner {
+    messages: VecDeque<Message>,
+    bytes: usize,
+    closed: bool,
+    dropped: u64,
+    /// `dropped` as it was when the dropping that is going on began.
+    dropping_since: Option<u64>,
+}
+
+impl Queue {
+    /// A queue for broadcasts: when full, the oldest message is dropped and counted, so that the listener stays close
+    /// to what happens now. The log says when dropping begins and when it ends.
+    pub fn drop_oldest(limits: QueueLimits) -> (Arc<Self>, QueueReceiver) {
+        Self::new(limits, WhenFull::DropOldest)
+    }
+
+    /// A queue for requests: when full or closed, the new message goes to `on_full`, which answers it with
+    /// `overloaded`. `on_full` runs in the bus's reader: it must not block.
+    pub fn refuse(
+        limits: QueueLimits,
+        on_full: impl Fn(Message) + Send + Sync + 'static,
+    ) -> (Arc<Self>, QueueReceiver) {
+        Self::new(limits, WhenFull::Refuse(Box::new(on_full)))
+    }
+
+    fn new(limits: QueueLimits, when_full: WhenFull) -> (Arc<Self>, QueueReceiver) {
+        let queue = Arc::new(Self { limits, when_full, inner: Mutex::default(), arrived: Notify::new() });
+        (Arc::clone(&queue), QueueReceiver { queue })
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.lock().messages.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many messages were dropped or refused since the queue was made.
+    pub fn dropped(&self) -> u64 {
+        self.lock().dropped
+    }
+
+    /// Takes no more messages; what waits can still be received.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.arrived.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Nothing panics while holding the lock, so what a poisoned one guards is whole.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self) -> Taken {
+        let mut inner = self.lock();
+        let Some(message) = inner.messages.pop_front() else {
+            return if inner.closed { Taken::Closed } else { Taken::Nothing };
+        };
+        inner.bytes -= size(&message);
+        // Half empty counts as the end: a queue that hovers at its limit would otherwise log without end.
+        let relieved =
+            inner.messages.len() <= self.limits.messages / 2 && inner.bytes <= self.limits.bytes / 2;
+        let ended = if relieved { inner.dropping_since.take() } else { None };
+        let dropped = ended.map(|since| inner.dropped - since);
+        drop(inner);
+        if let Some(dropped) = dropped {
+            tracing::warn!(channel = %message.channel, dropped, "the queue has room again; messages were lost meanwhile");
+        }
+        Taken::Message(message)
+    }
+}
+
+impl Deliver for Queue {
+    fn deliver(&self, message: Message) {
+        let size = size(&message);
+        let mut inner = self.lock();
+        let full = |inner: &Inner| {
+            !inner.messages.is_empty()
+                && (inner.messages.len() >= self.limits.messages || inner.bytes + size > self.limits.bytes)
+        };
+        if inner.closed || full(&inner) {
+            match &self.when_full {
+                WhenFull::Refuse(on_full) => {
+                    inner.dropped += 1;
+                    drop(inner);
+                    return on_full(message);
+                }
+                WhenFull::DropOldest if inner.closed => return,
+                WhenFull::DropOldest => {}
+            }
+        }
+        let before = inner.dropped;
+        while full(&inner) {
+            if let Some(oldest) = inner.messages.pop_front() {
+                inner.bytes -= self::size(&oldest);
+                inner.dropped += 1;
+            }
+        }
+        let begins = inner.dropped > before && inner.dropping_since.is_none();
+        if begins {
+            inner.dropping_since = Some(before);
+        }
+        inner.bytes += size;
+        let channel = begins.then(|| Arc::clone(&message.channel));
+        inner.messages.push_back(message);
+        drop(inner);
+        self.arrived.notify_one();
+        if let Some(channel) = channel {
+            tracing::warn!(
+                %channel,
+                limit_messages = self.limits.messages,
+                limit_bytes = self.limits.bytes,
+                "the queue is full: the oldest messages are dropped until its listener catches up"
+            );
+        }
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = self.lock();
+        f.debug_struct("Queue")
+            .field("messages", &inner.messages.len())
+            .field("bytes", &inner.bytes)
+            .field("dropped", &inner.dropped)
+            .field("closed", &inner.closed)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The way out of a [`Queue`]. Dropping it closes the queue.
+#[derive(Debug)]
+pub struct QueueReceiver {
+    queue: Arc<Queue>,
+}
+
+impl QueueReceiver {
+    /// The next message, as soon as there is one; `None` when the queue is closed and drained. Cancelling this loses
+    /// nothing.
+    pub async fn recv(&mut self) -> Option<Message> {
+        loop {
+            match self.queue.take() {
+                Taken::Message(message) => return Some(message),
+                Taken::Closed => return None,
+                // `notify_one` leaves a permit when nobody waits, so a message between `take` and here isn't missed.
+                Taken::Nothing => self.queue.arrived.notified().await,
+            }
+        }
+    }
+
+    /// The next message if there is one now.
+    pub fn try_recv(&mut self) -> Option<Message> {
+        match self.queue.take() {
+            Taken::Message(message) => Some(message),
+            Taken::Closed | Taken::Nothing => None,
+        }
+    }
+
+    /// Takes no more messages; what waits can still be received.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+
+    /// How many messages wait.
+    pub fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// How many messages were dropped or refused since the queue was made.
+    pub fn dropped(&self) -> u64 {
+        self.queue.dropped()
+    }
+}
+
+impl Drop for QueueReceiver {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+enum Taken {
+    Message(Message),
+    Nothing,
+    Closed,
+}
+
+fn size(message: &Message) -> usize {
+    message.channel.len() + message.payload.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn message(payload: impl Into<Bytes>) -> Message {
+        Message { channel: "c".into(), payload: payload.into() }
+    }
+
+    fn limits(messages: usize, bytes: usize) -> QueueLimits {
+        QueueLimits { messages, bytes }
+    }
+
+    fn drain(receiver: &mut QueueReceiver) -> Vec<Bytes> {
+        std::iter::from_fn(|| receiver.try_recv()).map(|message| message.payload).collect()
+    }
+
+    #[test]
+    fn a_full_queue_of_broadcasts_keeps_the_newest() {
+        let (queue, mut receiver) = Queue::drop_oldest(limits(3, 1000));
+        for payload in ["1", "2", "3", "4", "5"] {
+            queue.deliver(message(payload));
+        }
+        assert_eq!((receiver.len(), receiver.dropped()), (3, 2));
+        assert_eq!(drain(&mut receiver), ["3", "4", "5"]);
+    }
+
+    #[test]
+    fn bytes_are_bounded_too_but_one_large_message_passes() {
+        let (queue, mut receiver) = Queue::drop_oldest(limits(100, 10));
+        queue.deliver(message(vec![1; 4]));
+        queue.deliver(message(vec![2; 4]));
+        queue.deliver(message(vec![3; 4]));
+        assert_eq!((receiver.len(), receiver.dropped()), (2, 1));
+        queue.deliver(message(vec![4; 50]));
+        assert_eq!(drain(&mut receiver), [vec![4; 50]]);
+        assert_eq!(receiver.dropped(), 3);
+    }
+
+    #[test]
+    fn a_full_queue_of_requests_hands_the_newest_back() {
+        let refused = Arc::new(Mutex::new(Vec::new()));
+        let (queue, mut receiver) = Queue::refuse(limits(2, 1000), {
+            let refused = Arc::clone(&refused);
+            move |message: Message| refused.lock().unwrap().push(message.payload)
+        });
+        for payload in ["1", "2", "3", "4"] {
+            queue.deliver(message(payload));
+        }
+        assert_eq!(*refused.lock().unwrap(), ["3", "4"]);
+        assert_eq!(drain(&mut receiver), ["1", "2"]);
+        assert_eq!(receiver.dropped(), 2);
+
+        receiver.close();
+        queue.deliver(message("5"));
+        assert_eq!(*refused.lock().unwrap(), ["3", "4", "5"]);
+    }
+
+    #[tokio::test]
+    async fn closing_lets_the_rest_out_and_then_ends() {
+        let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
+        queue.deliver(message("1"));
+        receiver.close();
+        queue.deliver(message("2"));
+        assert_eq!(receiver.recv().await.unwrap().payload, "1");
+        assert!(receiver.recv().await.is_none());
+        assert!(receiver.recv().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn a_receiver_wakes_for_each_message_and_for_the_end() {
+        let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
+        let reader = tokio::spawn(async move {
+            let mut read = 0;
+            while receiver.recv().await.is_some() {
+                read += 1;
+            }
+            read
+        });
+        for _ in 0..1000 {
+            queue.deliver(message("x"));
+            tokio::task::yield_now().await;
+        }
+        queue.close();
+        assert_eq!(reader.await.unwrap(), 1000);
+    }
+}
