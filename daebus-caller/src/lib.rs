@@ -19,5 +19,7 @@ pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline}
 pub use error::{BusError, CallError};
 pub use wire::Fault;
 
+pub use daebus_macros::Fault;
+
 /// Any error, as handlers return it that don't say more: it reaches the caller as `internal`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -67,9 +67,10 @@ impl Pending {
             let _ = entry.answer.send(answer);
         } else {
             let progress = self.lock().get(&id).map(|entry| entry.progress.clone());
-            match progress {
-                Some(progress) => progress.push(id, payload(reply.payload)),
-                None => tracing::trace!(request_id = %id, "progress of no call in flight is ignored"),
+            if let Some(progress) = progress {
+                progress.push(id, payload(reply.payload));
+            } else {
+                tracing::trace!(request_id = %id, "progress of no call in flight is ignored");
             }
         }
     }
