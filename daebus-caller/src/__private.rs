@@ -5,7 +5,7 @@ pub use ::serde_json::Value;
 pub use ::std;
 
 pub use crate::caller::{Call, Caller, Listening};
-pub use crate::contract::{Action, Event, FromFault, IntoFault, error_of, fault_of};
+pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, fault_of};
 pub use crate::error::{BusError, CallError};
 pub use crate::wire::Fault;
 

@@ -12,7 +12,7 @@ use crate::paths::Private;
 use crate::stub::Stub;
 
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
-    let Module { attrs, vis, ident, inner, items } = &blueprint.module;
+    let Module { attrs, vis, mod_token, brace, ident, inner, items } = &blueprint.module;
     let items = items.iter().map(|item| match item {
         ModuleItem::Function(function) => {
             let mut function = function.clone();
@@ -28,15 +28,19 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let constructor = (!blueprint.has_blueprint).then(|| constructor(private, blueprint));
     let stub = (!blueprint.has_caller).then(|| stub(private, blueprint));
     let mistakes = mistakes.into_tokens();
+    let content = quote! {
+        #(#inner)*
+        #(#items)*
+        #constructor
+        #stub
+        #(#guesses)*
+    };
+    // The user's own braces: what the compiler has to say about the module points at the module.
+    let mut body = TokenStream::new();
+    brace.surround(&mut body, |body| body.extend(content));
     quote! {
         #(#attrs)*
-        #vis mod #ident {
-            #(#inner)*
-            #(#items)*
-            #constructor
-            #stub
-            #(#guesses)*
-        }
+        #vis #mod_token #ident #body
         #mistakes
     }
 }

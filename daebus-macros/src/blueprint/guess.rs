@@ -52,7 +52,7 @@ pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
                 #(#cfgs)*
                 const _: () = {
                     #[allow(unused_imports)]
-                    use #p::ProbeFallback as _;
+                    use #p::ArgumentProbeFallback as _;
                     #p::core::assert!(!#p::ArgumentProbe::<#ty>::#probe, #message);
                 };
             });

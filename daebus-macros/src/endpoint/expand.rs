@@ -129,13 +129,13 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
     let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
-    let binding =
-        if names.is_empty() { quote!(let _ = &#context;) } else { quote!(let mut #context = #context;) };
+    let binding = (!names.is_empty()).then(|| quote!(let mut #context = #context;));
     quote! {
         |#context: #p::Context| async move {
             use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
             #binding
             #(#extracts)*
+            #p::core::mem::drop(#context);
             let #value = #call;
             #reply
         }
