@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use crate::bus::{Deliver, Message};
-use crate::wire::{Fault, RawJson, Reply, Status, read_message};
+use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
 
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
@@ -99,13 +99,6 @@ impl Deliver for Inbox {
             );
         }
     }
-}
-
-/// The first bytes of a message, for the log.
-pub(super) fn beginning(message: &[u8]) -> String {
-    const SHOWN: usize = 64;
-    let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN)]).escape_debug().to_string();
-    if message.len() > SHOWN { format!("{shown}…") } else { shown }
 }
 
 /// Progress updates that a call hasn't read yet.

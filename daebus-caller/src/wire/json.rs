@@ -85,6 +85,13 @@ pub enum ReadError {
     Json(#[from] serde_json::Error),
 }
 
+/// The first bytes of a message, for the log.
+pub fn beginning(message: &[u8]) -> String {
+    const SHOWN: usize = 64;
+    let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN)]).escape_debug().to_string();
+    if message.len() > SHOWN { format!("{shown}…") } else { shown }
+}
+
 /// Runs `read` over a message as text; where that fails, once more with `NaN` and `Infinity` as null.
 ///
 /// `read` is handed the text twice, as `Bytes` (to take slices of) and as `&str`.
