@@ -32,27 +32,27 @@ pub mod my_service {
     /// Says how the service is.
     #[action("get_status")]
     pub async fn get_status(Payload(asked): Payload<Value>, State(started): State<Instant>) -> Status {
-        info!(%asked, "asked for the status");
+        info!("asked for the status: {asked}");
         Status { status: "healthy".into(), uptime: started.elapsed().as_secs_f64() }
     }
 
     /// Here a real service would restart what it looks after.
     #[action("restart")]
     pub async fn restart(Payload(asked): Payload<Value>) -> Restarted {
-        info!(%asked, "restarting");
+        info!("restarting: {asked}");
         Restarted { restarted: true }
     }
 
     /// Meant for `send_to_service`, which waits for no reply.
     #[action("log_info")]
     pub async fn log_info(Payload(message): Payload<Value>) {
-        info!(%message, "log_info");
+        info!("log_info: {message}");
     }
 
     /// Hears what anybody says on the channel.
     #[listen("notifications")]
     pub async fn on_notification(Payload(notification): Payload<Value>) {
-        info!(%notification, "heard a notification");
+        info!("heard a notification: {notification}");
     }
 }
 
