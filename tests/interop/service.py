@@ -3,7 +3,8 @@
 import sys
 import threading
 
-from daebus import Daebus, PubSubBroadcast, broadcast, request, response
+from daebus import Daebus, broadcast, request, response
+from daebus.modules.pubsub import PubSubBroadcast
 
 service, port = sys.argv[1], int(sys.argv[2])
 app = Daebus(__name__)

@@ -30,3 +30,16 @@ pub fn until(what: &str, mut answer: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// Asks, asynchronously, until the answer is yes.
+///
+/// # Panics
+///
+/// When it isn't within [`PATIENCE`].
+pub async fn eventually(what: &str, mut answer: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !answer().await {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,8 @@ pub struct Process {
 struct Lines {
     said: Mutex<Vec<String>>,
     more: Condvar,
+    /// How many of the two outputs have ended.
+    ended: AtomicUsize,
 }
 
 impl Process {
@@ -40,6 +43,10 @@ impl Process {
                     lines.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                     lines.more.notify_all();
                 }
+                lines.ended.fetch_add(1, Ordering::SeqCst);
+                // Under the lock, so that nobody is between looking and waiting.
+                drop(lines.said.lock());
+                lines.more.notify_all();
             });
         }
         Self { stdin: child.stdin.take(), child, lines }
@@ -63,7 +70,7 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// When there is none within [`PATIENCE`].
+    /// When there is none within [`PATIENCE`], or the process has ended without it.
     pub fn line_from(&self, from: usize, words: &str) -> (usize, String) {
         let deadline = Instant::now() + PATIENCE;
         let mut said = self.lines.said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -74,6 +81,8 @@ impl Process {
                 return (at + 1, said[at].clone());
             }
             looked_at = said.len().max(from);
+            let ended = self.lines.ended.load(Ordering::SeqCst) == 2;
+            assert!(!ended, "the process has ended without a line with {words:?}:\n{}", said.join("\n"));
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no line with {words:?} within {PATIENCE:?}:\n{}", said.join("\n"));
             said = self.lines.more.wait_timeout(said, left).unwrap_or_else(PoisonError::into_inner).0;
