@@ -85,7 +85,13 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Where the bus is, for people: the URL with its password masked.
     fn location(&self) -> String;
 
-    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis.
+    /// How many messages were lost because they came faster than they could be handed over.
+    fn lost(&self) -> u64 {
+        0
+    }
+
+    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis, or is away. It
+    /// lasts as long as the connection does: ask anew rather than keep it.
     fn redis(&self) -> Option<fred::clients::Client> {
         None
     }
