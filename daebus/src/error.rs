@@ -1,5 +1,6 @@
 //! Why a service doesn't start, or doesn't end well.
 
+use std::fmt;
 use std::time::Duration;
 
 use daebus_caller::{BusError, wire::NameError};
@@ -8,7 +9,9 @@ use daebus_caller::{BusError, wire::NameError};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a service doesn't start, or doesn't end well.
-#[derive(Debug, thiserror::Error)]
+///
+/// `{:?}` prints the same words as `{}`: that is what a person sees when `main` returns it.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The service's name breaks the protocol's rules.
@@ -45,13 +48,11 @@ pub enum Error {
         reason: String,
     },
     /// Handlers were still running when the drain time was over; they were cut off.
-    #[error("{service} stopped with {left} handlers still running after {after:?}: {handlers}")]
+    #[error("{service} stopped after {after:?} with handlers still running: {handlers}")]
     Drain {
         /// The service.
         service: String,
-        /// How many were cut off.
-        left: usize,
-        /// Which they were.
+        /// Which were cut off, and how many of each.
         handlers: String,
         /// The drain time.
         after: Duration,
@@ -59,4 +60,10 @@ pub enum Error {
     /// The signals that end a service can't be listened to.
     #[error("can't listen for signals: {0}")]
     Signal(#[source] std::io::Error),
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -1,31 +1,319 @@
-//! The runtime on the in-process bus, with hand-written blueprints.
+//! What the runtime makes of requests, good and bad, on the in-process bus.
 
+use std::future::{IntoFuture, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytes::Bytes;
+use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
 use daebus::prelude::*;
+use daebus::{Context, Next, Outcome, Service, layer};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+const SOON: Duration = Duration::from_secs(5);
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
 }
 
-async fn count(State(counter): State<Arc<AtomicUsize>>) -> Json<usize> {
-    Json(counter.fetch_add(1, Ordering::SeqCst) + 1)
+async fn panics() {
+    panic!("as it must");
+}
+
+async fn hangs() {
+    pending::<()>().await;
+}
+
+/// A door that handlers wait at, and a count of those that came.
+#[derive(Clone)]
+struct Door {
+    open: Arc<Semaphore>,
+    came: mpsc::UnboundedSender<()>,
+    now: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
+
+impl Door {
+    fn new() -> (Self, mpsc::UnboundedReceiver<()>) {
+        let (came, arrivals) = mpsc::unbounded_channel();
+        (
+            Self { open: Arc::new(Semaphore::new(0)), came, now: Arc::default(), most: Arc::default() },
+            arrivals,
+        )
+    }
+
+    async fn pass(&self) {
+        let now = self.now.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(now, Ordering::SeqCst);
+        let _ = self.came.send(());
+        self.open.acquire().await.unwrap().forget();
+        self.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+async fn waits(State(door): State<Door>) -> Json<&'static str> {
+    door.pass().await;
+    Json("through")
+}
+
+fn app(bus: &str) -> Daebus {
+    Daebus::new("svc").bus(format!("memory://{bus}"))
+}
+
+async fn call(service: &Service, action: &str) -> Result<Value, CallError> {
+    service.callers().to("svc").send_request(action, json!({})).await
+}
+
+fn code(error: &CallError) -> Option<&str> {
+    match error {
+        CallError::Fault(fault) | CallError::Service(fault) => fault.code(),
+        _ => None,
+    }
 }
 
 #[tokio::test]
-async fn an_action_answers() -> Result<(), BoxError> {
-    let service = Daebus::new("svc")
-        .bus("memory://an_action_answers")
-        .state(Arc::new(AtomicUsize::new(0)))
-        .register(Blueprint::new("b").action("echo", echo).action("count", count))
+async fn a_panic_is_internal_and_the_service_goes_on() -> Result<(), BoxError> {
+    let service = app("panic")
+        .register(Blueprint::new("b").action("echo", echo).action("panics", panics))
+        .start()
+        .await?;
+    let error = call(&service, "panics").await.unwrap_err();
+    assert_eq!(code(&error), Some("internal"));
+    assert!(!error.to_string().contains("as it must"), "the insides stay inside: {error}");
+    assert_eq!(call(&service, "echo").await?, json!({}));
+    Ok(service.stop().await?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_handler_that_hangs_ends_with_its_time() -> Result<(), BoxError> {
+    let service = app("hang")
+        .timeout(Duration::from_secs(60))
+        .register(Blueprint::new("b").action("hangs", hangs))
+        .start()
+        .await?;
+    let bus = bus::connect(&BusUrl::parse("memory://hang")?).await?;
+    // No `timeout_ms`, as from Python: the service's own limit holds.
+    let reply = exchange(&*bus, br#"{"action": "hangs", "request_id": "1", "reply_to": "caller:x"}"#).await;
+    assert_eq!(reply["payload"]["code"], "deadline_exceeded");
+    assert_eq!(reply["request_id"], "1");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn the_callers_budget_is_the_handlers_deadline() -> Result<(), BoxError> {
+    async fn left(request: Request) -> Json<u128> {
+        Json(request.remaining().unwrap().as_millis())
+    }
+    async fn nested(callers: Callers) -> Result<Value, BoxError> {
+        Ok(callers.to("svc").send_request("left", ()).timeout(Duration::from_secs(3600)).await?)
+    }
+    let blueprint = Blueprint::new("b").action("left", left).action("nested", nested);
+    let service = app("budget").register(blueprint).start().await?;
+    let caller = service.callers().to("svc").timeout(Duration::from_secs(20));
+    for action in ["left", "nested"] {
+        let left: u64 = caller.send_request(action, ()).await?;
+        assert!((15_000..=20_000).contains(&left), "{action}: {left} ms left of 20 s");
+    }
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
+    let (door, came) = Door::new();
+    let service = app("overload")
+        .concurrency(2)
+        .backlog(3)
+        .state(door.clone())
+        .register(Blueprint::new("b").action("waits", waits))
         .start()
         .await?;
     let caller = service.callers().to("svc");
-    let answer: Value = caller.send_request("echo", json!({"a": [1, null]})).await?;
-    assert_eq!(answer, json!({"a": [1, null]}));
-    let first: usize = caller.send_request("count", ()).await?;
-    assert_eq!(first, 1);
-    service.stop().await?;
+    let mut calls: FuturesUnordered<_> =
+        (0..8).map(|_| caller.send_request::<String>("waits", ()).into_future()).collect();
+    // Two run, three wait, and the door is closed: whoever is back now was refused.
+    for _ in 0..3 {
+        let error = timeout(SOON, calls.next()).await?.unwrap().unwrap_err();
+        assert_eq!(code(&error), Some("overloaded"), "{error}");
+        assert!(error.is_not_run());
+    }
+    door.open.add_permits(5);
+    while let Some(answer) = timeout(SOON, calls.next()).await? {
+        assert_eq!(answer?, "through");
+    }
+    assert_eq!(came.len(), 5);
+    assert_eq!(door.most.load(Ordering::SeqCst), 2, "no more than two ran at once");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn a_dropped_call_cancels_the_handler() -> Result<(), BoxError> {
+    struct Told(mpsc::UnboundedSender<()>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            let _ = self.0.send(());
+        }
+    }
+    async fn waits_and_tells(State(door): State<Door>, State(told): State<mpsc::UnboundedSender<()>>) {
+        let _told = Told(told);
+        door.pass().await;
+    }
+    let (door, mut came) = Door::new();
+    let (tell, mut told) = mpsc::unbounded_channel::<()>();
+    let service = app("cancel")
+        .state(door)
+        .state(tell)
+        .register(Blueprint::new("b").action("waits", waits_and_tells))
+        .start()
+        .await?;
+    let caller = service.callers().to("svc");
+    let call = caller.send_request::<Value>("waits", ()).spawn();
+    timeout(SOON, came.recv()).await?;
+    call.abort();
+    timeout(SOON, told.recv()).await?.ok_or("the handler was dropped")?;
+    assert_eq!(caller.in_flight(), 0);
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn stopping_drains_and_refuses() -> Result<(), BoxError> {
+    let (door, mut came) = Door::new();
+    let service =
+        app("drain").state(door.clone()).register(Blueprint::new("b").action("waits", waits)).start().await?;
+    let caller = Caller::connect("memory://drain", "svc").await?;
+    let running = caller.send_request::<String>("waits", ()).spawn();
+    timeout(SOON, came.recv()).await?;
+    let stopping = tokio::spawn(service.stop());
+    // Nobody answers on the channel any more, while what runs goes on.
+    let late = loop {
+        match caller.send_request::<String>("waits", ()).timeout(Duration::from_millis(50)).await {
+            Err(CallError::Timeout { .. }) => {}
+            other => break other,
+        }
+    };
+    let late = late.unwrap_err();
+    assert!(matches!(late, CallError::NoService { .. }) || code(&late) == Some("shutting_down"), "{late}");
+    door.open.add_permits(16);
+    assert_eq!(running.await?, "through");
+    stopping.await??;
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_doesnt_end_is_cut_off_and_named() -> Result<(), BoxError> {
+    let service = app("cut")
+        .drain(Duration::from_secs(3))
+        .register(Blueprint::new("b").action("hangs", hangs))
+        .start()
+        .await?;
+    let caller = Caller::connect("memory://cut", "svc").await?;
+    let call = caller.send_request::<Value>("hangs", ()).timeout(Duration::from_secs(60)).spawn();
+    tokio::task::yield_now().await;
+    let error = service.stop().await.unwrap_err().to_string();
+    assert!(error.contains("after 3s") && error.contains("1× answer::hangs"), "{error}");
+    drop(call);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_unknown_action_is_told_only_where_nobody_else_can_have_it() -> Result<(), BoxError> {
+    let service = app("unknown").register(Blueprint::new("b").action("echo", echo)).start().await?;
+    let error = call(&service, "ecko").await.unwrap_err();
+    assert_eq!(code(&error), Some("unknown_action"));
+    assert!(error.to_string().contains("svc") && error.to_string().contains("ecko"), "{error}");
+
+    let bus = bus::connect(&BusUrl::parse("memory://unknown")?).await?;
+    let other = bus.subscribe(Topic::Channel("svc".into()), Arc::new(|_: Message| {})).await?;
+    let silence =
+        service.callers().to("svc").send_request::<Value>("ecko", ()).timeout(Duration::from_millis(50));
+    assert!(matches!(silence.await, Err(CallError::Timeout { .. })));
+    drop(other);
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn rubbish_is_answered_where_there_is_somebody_to_answer() -> Result<(), BoxError> {
+    let service = app("rubbish")
+        .max_message(1 << 20)
+        .register(Blueprint::new("b").action("echo", echo))
+        .start()
+        .await?;
+    let bus = bus::connect(&BusUrl::parse("memory://rubbish")?).await?;
+    for silent in [&b"not json"[..], b"[1]", b"{}", b"{\"action\": 7}", b"\xff\xfe", &[b'['; 1 << 20], b""] {
+        bus.publish("svc", Bytes::copy_from_slice(silent)).await?;
+    }
+    let envelope = |payload: &[u8]| {
+        let mut message =
+            br#"{"action": "echo", "reply_to": "caller:x", "request_id": [7], "payload": "#.to_vec();
+        message.extend_from_slice(payload);
+        message.push(b'}');
+        message
+    };
+    let brackets = [[b'['; 100_000], [b']'; 100_000]].concat();
+    let large = format!("\"{}\"", "x".repeat(1 << 20)).into_bytes();
+    for bad in [&brackets[..], b"\"\xff\"", &large] {
+        let reply = exchange(&*bus, &envelope(bad)).await;
+        assert_eq!(reply["status"], "error");
+        assert_eq!(reply["payload"]["code"], "invalid_payload", "{reply}");
+        assert_eq!(reply["request_id"], json!([7]));
+    }
+    let reply = exchange(&*bus, &envelope(b"[NaN, 1]")).await;
+    assert_eq!((&reply["status"], &reply["payload"]), (&json!("success"), &json!([null, 1])));
+    Ok(service.stop().await?)
+}
+
+/// Publishes a request as it is and waits for the reply on `caller:x`.
+async fn exchange(bus: &dyn Bus, request: &[u8]) -> Value {
+    let (replies, mut reply) = mpsc::unbounded_channel();
+    let take = move |message: Message| replies.send(message.payload).unwrap();
+    let _inbox = bus.subscribe(Topic::Channel("caller:x".into()), Arc::new(take)).await.unwrap();
+    bus.publish("svc", Bytes::copy_from_slice(request)).await.unwrap();
+    let reply = timeout(Duration::from_secs(600), reply.recv()).await.unwrap().unwrap();
+    serde_json::from_slice(&reply).unwrap()
+}
+
+#[tokio::test]
+async fn layers_wrap_handlers_the_last_added_outermost() -> Result<(), BoxError> {
+    async fn authenticate(mut cx: Context, next: Next) -> Outcome {
+        let Some(tenant) = cx.headers().get("tenant").cloned() else {
+            return Err(Fault::new("unauthenticated", "which tenant?").with_status(401).into());
+        };
+        cx.extensions_mut().insert(tenant);
+        next.run(cx).await
+    }
+    async fn whoami(Extension(tenant): Extension<String>) -> Json<String> {
+        Json(tenant)
+    }
+    let blueprint = Blueprint::new("b").action("whoami", whoami).layer(layer::from_fn(authenticate));
+    let service =
+        app("layers").layer(tower::layer::util::Identity::new()).register(blueprint).start().await?;
+    let caller = service.callers().to("svc");
+    let error = caller.send_request::<String>("whoami", ()).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Service(fault) if fault.code() == Some("unauthenticated")),
+        "{error:?}"
+    );
+    assert_eq!(caller.send_request::<String>("whoami", ()).header("tenant", "a").await?, "a");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn a_listener_hears_in_order_and_survives_its_own_panics() -> Result<(), BoxError> {
+    async fn hear(Payload(n): Payload<u32>, State(heard): State<mpsc::UnboundedSender<u32>>) {
+        assert!(n != 13, "unlucky");
+        heard.send(n).unwrap();
+    }
+    let (tell, mut heard) = mpsc::unbounded_channel::<u32>();
+    let service = app("listen").state(tell).register(Blueprint::new("b").listen("n.*", hear)).start().await?;
+    let caller = service.callers().to("svc");
+    assert_eq!(caller.send_message("n.rubbish", "not a number").await?, 1);
+    for n in 0..100 {
+        assert_eq!(caller.send_message("n.x", n).await?, 1);
+    }
+    for n in (0..100).filter(|n| *n != 13) {
+        assert_eq!(timeout(SOON, heard.recv()).await?, Some(n));
+    }
+    Ok(service.stop().await?)
 }

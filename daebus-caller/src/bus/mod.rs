@@ -85,7 +85,13 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Where the bus is, for people: the URL with its password masked.
     fn location(&self) -> String;
 
-    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis.
+    /// How many messages were lost because they came faster than they could be handed over.
+    fn lost(&self) -> u64 {
+        0
+    }
+
+    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis, or is away. It
+    /// lasts as long as the connection does: ask anew rather than keep it.
     fn redis(&self) -> Option<fred::clients::Client> {
         None
     }
@@ -205,7 +211,12 @@ pub struct SetOptions {
 pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     match url {
         BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
-        BusUrl::Redis(url) => RedisBus::connect(url).await,
+        BusUrl::Redis(url) => {
+            // Boxed as a trait object: fred's futures are nested so deeply that an `async fn main` around them would
+            // reach the compiler's depth limit.
+            let connecting: BoxFuture<'_, _> = Box::pin(RedisBus::connect(url));
+            connecting.await
+        }
     }
 }
 

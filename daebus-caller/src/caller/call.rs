@@ -34,8 +34,11 @@ pub struct Call<T, E = Fault, P = Value> {
     idempotent: bool,
     retry: Retry,
     listeners: Vec<Listener>,
-    types: PhantomData<fn() -> (T, E, P)>,
+    types: Types<T, E, P>,
 }
+
+/// What a call is read as, without owning any of it.
+type Types<T, E, P> = PhantomData<fn() -> (T, E, P)>;
 
 /// Hears each progress update, undecoded.
 type Listener = Box<dyn FnMut(&RawJson) + Send>;
@@ -89,7 +92,7 @@ where
         self.listeners.push(Box::new(move |update| match decode_answer::<P>(Some(update.as_str())) {
             Ok(update) => listener(update),
             Err(error) => {
-                tracing::warn!(service, action, "a progress update can't be read and is left out: {error}")
+                tracing::warn!(service, action, "a progress update can't be read and is left out: {error}");
             }
         }));
         self

@@ -11,7 +11,7 @@ use super::deadline::Deadline;
 use super::link::Link;
 use super::pending::{Answer, ProgressQueue};
 use crate::contract::FromFault;
-use crate::error::{BusError, CallError};
+use crate::error::CallError;
 use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
 
 /// How long a request goes unanswered before we ask whether anybody but monitors is listening.

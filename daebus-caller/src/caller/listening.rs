@@ -12,10 +12,9 @@ use serde::de::DeserializeOwned;
 use tokio_util::sync::CancellationToken;
 
 use super::link::Link;
-use super::pending::beginning;
 use crate::bus::{Message, Queue, QueueLimits, QueueReceiver, Subscription, Topic};
 use crate::error::BusError;
-use crate::wire::decode_message;
+use crate::wire::{beginning, decode_message};
 
 /// The messages of a channel, or of all channels that a pattern matches: a stream.
 ///

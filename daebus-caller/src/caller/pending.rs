@@ -10,7 +10,7 @@ use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use crate::bus::{Deliver, Message};
-use crate::wire::{Fault, RawJson, Reply, Status, read_message};
+use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
 
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
@@ -67,9 +67,10 @@ impl Pending {
             let _ = entry.answer.send(answer);
         } else {
             let progress = self.lock().get(&id).map(|entry| entry.progress.clone());
-            match progress {
-                Some(progress) => progress.push(id, payload(reply.payload)),
-                None => tracing::trace!(request_id = %id, "progress of no call in flight is ignored"),
+            if let Some(progress) = progress {
+                progress.push(id, payload(reply.payload));
+            } else {
+                tracing::trace!(request_id = %id, "progress of no call in flight is ignored");
             }
         }
     }
@@ -98,13 +99,6 @@ impl Deliver for Inbox {
             );
         }
     }
-}
-
-/// The first bytes of a message, for the log.
-pub(super) fn beginning(message: &[u8]) -> String {
-    const SHOWN: usize = 64;
-    let shown = String::from_utf8_lossy(&message[..message.len().min(SHOWN)]).escape_debug().to_string();
-    if message.len() > SHOWN { format!("{shown}…") } else { shown }
 }
 
 /// Progress updates that a call hasn't read yet.

@@ -10,7 +10,7 @@ mod reply;
 mod request;
 
 pub use fault::{Fault, FaultCode};
-pub use json::{RawJson, ReadError, read_message};
+pub use json::{RawJson, ReadError, beginning, read_message};
 pub use name::{Channel, NameError, ServiceName};
 pub use payload::{
     PayloadError, decode_answer, decode_message, decode_payload, encode, encode_flat, encode_payload,

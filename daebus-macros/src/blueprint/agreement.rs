@@ -13,7 +13,11 @@ use crate::stub::{self, Method};
 
 /// An import beside the module, and the check inside of it: the contract's path is written outside, where it means
 /// what its author thinks it means, while the handlers' types may be private to the module.
-pub(super) fn expand(private: &Private, blueprint: &Blueprint, sound: bool) -> Option<(TokenStream, TokenStream)> {
+pub(super) fn expand(
+    private: &Private,
+    blueprint: &Blueprint,
+    sound: bool,
+) -> Option<(TokenStream, TokenStream)> {
     let contract = blueprint.contract.as_ref()?;
     let module = &blueprint.module;
     let cfgs = endpoint::cfgs(&module.attrs);
@@ -26,7 +30,10 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, sound: bool) -> O
     };
     let inside = sound.then(|| {
         let p = private.here();
-        let offers = blueprint.methods.iter().flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
+        let offers = blueprint
+            .methods
+            .iter()
+            .flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
         quote!(super::#import! { { #p::check_contract } { #contract } { super::#import } { #(#offers)* } })
     });
     Some((outside, inside.unwrap_or_default()))
@@ -44,7 +51,10 @@ fn offers(private: &Private, handler: &Handler, method: &Method) -> Vec<Offer> {
         name,
         cfgs: endpoint::cfgs(&handler.function.attrs).into_iter().cloned().collect(),
         function: Ident::clone(&method.ident),
-        payload: method.payload.as_ref().map_or_else(|| nothing.clone(), |payload| parsed(payload.ty.clone())),
+        payload: method
+            .payload
+            .as_ref()
+            .map_or_else(|| nothing.clone(), |payload| parsed(payload.ty.clone())),
         answer: match &handler.function.sig.output {
             syn::ReturnType::Default => nothing.clone(),
             syn::ReturnType::Type(..) => parsed(method.answer.clone()),

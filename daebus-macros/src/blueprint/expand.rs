@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use super::{agreement, guess};
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
+use super::{agreement, guess};
 use crate::diagnostics::Mistakes;
 use crate::endpoint;
 use crate::paths::Private;

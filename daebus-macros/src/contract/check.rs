@@ -65,8 +65,12 @@ impl Parse for Check {
         braced!(contract in input);
         braced!(import in input);
         braced!(offers in input);
-        let mut check =
-            Self { actions: Vec::new(), contract: contract.parse()?, import: import.parse()?, offers: Vec::new() };
+        let mut check = Self {
+            actions: Vec::new(),
+            contract: contract.parse()?,
+            import: import.parse()?,
+            offers: Vec::new(),
+        };
         while !actions.is_empty() {
             let action;
             bracketed!(action in actions);
@@ -107,7 +111,10 @@ fn missing(check: &Check, mistakes: &mut Mistakes) {
     }
     let contract = crate::stub::shown(&check.contract);
     let what = if missing.len() == 1 { "an action".to_owned() } else { format!("{} actions", missing.len()) };
-    mistakes.on(&check.contract, format!("the contract `{contract}` has {what} that this blueprint lacks; write{}", missing.concat()));
+    mistakes.on(
+        &check.contract,
+        format!("the contract `{contract}` has {what} that this blueprint lacks; write{}", missing.concat()),
+    );
 }
 
 /// Type equality is a question for the compiler; each is asked on the handler's own token.
@@ -128,7 +135,10 @@ fn same_types(private: &Private, check: &Check, offer: &Offer) -> TokenStream {
     let conditions: Vec<TokenStream> =
         cfgs.iter().filter_map(|cfg| cfg.parse_args::<TokenStream>().ok()).collect();
     let left_out = (!conditions.is_empty()).then(|| {
-        let message = format!("the contract has the action `{}`, and a `cfg` leaves out `fn {function}`, which answers it", name.value());
+        let message = format!(
+            "the contract has the action `{}`, and a `cfg` leaves out `fn {function}`, which answers it",
+            name.value()
+        );
         let error = syn::Error::new(function.span(), message).into_compile_error();
         quote!(#[cfg(not(all(#(#conditions),*)))] #error)
     });

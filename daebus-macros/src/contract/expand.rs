@@ -39,7 +39,8 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
 fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
     let p = private.here();
     let service = &contract.service;
-    let doc = format!("Calls the service `{}`, with the types of [`{}`].", service.value(), contract.item.ident);
+    let doc =
+        format!("Calls the service `{}`, with the types of [`{}`].", service.value(), contract.item.ident);
     let actions = contract.actions.iter().map(|action| action.method.expand(private));
     let events = contract.events.iter().map(|event| expand_event(private, event));
     let stub = Stub {
@@ -105,7 +106,8 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
     });
     let names: TokenStream = names.collect();
     let text = contract.item.to_token_stream().to_string();
-    let exported = format_ident!("__daebus_contract_{:016x}", hash(&format!("{} {text}", contract.service.value())));
+    let exported =
+        format_ident!("__daebus_contract_{:016x}", hash(&format!("{} {text}", contract.service.value())));
     let (export, macro_vis) = match vis {
         Visibility::Public(_) => (quote!(#[macro_export]), quote!(pub)),
         other => (quote!(), quote!(#other)),

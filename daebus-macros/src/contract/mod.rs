@@ -69,7 +69,9 @@ mod tests {
             },
             0,
         );
-        for expected in ["struct UsersCaller", "fn get_user (& self , query : & GetUser)", "fn on_user_event (& self)"] {
+        for expected in
+            ["struct UsersCaller", "fn get_user (& self , query : & GetUser)", "fn on_user_event (& self)"]
+        {
             assert!(text.contains(expected), "{expected}: {text}");
         }
     }

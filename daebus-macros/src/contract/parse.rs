@@ -11,7 +11,8 @@ impl Parse for Declaration {
         match input.parse::<syn::Item>()? {
             syn::Item::Trait(item) => Ok(Self(item)),
             other => {
-                let message = "`#[contract]` belongs on a trait: `#[contract(\"user_service\")] pub trait Users { … }`";
+                let message =
+                    "`#[contract]` belongs on a trait: `#[contract(\"user_service\")] pub trait Users { … }`";
                 let mut tokens = quote::ToTokens::into_token_stream(&other).into_iter();
                 let visible = |tree: &proc_macro2::TokenTree| matches!(tree, proc_macro2::TokenTree::Ident(word) if word != "pub");
                 Err(syn::Error::new_spanned(tokens.find(visible), message))

@@ -14,7 +14,8 @@ use crate::names;
 use crate::paths::Private;
 use crate::stub::{self, Method, Parameter};
 
-const ACTION: &str = "`#[action(\"get_user\")] async fn get_user(query: GetUser) -> Result<User, UserError>;`";
+const ACTION: &str =
+    "`#[action(\"get_user\")] async fn get_user(query: GetUser) -> Result<User, UserError>;`";
 const EVENT: &str = "`#[event(\"user_events\")] fn user_event(event: UserEvent);`";
 
 pub(super) fn validate(
@@ -41,7 +42,9 @@ pub(super) fn validate(
     for item in &mut item.items {
         match item {
             TraitItem::Fn(function) => method(function, &mut contract, private, mistakes),
-            other => mistakes.on(other, format!("a contract consists of actions and events: {ACTION} or {EVENT}")),
+            other => {
+                mistakes.on(other, format!("a contract consists of actions and events: {ACTION} or {EVENT}"))
+            }
         }
     }
     if item.items.is_empty() {
@@ -96,10 +99,8 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     let before = mistakes.len();
     let mut ours = ours.into_iter();
     let Some((kind, attribute)) = ours.next() else {
-        mistakes.on(
-            &function.sig.ident,
-            format!("what is `{}`? Write {ACTION} or {EVENT}", function.sig.ident),
-        );
+        mistakes
+            .on(&function.sig.ident, format!("what is `{}`? Write {ACTION} or {EVENT}", function.sig.ident));
         return;
     };
     for (_, other) in ours {
@@ -130,7 +131,10 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
                 let name = action.method.action.value();
                 let first = contract.actions.iter().find(|first| first.method.action.value() == name);
                 if let Some(first) = first.filter(|_| !name.is_empty()) {
-                    let message = format!("`{name}` is the name of `fn {}` already; give one of the two another", first.method.ident);
+                    let message = format!(
+                        "`{name}` is the name of `fn {}` already; give one of the two another",
+                        first.method.ident
+                    );
                     mistakes.on(&action.method.action, message);
                 } else {
                     contract.actions.push(action);
@@ -149,13 +153,15 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
 fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&'a PatType> {
     let sig = &function.sig;
     if let Some(body) = &function.default {
-        mistakes.on(body, "a contract has no bodies, since what is done is the service's business; write `;`");
+        mistakes
+            .on(body, "a contract has no bodies, since what is done is the service's business; write `;`");
     }
     if !sig.generics.params.is_empty() {
         mistakes.on(&sig.generics, "a contract names the types that travel; leave out the parameters");
     }
     if let Some(clause) = &sig.generics.where_clause {
-        mistakes.on(clause, "there is nothing to say about types that are named; leave out the `where` clause");
+        mistakes
+            .on(clause, "there is nothing to say about types that are named; leave out the `where` clause");
     }
     if let Some(abi) = &sig.abi {
         mistakes.on(abi, "leave out `extern`: this is called over the bus");
@@ -173,7 +179,10 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
     for argument in &sig.inputs {
         match argument {
             FnArg::Receiver(receiver) => {
-                mistakes.on(receiver, "a contract has no `self`: it says what travels, and nothing else does; leave it out");
+                mistakes.on(
+                    receiver,
+                    "a contract has no `self`: it says what travels, and nothing else does; leave it out",
+                );
             }
             FnArg::Typed(_) if payload.is_some() => {
                 mistakes.on(argument, "a message has one payload; put everything into one struct");
@@ -204,7 +213,8 @@ fn taken(function: &TraitItemFn, kind: &Kind, contract: &Contract, mistakes: &mu
         mistakes.on(ident, format!("`{stub}` has a `{ident}` of its own; give the function another name, the one on the bus stays"));
     }
     let methods = contract.actions.iter().map(|action| action.method.ident.to_string());
-    let methods: Vec<String> = methods.chain(contract.events.iter().map(|event| on(&event.ident).to_string())).collect();
+    let methods: Vec<String> =
+        methods.chain(contract.events.iter().map(|event| on(&event.ident).to_string())).collect();
     let new = match kind {
         Kind::Action => ident.to_string(),
         Kind::Event => on(ident).to_string(),
@@ -235,7 +245,10 @@ fn action(
     arguments.finish(mistakes);
     let sig = &function.sig;
     if sig.asyncness.is_none() {
-        mistakes.on(sig.fn_token, format!("an action is answered some time later: write `async fn`, as in {ACTION}"));
+        mistakes.on(
+            sig.fn_token,
+            format!("an action is answered some time later: write `async fn`, as in {ACTION}"),
+        );
     }
     if let Some(progress) = &progress {
         nameable(progress, mistakes);
@@ -276,7 +289,12 @@ fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&sy
         ReturnType::Default => String::new(),
         ReturnType::Type(_, ty) => format!(" -> {}", stub::shown(ty)),
     };
-    format!("#[action(\"{}\")] async fn {}({}){output}", method.action.value(), sig.ident, arguments.join(", "))
+    format!(
+        "#[action(\"{}\")] async fn {}({}){output}",
+        method.action.value(),
+        sig.ident,
+        arguments.join(", ")
+    )
 }
 
 fn event(
@@ -304,7 +322,8 @@ fn event(
         mistakes.on(&sig.ident, format!("an event says something: {EVENT}"));
         return None;
     };
-    let otherwise = format!("Publishes on the channel `{}`; returns how many connections received it.", channel.value());
+    let otherwise =
+        format!("Publishes on the channel `{}`; returns how many connections received it.", channel.value());
     Some(Event {
         attrs: stub::attributes(&function.attrs, &otherwise),
         ident: sig.ident.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, RawJson};
+use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use serde_json::value::RawValue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
@@ -14,7 +14,7 @@ use tracing::{Instrument, debug, error, info_span, warn};
 use super::guard::Turn;
 use super::intake::Intake;
 use super::running::{Key, Running};
-use super::{Limits, first_bytes, run_guarded};
+use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::InFlightGuard;
 use crate::envelope::{Envelope, Unreadable};
@@ -90,7 +90,7 @@ impl Actions {
             Ok(envelope) => Arc::new(envelope),
             Err(Unreadable { error, envelope }) => {
                 let channel = &*message.channel;
-                let begins = first_bytes(&message.payload);
+                let begins = beginning(&message.payload);
                 warn!(channel, %error, begins, "a message that can't be read; it is dropped");
                 if let Some(envelope) = envelope {
                     let fault = format!("the message can't be read: {error}");
@@ -136,7 +136,8 @@ impl Actions {
             "action",
             service = inner.core.service.as_str(),
             action = action.name,
-            request_id = envelope.request_id.as_ref().map(RawJson::as_str).unwrap_or_default(),
+            request_id =
+                envelope.request_id.as_ref().map(|id| tracing::field::display(id.as_str().trim_matches('"'))),
         );
         let request = async move {
             tokio::select! {

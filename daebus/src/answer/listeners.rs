@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::FaultCode;
+use daebus_caller::wire::{FaultCode, beginning};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info_span, warn};
 
 use super::guard::Turn;
 use super::intake::Intake;
-use super::{Limits, first_bytes, run_guarded};
+use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
@@ -70,7 +70,7 @@ impl Listener {
 
     fn read(&self, message: &Message) -> Option<Arc<Envelope>> {
         let dropped = |error: &dyn std::fmt::Display| {
-            let begins = first_bytes(&message.payload);
+            let begins = beginning(&message.payload);
             warn!(channel = &*message.channel, listener = self.topic, %error, begins, "a message is dropped");
         };
         if message.payload.len() > self.message_bytes {
@@ -89,7 +89,7 @@ impl Listener {
             return;
         };
         if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) {
-            let begins = first_bytes(envelope.raw.as_bytes());
+            let begins = beginning(envelope.raw.as_bytes());
             warn!(%handler, error = %failure, begins, "a message that the listener can't read; it is dropped");
         } else {
             error!(%handler, error = %failure, "the listener failed");

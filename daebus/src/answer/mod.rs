@@ -43,10 +43,3 @@ impl Default for Limits {
         }
     }
 }
-
-/// The first bytes of a message, for the log.
-fn first_bytes(message: &[u8]) -> String {
-    const SHOWN: usize = 80;
-    let text = String::from_utf8_lossy(&message[..message.len().min(SHOWN)]);
-    format!("{text:?}{}", if message.len() > SHOWN { "…" } else { "" })
-}

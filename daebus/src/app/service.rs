@@ -79,18 +79,10 @@ impl Service {
     }
 
     fn cut_off(&self) -> Error {
-        let running: Vec<_> = self.registry.in_flight().collect();
+        let running = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
+        let handlers = running.collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
-        Error::Drain {
-            service: self.core.service.to_string(),
-            left: running.iter().map(|(_, count)| count).sum(),
-            handlers: running
-                .iter()
-                .map(|(source, count)| format!("{count}× {source}"))
-                .collect::<Vec<_>>()
-                .join(", "),
-            after: self.drain,
-        }
+        Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
 
     /// Ends a service that didn't come up.

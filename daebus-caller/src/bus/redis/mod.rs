@@ -1,25 +1,234 @@
-//! The bus on Redis, through fred.
+//! The bus on Redis, through fred. This folder alone knows the driver and its ways.
+//!
+//! `connection` is one connection, `supervisor` keeps two of them up, `reader` hands messages over, `subscriptions`
+//! is the book of who listens, and `shared` is what they have in common. What fred would do on its own, and what is
+//! done instead, is said where it is done.
 
-use std::sync::Arc;
+mod connection;
+mod reader;
+mod shared;
+mod subscriptions;
+mod supervisor;
 
-use fred::types::config::Config;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use super::Bus;
+use bytes::Bytes;
+use fred::clients::Client;
+use fred::error::Error;
+use fred::interfaces::{KeysInterface, PubsubInterface, SetsInterface};
+use fred::types::{Expiration, SetOptions as Condition, Value};
+use futures_util::future::{BoxFuture, FutureExt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::connection::Connector;
+use self::shared::Shared;
+use self::supervisor::Supervisor;
 use super::url::RedisUrl;
+use super::{Bus, BusState, Deliver, SetOptions, Subscription, Topic, whole_millis};
 use crate::error::BusError;
 
 /// Whether fred can use the URL, else why not.
 pub(super) fn check(url: &str) -> Result<(), String> {
-    Config::from_url(url).map(drop).map_err(|error| error.details().to_owned())
+    Connector::new(url).map(drop)
 }
 
 /// A bus on a Redis or Valkey server.
-#[derive(Debug)]
-pub struct RedisBus;
+///
+/// It holds two connections, one for commands and one for subscriptions. A connection that is lost is replaced, for
+/// as long as it takes, and every subscription restored; meanwhile everything fails at once with [`BusError::Away`].
+/// A server that has gone silent is noticed within 12 seconds. A command that isn't answered within 5 seconds fails
+/// with [`BusError::Unknown`] and is never repeated.
+///
+/// Several subscriptions of one bus to one topic are one subscription of the server's, and count as one receiver. A
+/// subscription that is dropped ends on the server a moment later. While patterns that overlap are being added or
+/// removed, a message may be heard twice. Redis's keyspace notifications aren't delivered: the driver keeps them
+/// apart.
+///
+/// Dropping the bus closes it, even where subscriptions are left.
+pub struct RedisBus {
+    shared: Arc<Shared>,
+    is_clustered: bool,
+    tasks: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl RedisBus {
-    /// Connects.
+    /// Connects, retrying until the server is there; a server that can't be reached is said once, in one line. To
+    /// give up, drop the future.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Refused`] when the server refuses us for good, for a wrong password for example.
     pub async fn connect(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
-        Err(BusError::Away { location: url.to_string() })
+        let connector = Connector::new(url.with_password())
+            .map_err(|reason| BusError::Url { url: url.to_string(), reason })?;
+        let is_clustered = connector.is_clustered();
+        let (sender, leavers) = mpsc::unbounded_channel();
+        let shared = Shared::new(url.to_string(), sender);
+        // Before the first await: dropping the bus closes whatever there is by then.
+        let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
+        let supervisor = Supervisor::new(Arc::clone(&shared), connector);
+        // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
+        let pair = supervisor.connect().boxed().await?;
+        let tasks = [tokio::spawn(supervisor.keep(pair)), tokio::spawn(supervisor::see_off(shared, leavers))];
+        bus.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+        Ok(Arc::new(bus))
+    }
+
+    /// Runs one command on the connection for commands.
+    async fn run<T, F>(&self, command: impl FnOnce(Client) -> F) -> Result<T, BusError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let link = self.shared.commands()?;
+        let outcome = link.run(command(link.client().clone())).await;
+        outcome.map_err(|failure| self.shared.error(failure))
+    }
+
+    fn stop(&self) -> Vec<JoinHandle<()>> {
+        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        for task in &tasks {
+            task.abort();
+        }
+        self.shared.shut();
+        tasks
+    }
+}
+
+impl Bus for RedisBus {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
+        Box::pin(self.run(move |client| async move { client.publish(channel, Value::Bytes(message)).await }))
+    }
+
+    fn subscribe(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        Box::pin(self.shared.subscribe(topic, receiver))
+    }
+
+    fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
+        Box::pin(async move {
+            let counts: HashMap<String, u64> =
+                self.run(move |client| async move { client.pubsub_numsub(channel).await }).await?;
+            Ok(counts.get(channel).copied().unwrap_or_default())
+        })
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
+        Box::pin(async move {
+            let value: Value = self.run(move |client| async move { client.get(key).await }).await?;
+            Ok(match value {
+                Value::String(text) => Some(text.into_inner()),
+                Value::Bytes(bytes) => Some(bytes),
+                _ => None,
+            })
+        })
+    }
+
+    fn set<'a>(
+        &'a self,
+        key: &'a str,
+        value: Bytes,
+        options: SetOptions,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        let expire = options.ttl.map(|ttl| Expiration::PX(whole_millis(ttl).cast_signed()));
+        let condition = options.only_if_absent.then_some(Condition::NX);
+        Box::pin(async move {
+            let written: Value = self
+                .run(move |client| async move {
+                    client.set(key, Value::Bytes(value), expire, condition, false).await
+                })
+                .await?;
+            Ok(written != Value::Null)
+        })
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        Box::pin(async move {
+            let deleted: i64 = self.run(move |client| async move { client.del(key).await }).await?;
+            Ok(deleted > 0)
+        })
+    }
+
+    fn increment<'a>(&'a self, key: &'a str, by: i64) -> BoxFuture<'a, Result<i64, BusError>> {
+        Box::pin(self.run(move |client| async move { client.incr_by(key, by).await }))
+    }
+
+    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+        let millis = whole_millis(ttl).cast_signed();
+        Box::pin(async move {
+            let set: i64 =
+                self.run(move |client| async move { client.pexpire(key, millis, None).await }).await?;
+            Ok(set > 0)
+        })
+    }
+
+    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        Box::pin(async move {
+            let added: i64 = self.run(move |client| async move { client.sadd(key, member).await }).await?;
+            Ok(added > 0)
+        })
+    }
+
+    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        Box::pin(async move {
+            let removed: i64 = self.run(move |client| async move { client.srem(key, member).await }).await?;
+            Ok(removed > 0)
+        })
+    }
+
+    fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        Box::pin(async move {
+            let members: Vec<Bytes> =
+                self.run(move |client| async move { client.smembers(key).await }).await?;
+            Ok(members.iter().map(|member| String::from_utf8_lossy(member).into_owned()).collect())
+        })
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.shared.state.subscribe()
+    }
+
+    fn counts_are_partial(&self) -> bool {
+        self.is_clustered
+    }
+
+    fn lost(&self) -> u64 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+
+    fn location(&self) -> String {
+        self.shared.location.clone()
+    }
+
+    fn redis(&self) -> Option<Client> {
+        self.shared.commands().ok().map(|link| link.client().clone())
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            for task in self.stop() {
+                // Aborted, so it ends at once; with it the last handles of the connections.
+                let _ = task.await;
+            }
+        })
+    }
+}
+
+impl fmt::Debug for RedisBus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisBus").field("location", &self.shared.location).finish_non_exhaustive()
+    }
+}
+
+impl Drop for RedisBus {
+    fn drop(&mut self) {
+        self.stop();
     }
 }

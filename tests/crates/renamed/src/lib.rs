@@ -216,7 +216,9 @@ pub mod contracted {
         use ::bus::{Payload, action};
 
         #[action("one")]
-        async fn one(Payload(one): Payload<::core::primitive::u8>) -> ::core::result::Result<(), super::super::No> {
+        async fn one(
+            Payload(one): Payload<::core::primitive::u8>,
+        ) -> ::core::result::Result<(), super::super::No> {
             let _ = one;
             ::core::result::Result::Ok(())
         }

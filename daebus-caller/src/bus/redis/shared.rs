@@ -1,0 +1,201 @@
+//! What the bus's handle, its tasks and its subscriptions share.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::connection::{Failure, Link};
+use super::reader::{Reader, Settle};
+use super::subscriptions::{Subscriptions, split};
+use crate::bus::{BusState, Deliver, Subscription, Topic};
+use crate::error::BusError;
+
+/// How long a pattern's new listener waits for the reader to have read what came before it.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) struct Shared {
+    /// For people: the URL with its password masked.
+    pub(super) location: String,
+    pub(super) state: watch::Sender<BusState>,
+    /// Messages that were overwritten before the reader came to them.
+    pub(super) lost: AtomicU64,
+    /// Held while something is sent on the subscriber: its answers are told apart by their order only.
+    pub(super) gate: tokio::sync::Mutex<()>,
+    /// Topics whose last listener has left.
+    leavers: mpsc::UnboundedSender<Topic>,
+    connections: RwLock<Connections>,
+    subscriptions: Mutex<Subscriptions>,
+}
+
+#[derive(Default)]
+struct Connections {
+    /// There while the bus is ready.
+    commands: Option<Arc<Link>>,
+    /// There from before its subscriptions are restored.
+    subscriber: Option<Subscriber>,
+}
+
+/// The connection that is subscribed, and its reader.
+#[derive(Clone)]
+pub(super) struct Subscriber {
+    pub(super) link: Arc<Link>,
+    settles: mpsc::UnboundedSender<Settle>,
+}
+
+impl Shared {
+    pub(super) fn new(location: String, leavers: mpsc::UnboundedSender<Topic>) -> Arc<Self> {
+        Arc::new(Self {
+            location,
+            state: watch::Sender::new(BusState::Away),
+            lost: AtomicU64::new(0),
+            gate: tokio::sync::Mutex::new(()),
+            leavers,
+            connections: RwLock::default(),
+            subscriptions: Mutex::default(),
+        })
+    }
+
+    pub(super) fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
+        // Nothing of ours panics while holding it, so what a poisoned lock guards is whole.
+        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection for commands, if the bus is ready. A command of a bus that isn't would sit in fred's queue and
+    /// be sent some time later; it fails here instead.
+    pub(super) fn commands(&self) -> Result<Arc<Link>, BusError> {
+        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        connections.commands.clone().ok_or_else(|| self.unavailable())
+    }
+
+    pub(super) fn subscriber(&self) -> Option<Subscriber> {
+        self.connections.read().unwrap_or_else(PoisonError::into_inner).subscriber.clone()
+    }
+
+    fn unavailable(&self) -> BusError {
+        match *self.state.borrow() {
+            BusState::Closed => BusError::Closed,
+            BusState::Ready | BusState::Away => BusError::Away { location: self.location.clone() },
+        }
+    }
+
+    /// Tells people where a failure happened. One of a bus that was closed meanwhile is no failure of the server's.
+    pub(super) fn error(&self, failure: Failure) -> BusError {
+        let location = self.location.clone();
+        match failure {
+            Failure::Refused(reason) => BusError::Refused { location, reason },
+            Failure::Full => BusError::Full { location },
+            Failure::Unusable(reason) => BusError::Url { url: location, reason },
+            Failure::Shifted | Failure::Unsure(_) => {
+                BusError::Unknown { location, reason: failure.to_string() }
+            }
+        }
+    }
+
+    /// Takes a new connection for subscriptions into use and begins to read it.
+    pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Option<Subscriber> {
+        let settles = Reader::start(Arc::clone(self), link.messages()?, link.gone().clone());
+        let subscriber = Subscriber { link, settles };
+        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        if *self.state.borrow() == BusState::Closed {
+            return None;
+        }
+        connections.subscriber = Some(subscriber.clone());
+        Some(subscriber)
+    }
+
+    /// Both connections are there, and every subscription is confirmed.
+    pub(super) fn ready(&self, commands: Arc<Link>) {
+        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        if *self.state.borrow() != BusState::Closed {
+            connections.commands = Some(commands);
+            self.state.send_replace(BusState::Ready);
+        }
+    }
+
+    /// A connection is lost.
+    pub(super) fn away(&self) {
+        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        if *self.state.borrow() != BusState::Closed {
+            connections.commands = None;
+            self.state.send_replace(BusState::Away);
+        }
+    }
+
+    /// Closes both connections and ends every subscription, for good.
+    pub(super) fn shut(&self) {
+        let gone = {
+            let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+            self.state.send_replace(BusState::Closed);
+            std::mem::take(&mut *connections)
+        };
+        for link in gone.commands.iter().chain(gone.subscriber.as_ref().map(|subscriber| &subscriber.link)) {
+            link.close();
+        }
+        let listeners = self.subscriptions().clear();
+        drop(listeners);
+    }
+
+    pub(super) async fn subscribe(
+        self: &Arc<Self>,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> Result<Subscription, BusError> {
+        self.commands()?;
+        // In the book before the server is asked: a message may come before its confirmation does. And whatever ends
+        // this function early, cancellation included, ends the subscription.
+        let id = self.subscriptions().add(&topic, receiver);
+        let subscription = Subscription::new({
+            let shared = Arc::downgrade(self);
+            let topic = topic.clone();
+            move || {
+                if let Some(shared) = shared.upgrade() {
+                    shared.release(topic, id);
+                }
+            }
+        });
+        let _gate = self.gate.lock().await;
+        if self.subscriptions().is_confirmed(&topic) {
+            return Ok(subscription);
+        }
+        let subscriber = self.subscriber().ok_or_else(|| self.unavailable())?;
+        match self.subscribe_on(&subscriber, &topic).await {
+            Ok(()) => Ok(subscription),
+            Err(failure @ Failure::Refused(_)) => Err(self.error(failure)),
+            // Doubt is no matter here: subscribing again does nothing twice.
+            Err(_) => Err(self.unavailable()),
+        }
+    }
+
+    /// Subscribes and waits until it counts. The gate is held.
+    pub(super) async fn subscribe_on(&self, subscriber: &Subscriber, topic: &Topic) -> Result<(), Failure> {
+        let (kind, name) = split(topic);
+        subscriber.link.subscribe(kind, std::slice::from_ref(name)).await?;
+        self.subscriptions().confirm(kind, name);
+        if let Topic::Pattern(pattern) = topic {
+            let (done, settled) = oneshot::channel();
+            let _ = subscriber.settles.send(Settle { pattern: Arc::clone(pattern), done });
+            // Unsettled costs a duplicate at worst.
+            let _ = tokio::time::timeout(SETTLE_TIMEOUT, settled).await;
+        }
+        Ok(())
+    }
+
+    fn release(&self, topic: Topic, id: u64) {
+        let (last, listeners) = self.subscriptions().remove(&topic, id);
+        drop(listeners);
+        if last {
+            let _ = self.leavers.send(topic);
+        }
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared")
+            .field("location", &self.location)
+            .field("state", &*self.state.borrow())
+            .finish_non_exhaustive()
+    }
+}

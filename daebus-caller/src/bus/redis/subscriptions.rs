@@ -1,0 +1,153 @@
+//! Who in this process listens to what: our own book of subscriptions.
+//!
+//! fred keeps one too, but its `resubscribe_all` sends SUBSCRIBE without channels for an empty set, and from the
+//! stray error on every reply goes to the wrong command.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::Arc;
+
+use super::connection::Kind;
+use crate::bus::{Deliver, Topic, glob};
+
+/// Those who listen to one topic, copied when it changes so that the reader holds no lock while it delivers.
+pub(super) type Listeners = Arc<Vec<(u64, Arc<dyn Deliver>)>>;
+
+#[derive(Default)]
+pub(super) struct Subscriptions {
+    channels: HashMap<Arc<str>, Subscribed>,
+    patterns: HashMap<Arc<str>, Subscribed>,
+    next_id: u64,
+}
+
+#[derive(Default)]
+struct Subscribed {
+    listeners: Listeners,
+    /// The server has confirmed it.
+    confirmed: bool,
+    /// Every message that the reader has yet to read was sent while the server had this pattern: the copies it sends
+    /// can be counted on.
+    settled: bool,
+}
+
+/// Who gets a message that came by a pattern, and how many copies of it come.
+pub(super) struct Matched {
+    pub(super) listeners: Vec<Listeners>,
+    /// How many copies come for sure.
+    pub(super) copies: usize,
+}
+
+impl Subscriptions {
+    /// Adds a listener; the number is for [`Self::remove`].
+    pub(super) fn add(&mut self, topic: &Topic, receiver: Arc<dyn Deliver>) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let (kind, name) = split(topic);
+        let subscribed = self.of(kind).entry(Arc::clone(name)).or_default();
+        Arc::make_mut(&mut subscribed.listeners).push((id, receiver));
+        id
+    }
+
+    /// Removes a listener; returns whether it was the topic's last. What is left over is for the caller to drop
+    /// once it has let go of the lock.
+    pub(super) fn remove(&mut self, topic: &Topic, id: u64) -> (bool, Option<Listeners>) {
+        let (kind, name) = split(topic);
+        let Some(subscribed) = self.of(kind).get_mut(name) else { return (false, None) };
+        let rest = subscribed.listeners.iter().filter(|(other, _)| *other != id).cloned().collect();
+        let old = std::mem::replace(&mut subscribed.listeners, Arc::new(rest));
+        (subscribed.listeners.is_empty(), Some(old))
+    }
+
+    pub(super) fn is_confirmed(&self, topic: &Topic) -> bool {
+        let (kind, name) = split(topic);
+        let topics = match kind {
+            Kind::Channel => &self.channels,
+            Kind::Pattern => &self.patterns,
+        };
+        topics.get(name).is_some_and(|subscribed| subscribed.confirmed)
+    }
+
+    pub(super) fn confirm(&mut self, kind: Kind, name: &str) {
+        if let Some(subscribed) = self.of(kind).get_mut(name) {
+            subscribed.confirmed = true;
+        }
+    }
+
+    pub(super) fn settle(&mut self, pattern: &str) {
+        if let Some(subscribed) = self.patterns.get_mut(pattern) {
+            subscribed.settled = subscribed.confirmed;
+        }
+    }
+
+    /// The pattern's copies can't be counted on.
+    pub(super) fn unsettle(&mut self, pattern: &str) {
+        if let Some(subscribed) = self.patterns.get_mut(pattern) {
+            subscribed.settled = false;
+        }
+    }
+
+    /// Forgets the topic if nobody listens to it any more; returns whether the server has yet to be told.
+    pub(super) fn forget(&mut self, topic: &Topic) -> bool {
+        let (kind, name) = split(topic);
+        match self.of(kind).entry(Arc::clone(name)) {
+            Entry::Occupied(entry) if entry.get().listeners.is_empty() => {
+                entry.remove();
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// For a new connection: nothing is confirmed. Returns the channels and the patterns to subscribe to. The patterns
+    /// go in one command, so that a message finds all of them or none, and their copies can be counted from the start.
+    pub(super) fn start_over(&mut self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+        let mut names = [Kind::Channel, Kind::Pattern].map(|kind| {
+            let topics = self.of(kind);
+            topics.retain(|_, subscribed| !subscribed.listeners.is_empty());
+            for subscribed in topics.values_mut() {
+                subscribed.confirmed = false;
+                subscribed.settled = true;
+            }
+            topics.keys().cloned().collect::<Vec<_>>()
+        });
+        (std::mem::take(&mut names[0]), std::mem::take(&mut names[1]))
+    }
+
+    /// The listeners of a message that came by its channel.
+    pub(super) fn on_channel(&self, channel: &str) -> Option<(Arc<str>, Listeners)> {
+        let (name, subscribed) = self.channels.get_key_value(channel)?;
+        Some((Arc::clone(name), Arc::clone(&subscribed.listeners)))
+    }
+
+    /// The listeners of a message that came by some pattern: fred doesn't say which.
+    pub(super) fn on_pattern(&self, channel: &str) -> Matched {
+        let mut matched = Matched { listeners: Vec::new(), copies: 0 };
+        for (pattern, subscribed) in &self.patterns {
+            if glob::matches(pattern.as_bytes(), channel.as_bytes()) {
+                matched.copies += usize::from(subscribed.settled);
+                matched.listeners.push(Arc::clone(&subscribed.listeners));
+            }
+        }
+        matched
+    }
+
+    /// Removes everything, for the caller to drop once it has let go of the lock.
+    pub(super) fn clear(&mut self) -> Self {
+        let next_id = self.next_id;
+        std::mem::replace(self, Self { next_id, ..Self::default() })
+    }
+
+    fn of(&mut self, kind: Kind) -> &mut HashMap<Arc<str>, Subscribed> {
+        match kind {
+            Kind::Channel => &mut self.channels,
+            Kind::Pattern => &mut self.patterns,
+        }
+    }
+}
+
+pub(super) fn split(topic: &Topic) -> (Kind, &Arc<str>) {
+    match topic {
+        Topic::Channel(name) => (Kind::Channel, name),
+        Topic::Pattern(name) => (Kind::Pattern, name),
+    }
+}

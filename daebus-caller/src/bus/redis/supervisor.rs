@@ -1,0 +1,262 @@
+//! Keeps the two connections up, and tells the server who has left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use super::connection::{Connector, Failure, Kind, Link, Role};
+use super::shared::{Shared, Subscriber};
+use super::subscriptions::split;
+use crate::bus::{BusState, Topic};
+use crate::error::BusError;
+
+/// The wait after the first failed attempt; it doubles with each, up to [`LONGEST_WAIT`], without end.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// Channels in one SUBSCRIBE when all are restored, to keep a single command within any server's limits.
+const AT_ONCE: usize = 1000;
+
+pub(super) struct Supervisor {
+    shared: Arc<Shared>,
+    connector: Connector,
+}
+
+/// The two connections: SUBSCRIBE and what answers it have one for themselves.
+pub(super) struct Pair {
+    subscriber: Subscriber,
+    commands: Arc<Link>,
+}
+
+impl Supervisor {
+    pub(super) fn new(shared: Arc<Shared>, connector: Connector) -> Self {
+        Self { shared, connector }
+    }
+
+    /// Connects for the first time, for as long as it takes.
+    pub(super) async fn connect(&self) -> Result<Pair, BusError> {
+        let mut outage = Outage::at_start();
+        let pair = loop {
+            match self.connect_once().await {
+                Ok(pair) => break pair,
+                Err(failure) if failure.is_final() => {
+                    let reason = format!("{failure}{}", failure.advice());
+                    return Err(match failure {
+                        Failure::Refused(_) => {
+                            BusError::Refused { location: self.shared.location.clone(), reason }
+                        }
+                        failure => self.shared.error(failure),
+                    });
+                }
+                Err(failure) => outage.wait(&self.shared.location, &failure).await,
+            }
+        };
+        outage.end(&self.shared.location);
+        self.shared.ready(Arc::clone(&pair.commands));
+        Ok(pair)
+    }
+
+    async fn connect_once(&self) -> Result<Pair, Failure> {
+        let subscriber = self.subscriber().await?;
+        let commands = self.connector.connect(Role::Commands).await?;
+        Ok(Pair { subscriber, commands })
+    }
+
+    /// Watches the connections, and replaces one that is lost.
+    pub(super) async fn keep(self, mut pair: Pair) {
+        loop {
+            let why = self.watch(&pair).await;
+            self.shared.away();
+            if *self.shared.state.borrow() == BusState::Closed {
+                return;
+            }
+            let mut outage = Outage::lost(&self.shared.location, &why);
+            while let Err(failure) = self.replace(&mut pair).await {
+                outage.wait(&self.shared.location, &failure).await;
+            }
+            self.shared.ready(Arc::clone(&pair.commands));
+            outage.end(&self.shared.location);
+        }
+    }
+
+    /// Returns when one of the connections is no longer there, saying why.
+    async fn watch(&self, Pair { subscriber, commands }: &Pair) -> String {
+        let answers = || async {
+            let _gate = self.shared.gate.lock().await;
+            subscriber.link.barrier().await
+        };
+        tokio::select! {
+            why = subscriber.link.watch(answers) => {
+                subscriber.link.close();
+                why
+            }
+            why = commands.watch(|| commands.ping()) => {
+                commands.close();
+                why
+            }
+        }
+    }
+
+    /// Subscriptions first: a request must not go out before its answer can come in.
+    async fn replace(&self, pair: &mut Pair) -> Result<(), Failure> {
+        while pair.subscriber.link.gone().is_cancelled() || pair.commands.gone().is_cancelled() {
+            if pair.subscriber.link.gone().is_cancelled() {
+                pair.subscriber = self.subscriber().await?;
+            } else {
+                pair.commands = self.connector.connect(Role::Commands).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Connects the subscriber and restores every subscription.
+    async fn subscriber(&self) -> Result<Subscriber, Failure> {
+        let link = self.connector.connect(Role::Subscriptions).await?;
+        let closed = || Failure::Unsure("the bus is closed".into());
+        let _gate = self.shared.gate.lock().await;
+        let subscriber = self.shared.attach(link).ok_or_else(closed)?;
+        let (channels, patterns) = self.shared.subscriptions().start_over();
+        for channels in channels.chunks(AT_ONCE) {
+            self.restore(&subscriber, Kind::Channel, channels).await?;
+        }
+        self.restore(&subscriber, Kind::Pattern, &patterns).await?;
+        Ok(subscriber)
+    }
+
+    async fn restore(&self, subscriber: &Subscriber, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
+        match subscriber.link.subscribe(kind, names).await {
+            Ok(()) => {
+                let mut subscriptions = self.shared.subscriptions();
+                for name in names {
+                    subscriptions.confirm(kind, name);
+                }
+                Ok(())
+            }
+            // The server refuses them together if it refuses one.
+            Err(Failure::Refused(_) | Failure::Shifted) => self.restore_each(subscriber, kind, names).await,
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn restore_each(
+        &self,
+        subscriber: &Subscriber,
+        kind: Kind,
+        names: &[Arc<str>],
+    ) -> Result<(), Failure> {
+        if kind == Kind::Pattern {
+            let mut subscriptions = self.shared.subscriptions();
+            for pattern in names {
+                subscriptions.unsettle(pattern);
+            }
+        }
+        for name in names {
+            let topic = match kind {
+                Kind::Channel => Topic::Channel(Arc::clone(name)),
+                Kind::Pattern => Topic::Pattern(Arc::clone(name)),
+            };
+            match self.shared.subscribe_on(subscriber, &topic).await {
+                Ok(()) => {}
+                // The rest of the bus is of use all the same.
+                Err(failure @ (Failure::Refused(_) | Failure::Shifted)) => {
+                    tracing::error!(%topic, %failure, "the subscription can't be restored; it stays silent");
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Unsubscribes from what nobody listens to any more. Topics that have found a new listener meanwhile stay.
+pub(super) async fn see_off(shared: Arc<Shared>, mut leavers: mpsc::UnboundedReceiver<Topic>) {
+    let mut topics = Vec::new();
+    while leavers.recv_many(&mut topics, AT_ONCE).await > 0 {
+        let _gate = shared.gate.lock().await;
+        let (mut channels, mut patterns) = (Vec::new(), Vec::new());
+        {
+            let mut subscriptions = shared.subscriptions();
+            for topic in topics.drain(..) {
+                if subscriptions.forget(&topic) {
+                    let (kind, name) = split(&topic);
+                    let names = if kind == Kind::Channel { &mut channels } else { &mut patterns };
+                    names.push(Arc::clone(name));
+                }
+            }
+        }
+        // Without a connection there is nothing to end.
+        let Some(subscriber) = shared.subscriber() else { continue };
+        for (kind, names) in [(Kind::Channel, channels), (Kind::Pattern, patterns)] {
+            if let Err(failure) = subscriber.link.unsubscribe(kind, &names).await {
+                tracing::debug!(%failure, "not unsubscribed");
+            }
+        }
+    }
+}
+
+/// A time without a connection: said once when it begins, once when it ends.
+struct Outage {
+    since: Instant,
+    at_start: bool,
+    said: bool,
+    attempts: u32,
+}
+
+impl Outage {
+    fn at_start() -> Self {
+        Self { since: Instant::now(), at_start: true, said: false, attempts: 0 }
+    }
+
+    fn lost(location: &str, why: &str) -> Self {
+        tracing::warn!(%location, reason = %why, "lost the connection to the bus; reconnecting");
+        Self { since: Instant::now(), at_start: false, said: true, attempts: 0 }
+    }
+
+    async fn wait(&mut self, location: &str, failure: &Failure) {
+        if !self.said {
+            tracing::warn!(
+                %location,
+                reason = %failure,
+                "the bus can't be reached; trying until it is there. Is the server running, and is this its address?"
+            );
+            self.said = true;
+        } else {
+            tracing::debug!(%location, reason = %failure, attempts = self.attempts, "the bus still can't be reached");
+        }
+        tokio::time::sleep(backoff(self.attempts)).await;
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    fn end(&self, location: &str) {
+        let away = self.since.elapsed();
+        match (self.at_start, self.said) {
+            (true, false) => tracing::debug!(%location, "connected to the bus"),
+            (true, true) => tracing::info!(%location, ?away, "connected to the bus"),
+            (false, _) => tracing::info!(%location, ?away, "the bus is back"),
+        }
+    }
+}
+
+/// Doubles with each attempt; up to half of it is left to chance, so that those who lost the same server don't all
+/// come back at the same moment.
+fn backoff(attempts: u32) -> Duration {
+    let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts)).min(LONGEST_WAIT);
+    let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 256.0;
+    wait.mul_f64(1.0 - chance / 2.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_a_limit_and_differ() {
+        for (attempts, at_most) in [(0, 50), (1, 100), (3, 400), (10, 5000), (u32::MAX, 5000)] {
+            let at_most = Duration::from_millis(at_most);
+            let wait = backoff(attempts);
+            assert!(wait <= at_most && wait >= at_most / 2, "{attempts}: {wait:?}");
+        }
+        let waits: std::collections::HashSet<_> = (0..20).map(|_| backoff(5)).collect();
+        assert!(waits.len() > 1);
+    }
+}

@@ -1,0 +1,62 @@
+//! What is found out when a service starts, and how it is told.
+
+use daebus::prelude::*;
+use daebus::{Error, caller::bus};
+
+async fn one(State(_): State<u32>) {}
+async fn two(State(_): State<Vec<String>>) {}
+
+async fn error_of(app: Daebus) -> String {
+    app.start().await.expect_err("it can't start").to_string()
+}
+
+#[tokio::test]
+async fn every_mistake_is_told_at_once_with_its_position() {
+    let blueprint = Blueprint::new("b").action("same", one).action("same", two).action("$mine", one);
+    let error = error_of(Daebus::new("svc").bus("memory://start").register(blueprint)).await;
+    for part in [
+        "start::one",
+        "start::two",
+        "u32",
+        "Vec<alloc::string::String>",
+        "\"same\"",
+        "\"$mine\"",
+        "start.rs:",
+    ] {
+        assert!(error.contains(part), "{part} is missing in:\n{error}");
+    }
+}
+
+#[tokio::test]
+async fn state_put_in_twice_is_a_mistake() {
+    let error = error_of(Daebus::new("svc").bus("memory://start").state(1u32).state(2u32)).await;
+    assert!(error.contains("u32") && error.contains("twice"), "{error}");
+}
+
+#[tokio::test]
+async fn a_name_that_cant_be_is_refused() {
+    for name in ["", "caller:me", "a.responses", "a.workflows", "daebus:x", "tab\there"] {
+        let error = Daebus::new(name).bus("memory://start").start().await.expect_err(name);
+        assert!(matches!(error, Error::Name(_)), "{name:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_bus_that_cant_be_is_refused_without_its_password() {
+    let error = error_of(Daebus::new("svc").bus("http://me:secret@127.0.0.1")).await;
+    assert!(error.contains("redis://") && !error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn a_failing_on_start_keeps_the_service_down() -> Result<(), BoxError> {
+    async fn fails() -> Result<(), BoxError> {
+        Err("the disk is full".into())
+    }
+    async fn answers() {}
+    let blueprint = Blueprint::new("b").on_start(fails).action("answers", answers);
+    let error = error_of(Daebus::new("svc").bus("memory://on_start").register(blueprint)).await;
+    assert!(error.contains("the disk is full") && error.contains("start::"), "{error}");
+    let bus = bus::connect(&bus::BusUrl::parse("memory://on_start")?).await?;
+    assert_eq!(bus.subscribers("svc").await?, 0);
+    Ok(())
+}
