@@ -61,7 +61,10 @@ pub mod __private;
 /// The Redis driver, for what [`bus::Bus::redis`] gives.
 pub use fred;
 
+extern crate self as daebus_caller;
+
 pub use bus::Bus;
+pub use daebus_macros::{Fault, contract};
 #[doc(hidden)]
 pub use caller::Link;
 pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline};
