@@ -1,6 +1,7 @@
 //! What generated code may name. Not for people, and not stable.
 
 pub use daebus_caller::__private::*;
+pub use daebus_macros::check_contract;
 
 pub use crate::answer::blocking;
 pub use crate::blueprint::{Blueprint, Mount};

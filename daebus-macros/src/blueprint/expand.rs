@@ -3,9 +3,9 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use super::guess;
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
+use super::{agreement, guess};
 use crate::diagnostics::Mistakes;
 use crate::endpoint;
 use crate::paths::Private;
@@ -22,11 +22,12 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         item => quote!(#item),
     });
     // With mistakes on the way the guesses may be about half a handler.
-    let sound = mistakes.is_empty();
+    let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
     let guesses = blueprint.handlers.iter().filter(|_| sound);
     let guesses = guesses.map(|handler| guess::assertions(handler, private));
     let constructor = (!blueprint.has_blueprint).then(|| constructor(private, blueprint));
     let stub = (!blueprint.has_caller).then(|| stub(private, blueprint));
+    let (import, check) = agreement::expand(private, blueprint, sound).unzip();
     let mistakes = mistakes.into_tokens();
     let content = quote! {
         #(#inner)*
@@ -34,6 +35,7 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         #constructor
         #stub
         #(#guesses)*
+        #check
     };
     // The user's own braces: what the compiler has to say about the module points at the module.
     let mut body = TokenStream::new();
@@ -41,6 +43,7 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     quote! {
         #(#attrs)*
         #vis #mod_token #ident #body
+        #import
         #mistakes
     }
 }

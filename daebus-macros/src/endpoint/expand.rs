@@ -19,6 +19,8 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
+    // `async` says where it runs, and extractors come by value: advice against either would be wrong.
+    function.attrs.push(parse_quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]));
     let sound = mistakes.is_empty();
     if !sound {
         function.attrs.push(parse_quote!(#[allow(dead_code)]));
