@@ -34,7 +34,7 @@ use crate::wire::{Channel, NameError, RawJson, ServiceName, encode, encode_flat}
 /// How long a call waits for its answer unless said otherwise, as in the Python package.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a one-way message waits for a bus that is away.
+/// How long a one-way message, or a wish to listen, waits for a bus that is away.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long [`Caller::connect`] waits for the bus.
@@ -207,7 +207,8 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// [`BusError::Name`] for a name that can't be a channel's, [`BusError::Closed`], and what the bus says.
+    /// [`BusError::Name`] for a name that can't be a channel's, [`BusError::Closed`], [`BusError::Away`] when the bus isn't
+    /// there within 5 s, [`BusError::Refused`] when the server doesn't let us listen.
     pub async fn listen<T>(&self, channel_or_pattern: &str) -> Result<Listening<T>, BusError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -216,6 +217,7 @@ impl Caller {
         if self.closing.is_cancelled() {
             return Err(BusError::Closed);
         }
+        self.link.ready(Deadline::after(SEND_TIMEOUT)).await?;
         Listening::start(self.link.clone(), self.closing.clone(), Topic::parse(name.as_str())).await
     }
 
