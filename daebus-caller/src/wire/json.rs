@@ -31,7 +31,7 @@ impl RawJson {
 
     /// Takes JSON that stands by itself.
     pub fn of_value(json: &RawValue) -> Self {
-        Self::from_text(json.get().to_owned())
+        Self(json.get().to_owned().into())
     }
 
     /// Writes a value as JSON.
