@@ -8,6 +8,71 @@ use daebus_tests::{PythonService, RedisServer, eventually, until};
 /// A call that goes well takes milliseconds.
 const SOON: Duration = Duration::from_secs(10);
 
+/// The numbers to add.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Numbers {
+    a: f64,
+    b: f64,
+}
+
+/// Their sum.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sum {
+    sum: f64,
+}
+
+/// How far to count.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Count {
+    to: u32,
+}
+
+/// How far it is.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct At {
+    at: u32,
+}
+
+/// How far it went.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    counted: u32,
+}
+
+/// An error that Python knows nothing of.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
+pub enum Trouble {
+    /// Ours alone.
+    #[error("the disk is full")]
+    DiskFull,
+}
+
+/// What is said on `from_python` and `to_python`.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    text: String,
+}
+
+/// What the Python service offers, in types.
+#[contract("python_service")]
+pub trait Python {
+    /// Adds.
+    #[action("add")]
+    async fn add(numbers: Numbers) -> Sum;
+    /// Fails.
+    #[action("fail")]
+    async fn fail(payload: Value) -> Result<Sum, Trouble>;
+    /// Counts.
+    #[action("count", progress = At)]
+    async fn count(to: Count) -> Counted;
+    /// Broadcasts what it is told.
+    #[action("shout")]
+    async fn shout(alert: Alert);
+    /// What it broadcasts.
+    #[event("from_python")]
+    fn alert(alert: Alert);
+}
+
 struct Setting {
     caller: Caller,
     _service: PythonService,
@@ -127,4 +192,38 @@ async fn a_service_that_has_ended_is_missed_at_once() {
     until("Redis notices", || _redis.cli(&["PUBSUB", "NUMSUB", "python_service"]).ends_with('0'));
     let error = caller.send_request::<Value>("echo", json!({})).await.unwrap_err();
     assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_gives_types_to_python() {
+    let Setting { caller, .. } = &setting().await;
+    let python = PythonCaller::new(caller.clone());
+    assert_eq!(python.add(&Numbers { a: 0.5, b: 0.25 }).await.unwrap(), Sum { sum: 0.75 });
+
+    let mut updates = python.count(&Count { to: 3 }).progress();
+    for at in 1..=3 {
+        let update = updates.next().await;
+        assert!(matches!(&update, Some(Update::Progress(said)) if *said == At { at }), "{update:?}");
+    }
+    let end = updates.next().await;
+    assert!(matches!(end, Some(Update::Done(Ok(Counted { counted: 3 })))), "{end:?}");
+
+    // Python's errors have no code, so they are none of the contract's.
+    let error = python.fail(&json!({})).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Fault(fault) if fault.error() == "the disk is full, ärgerlich"),
+        "{error:?}"
+    );
+
+    let mut alerts = python.on_alert().await.unwrap();
+    let alert = || Alert { text: "überhitzt".into() };
+    python.shout(&alert()).await.unwrap();
+    let heard = tokio::time::timeout(SOON, alerts.next()).await.unwrap();
+    assert_eq!(heard, Some(alert()));
+    assert_eq!(python.alert(&alert()).await.unwrap(), 1);
+
+    // An answer that isn't what the contract says: the field is named.
+    let error =
+        PythonCaller::new(caller.clone()).caller().send_request::<Sum>("echo", json!({"sum": "much"})).await;
+    assert!(error.unwrap_err().to_string().contains("`sum`"));
 }
