@@ -174,8 +174,7 @@ impl Caller {
     /// within 5 s; [`BusError::Unknown`] when it may or may not have been sent.
     pub async fn send_message(&self, channel: &str, payload: impl Serialize) -> Result<u64, BusError> {
         let channel = Channel::new(channel)?;
-        let message = encode(&payload)
-            .map_err(|error| BusError::Encode { channel: channel.to_string(), reason: error.to_string() })?;
+        let message = encode(&payload).map_err(|error| BusError::encode(channel.as_str(), &error))?;
         self.publish(channel.as_str(), &message).await
     }
 
@@ -198,8 +197,7 @@ impl Caller {
             Some(action) => encode_flat(&payload, action),
             None => encode(&payload),
         };
-        let message = message
-            .map_err(|error| BusError::Encode { channel: service.to_string(), reason: error.to_string() })?;
+        let message = message.map_err(|error| BusError::encode(service.as_str(), &error))?;
         self.publish(service.as_str(), &message).await
     }
 
