@@ -5,8 +5,11 @@
 //! its counter of queued commands, on which flushing depends, never recovers from what is dropped. Thrown away with
 //! its connection, it can't replay, and a PUBLISH can't happen twice.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use fred::clients::Client;
@@ -180,11 +183,17 @@ impl Link {
 
     /// Runs a command. It ends at once with the connection: fred would let what is queued run into its timeout.
     pub(super) async fn run<T>(&self, command: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            outcome = command => outcome.map_err(Failure::from),
-            () = self.gone.cancelled() => Err(self.why_gone()),
-        }
+        let mut command = pin!(command);
+        let mut gone = pin!(self.gone.cancelled());
+        // Not `select!`, which puts a future off unpolled when its task has used up its budget: a command is to be
+        // queued when it is first polled, so that many at once go out in the order they were made in.
+        poll_fn(|context| {
+            if let Poll::Ready(outcome) = command.as_mut().poll(context) {
+                return Poll::Ready(outcome.map_err(Failure::from));
+            }
+            gone.as_mut().poll(context).map(|()| Err(self.why_gone()))
+        })
+        .await
     }
 
     /// Waits until the connection is gone, or no longer answers, and returns why. `alive` asks.
