@@ -243,11 +243,12 @@ async fn a_silent_server_is_noticed_within_twelve_seconds() {
     server.resume();
     until(&bus, BusState::Ready).await;
     assert_eq!(bus.publish("c", Bytes::from("after")).await.unwrap(), 1);
-    assert_eq!(
-        next(&mut receiver).await.payload,
-        "after",
-        "the one in doubt was heard by the old connection, if at all"
-    );
+    // The one in doubt lay in the server's socket: it may arrive, once.
+    let mut heard = next(&mut receiver).await;
+    if heard.payload == "in doubt" {
+        heard = next(&mut receiver).await;
+    }
+    assert_eq!(heard.payload, "after");
     bus.close().await;
 }
 

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{Notify, watch};
 
-use super::connection::{Failure, Kind, Link};
+use super::connection::{Kind, Link};
+use super::failure::Failure;
 use super::reader;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::{BusState, Deliver, Subscription, Topic};

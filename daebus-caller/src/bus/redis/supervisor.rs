@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connector, Failure, Kind, Link, Role};
+use super::connection::{Connector, Kind, Link, Role};
+use super::failure::Failure;
 use super::shared::{AT_ONCE, Shared};
 use crate::bus::{BusState, Topic};
 use crate::error::BusError;
