@@ -13,7 +13,7 @@ use daebus_tests_renamed::{Option as Custom, blueprint, contracted, options};
 async fn a_service_from_a_crate_without_a_prelude_answers() {
     let app = Daebus::new("user_service")
         .bus("memory://hygiene")
-        .state(7_u8)
+        .state("a text")
         .register(options::blueprint())
         .register(blueprint())
         .register(contracted::users::blueprint());
