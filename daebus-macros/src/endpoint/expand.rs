@@ -16,7 +16,7 @@ use crate::paths::Private;
 pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {
     let mut function = handler.function.clone();
     mark_unrecognised(&mut function.attrs);
-    if handler.is_method {
+    if !handler.has_struct {
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
@@ -120,7 +120,7 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
         let p = private.at(ty.span());
         let extract = if signature::mentions_static(ty) { "extract_static" } else { "extract" };
         let extract = Ident::new(extract, ty.span());
-        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, #ty>(&mut #context).await?;)
+        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
     });
     let call = if sig.asyncness.is_some() {
         quote!(#ident(#(#names),*).await)
