@@ -5,20 +5,29 @@ extern crate self as daebus;
 mod answer;
 mod app;
 mod blueprint;
+mod clock;
 mod context;
 mod endpoint;
 mod envelope;
 mod error;
 mod extensions;
 mod extract;
+mod guard;
 mod handler;
 pub mod layer;
+mod log_on_change;
 pub mod logging;
+mod panics;
+mod plan;
 pub mod prelude;
 mod registry;
 mod reply;
+mod schedule;
 mod shutdown;
 mod state;
+mod task_error;
+mod tasks;
+mod threads;
 mod workers;
 
 #[doc(hidden)]
@@ -33,11 +42,18 @@ pub use blueprint::Blueprint;
 pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
 pub use extensions::Extensions;
-pub use extract::{Broadcast, Callers, Extension, Extract, Payload, Progress, Request, State};
+pub use extract::{
+    Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
+};
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
 pub use layer::Next;
+pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
+pub use schedule::ScheduleInfo;
 pub use shutdown::Shutdown;
 pub use state::Needs;
+pub use task_error::TaskError;
+pub use tasks::{TaskEnded, TaskHandle, Tasks};
+pub use threads::{Running, ThreadInfo};
 
 /// Runs a future from a plain `fn` handler, waiting for it on this thread.
 ///
