@@ -56,7 +56,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
         match (asked, failure) {
             (true, None) => debug!(%handler, "the thread has stopped"),
             (true, Some(failure)) => {
-                error!(%handler, error = %failure, "the thread failed when it was to stop")
+                error!(%handler, error = %failure, "the thread failed when it was to stop");
             }
             (false, None) => {
                 warn!(%handler, "the thread ended though nobody asked it to");
