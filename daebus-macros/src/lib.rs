@@ -40,6 +40,18 @@ pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::OnStop, arguments.into(), item.into()).into()
 }
 
+/// Runs by the clock. See `daebus::background`.
+#[proc_macro_attribute]
+pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Background, arguments.into(), item.into()).into()
+}
+
+/// Runs for as long as the service does. See `daebus::thread`.
+#[proc_macro_attribute]
+pub fn thread(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Thread, arguments.into(), item.into()).into()
+}
+
 /// Collects the handlers of a module. See `daebus::blueprint`.
 #[proc_macro_attribute]
 pub fn blueprint(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -27,6 +27,8 @@ mod shutdown;
 mod state;
 mod task_error;
 mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod threads;
 mod workers;
 
@@ -36,6 +38,11 @@ pub mod __private;
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
 pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
+
+#[doc = include_str!("docs/background.md")]
+pub use daebus_macros::background;
+#[doc = include_str!("docs/thread.md")]
+pub use daebus_macros::thread;
 
 pub use app::{Daebus, Service};
 pub use blueprint::Blueprint;

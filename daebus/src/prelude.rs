@@ -8,6 +8,6 @@ pub use serde_json::{Value, json};
 
 pub use crate::{
     Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Daebus, Extension,
-    Fault, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update, action, blueprint,
-    blueprint_of, contract, listen, on_start, on_stop,
+    Fault, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update, action, background,
+    blueprint, blueprint_of, contract, listen, on_start, on_stop, thread,
 };

@@ -158,6 +158,13 @@ impl Registry {
             .filter(|(_, count)| *count > 0)
     }
 
+    /// Whether nothing runs but threads, which are meant to.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        let is_thread = |endpoint: &Endpoint| matches!(endpoint.reach, Reach::Thread(..));
+        self.endpoints().all(|endpoint| is_thread(endpoint) || endpoint.in_flight.count() == 0)
+    }
+
     /// Everything mounted, for the start-up lines.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let mut actions: Vec<_> = self.actions.values().map(|action| &action.endpoint).collect();

@@ -98,6 +98,11 @@ impl Service {
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.registry.is_idle()
+    }
+
     /// Ends a service that didn't come up.
     pub(super) async fn abandon(mut self) {
         self.intakes.clear();
