@@ -29,7 +29,9 @@ async fn on_order(Payload(order): Payload<Value>, tasks: Tasks, events: Broadcas
 }
 
 fn svc() -> Daebus {
-    Daebus::new("svc").bus("redis://127.0.0.1:1").register(blueprint_of!["all"; greet, explode, slow, on_order])
+    Daebus::new("svc")
+        .bus("redis://127.0.0.1:1")
+        .register(blueprint_of!["all"; greet, explode, slow, on_order])
 }
 
 #[tokio::test]

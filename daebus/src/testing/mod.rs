@@ -153,15 +153,15 @@ impl TestApp {
     ///
     /// With the real clock this is a real wait.
     pub async fn advance(&self, duration: Duration) {
-        self.time.advance(duration).await;
-        self.settle().await;
+        self.time.advance(duration, || self.service.is_idle()).await;
     }
 
     /// Lets everything happen that is under way and doesn't wait for time to go by.
     ///
-    /// With the real clock: waits until no handler runs, five seconds at most.
+    /// With a paused clock a millisecond goes by, which the next [`advance`](Self::advance) makes up for. With the real
+    /// clock: waits until no handler runs, five seconds at most.
     pub async fn settle(&self) {
-        self.time.settle(|| self.service.is_idle()).await;
+        self.advance(Duration::ZERO).await;
     }
 
     /// Starts a thread; those that start with the service in production don't do so here.

@@ -47,36 +47,40 @@ impl Time {
         Self(Some(Mutex::new(Paused { target: Instant::now(), beyond: Duration::ZERO })))
     }
 
-    pub(super) async fn advance(&self, duration: Duration) {
-        let Some(paused) = &self.0 else { return tokio::time::sleep(duration).await };
+    /// Lets time go by, and everything happen that is due by then.
+    pub(super) async fn advance(&self, duration: Duration, is_idle: impl Fn() -> bool) {
+        let Some(paused) = &self.0 else {
+            tokio::time::sleep(duration).await;
+            return come_to_rest(is_idle).await;
+        };
         let until = {
             let mut paused = paused.lock().unwrap_or_else(PoisonError::into_inner);
             let now = Instant::now();
-            // A handler that slept while the test awaited its answer has moved the clock too.
-            let target = paused.target.max(now - paused.beyond) + duration;
+            // A handler that slept while the test awaited its answer has moved the clock too. Less than a tick is
+            // only a timer that was rounded up.
+            let moved = now.saturating_duration_since(paused.target + paused.beyond);
+            let moved = if moved < TICK { Duration::ZERO } else { moved };
+            let target = paused.target + moved + duration;
             let until = target.max(now) + TICK;
             *paused = Paused { target, beyond: until - target };
             until
         };
         tokio::time::sleep_until(until).await;
     }
+}
 
-    /// Lets everything happen that doesn't wait for time to go by.
-    pub(super) async fn settle(&self, is_idle: impl Fn() -> bool) {
-        if self.0.is_some() {
-            return self.advance(Duration::ZERO).await;
-        }
-        let idle = async {
-            loop {
-                tokio::time::sleep(TICK).await;
-                if is_idle() {
-                    return;
-                }
+/// Waits until nothing runs, on the real clock.
+async fn come_to_rest(is_idle: impl Fn() -> bool) {
+    let idle = async {
+        loop {
+            tokio::time::sleep(TICK).await;
+            if is_idle() {
+                return;
             }
-        };
-        // Who is still busy then may be so on purpose.
-        let _ = tokio::time::timeout(PATIENCE, idle).await;
-    }
+        }
+    };
+    // Who is still busy then may be so on purpose.
+    let _ = tokio::time::timeout(PATIENCE, idle).await;
 }
 
 /// tokio doesn't say; but its clock stands still while the system's doesn't.

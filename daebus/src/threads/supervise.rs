@@ -34,6 +34,8 @@ pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Con
             () = closing => {}
             () = keep(&core, &entry, &control) => {}
         }
+        // Nothing says which of the two sees the shutdown first.
+        control.close();
     };
     watch.instrument(span).await;
 }
