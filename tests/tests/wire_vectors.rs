@@ -93,7 +93,7 @@ fn requests() {
             put("reply_to", request.reply_to.as_deref().map(Value::from));
             put("request_id", request.request_id.map(|id| id.get().into()));
             put("service", request.service.as_deref().map(Value::from));
-            put("reply_channel", request.reply_channel("me").map(|channel| channel.as_ref().into()));
+            put("reply_channel", request.reply_channel("me").map(Into::into));
             put("headers", (!request.headers.is_empty()).then(|| json!(request.headers)));
             put(
                 "timeout_ms",

@@ -60,6 +60,12 @@ impl<'a> Request<'a> {
         }
         Ok(request)
     }
+
+    /// The channel a reply goes to; see [`reply_channel`].
+    pub fn reply_channel(&self, own_name: &str) -> Option<String> {
+        let service = self.service.as_deref();
+        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), service, own_name)
+    }
 }
 
 /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
