@@ -40,6 +40,16 @@ pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[proc_macro_attribute]
+pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Background, arguments.into(), item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn thread(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Thread, arguments.into(), item.into()).into()
+}
+
+#[proc_macro_attribute]
 pub fn blueprint(arguments: TokenStream, item: TokenStream) -> TokenStream {
     blueprint::expand(arguments.into(), item.into()).into()
 }

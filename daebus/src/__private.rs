@@ -3,12 +3,14 @@
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
-pub use crate::answer::blocking;
 pub use crate::blueprint::{Blueprint, Mount};
 pub use crate::context::{Context, Failure, kind};
 pub use crate::endpoint::{Endpoint, Source};
 pub use crate::extract::Extract;
+pub use crate::guard::blocking;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+pub use crate::plan::{Overlap, Restart, Schedule, ThreadOptions};
+pub use crate::threads::on_thread;
 
 /// Tells whether an argument is an extractor that a stub goes by, under whatever name.
 #[derive(Debug)]

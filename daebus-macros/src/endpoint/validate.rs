@@ -67,6 +67,22 @@ fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes)
             (Checked::OnStop(_), Checked::OnStop(second)) => {
                 mistakes.at(*second, "the function runs at the end already; leave one `on_stop` out");
             }
+            (Checked::Background(first), Checked::Background(second))
+                if first.name.value() == second.name.value() =>
+            {
+                mistakes.on(
+                    &second.name,
+                    "the function is this schedule already; give one of the two another name",
+                );
+            }
+            (Checked::Thread(first), Checked::Thread(second))
+                if first.name.value() == second.name.value() =>
+            {
+                mistakes.on(
+                    &second.name,
+                    "the function is this thread already; give one of the two another name",
+                );
+            }
             _ => {}
         }
     }
