@@ -2,13 +2,17 @@
 
 mod action;
 mod arguments;
+mod background;
 mod duration;
 mod hook;
 mod listen;
+mod thread;
 
 pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
+pub(crate) use background::{Background, Overlap, When};
 pub(crate) use listen::{Listen, checked_channel};
+pub(crate) use thread::{Restart, Thread};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Meta};
@@ -22,10 +26,13 @@ pub(crate) enum Kind {
     Listen,
     OnStart,
     OnStop,
+    Background,
+    Thread,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Action, Self::Listen, Self::OnStart, Self::OnStop];
+    const ALL: [Self; 6] =
+        [Self::Action, Self::Listen, Self::OnStart, Self::OnStop, Self::Background, Self::Thread];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
@@ -34,6 +41,8 @@ impl Kind {
             Self::Listen => "listen",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
+            Self::Background => "background",
+            Self::Thread => "thread",
         }
     }
 
@@ -87,6 +96,8 @@ impl RawAttribute {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStop(span))
             }
+            Kind::Background => Background::check(arguments, mistakes).map(Checked::Background),
+            Kind::Thread => Thread::check(arguments, mistakes).map(Checked::Thread),
         }
     }
 }
@@ -97,4 +108,6 @@ pub(crate) enum Checked {
     Listen(Listen),
     OnStart(Span),
     OnStop(Span),
+    Background(Background),
+    Thread(Thread),
 }

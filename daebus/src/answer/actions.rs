@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info_span, warn};
 
-use super::guard::Turn;
+use super::Limits;
 use super::intake::Intake;
 use super::running::{Key, Running};
-use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::InFlightGuard;
 use crate::envelope::{Envelope, Unreadable};
+use crate::guard::{Turn, run_guarded};
 use crate::registry::{Action, Registry};
 use crate::reply::Replier;
 use crate::workers::Workers;
@@ -167,7 +167,8 @@ impl Actions {
         let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
             Ok(places) => {
                 let turn = Turn::new(places, in_flight);
-                run_guarded(deadline, turn, action.endpoint.run.clone().run(cx)).await
+                let run = action.endpoint.run.clone().run(cx);
+                run_guarded(&inner.core, action.endpoint.source, Some(deadline), turn, run).await
             }
             Err(_) => {
                 Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")

@@ -10,12 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info_span, warn};
 
-use super::guard::Turn;
+use super::Limits;
 use super::intake::Intake;
-use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
+use crate::guard::{Turn, run_guarded};
 use crate::workers::Workers;
 
 /// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty.
@@ -85,7 +85,8 @@ impl Listener {
         let deadline = Deadline::at(Instant::now() + self.timeout);
         let cx = Context::new(Arc::clone(&self.core), self.topic).with_message(envelope.clone(), deadline);
         let handler = self.endpoint.source;
-        let Err(failure) = run_guarded(deadline, turn, self.endpoint.run.clone().run(cx)).await else {
+        let run = self.endpoint.run.clone().run(cx);
+        let Err(failure) = run_guarded(&self.core, handler, Some(deadline), turn, run).await else {
             return;
         };
         if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) {

@@ -11,9 +11,10 @@ use super::hooks;
 use crate::answer::{Actions, Intake};
 use crate::context::Core;
 use crate::error::{Error, Result};
-use crate::extract::Callers;
+use crate::extract::{Cache, Callers};
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
+use crate::tasks::Tasks;
 use crate::workers::Workers;
 
 /// How long `on_stop` handlers may take each, beyond the drain time.
@@ -26,6 +27,7 @@ pub struct Service {
     registry: Arc<Registry>,
     workers: Workers,
     actions: Actions,
+    tasks: Tasks,
     intakes: Vec<Intake>,
     drain: Duration,
 }
@@ -36,9 +38,10 @@ impl Service {
         registry: Arc<Registry>,
         workers: Workers,
         actions: Actions,
+        tasks: Tasks,
         drain: Duration,
     ) -> Self {
-        Self { core, registry, workers, actions, intakes: Vec::new(), drain }
+        Self { core, registry, workers, actions, tasks, intakes: Vec::new(), drain }
     }
 
     /// The service's name.
@@ -49,6 +52,16 @@ impl Service {
     /// Callers of this and of other services, which share this service's connection to the bus.
     pub fn callers(&self) -> Callers {
         Callers::new(self.core.link.clone())
+    }
+
+    /// The service's threads and schedules by name, and work beside the handlers.
+    pub fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    /// The key-value store on the service's bus.
+    pub fn cache(&self) -> Cache {
+        Cache::new(Arc::clone(&self.core.bus))
     }
 
     /// Asks the service to stop, or waits until a handler does.
@@ -82,6 +95,11 @@ impl Service {
         let handlers = running.collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.registry.is_idle()
     }
 
     /// Ends a service that didn't come up.
