@@ -19,11 +19,11 @@ use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
 /// Expands `#[blueprint("users")]`.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     expand_with(&Private::of_service(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
     let module = match syn::parse2::<parse::Module>(item.clone()) {
@@ -47,7 +47,7 @@ mod tests {
     use crate::paths::Private;
 
     fn expand(arguments: TokenStream, item: TokenStream) -> String {
-        expand_with(&Private::for_test(), arguments, item).to_string()
+        expand_with(&Private::for_test(), arguments, &item).to_string()
     }
 
     #[test]
@@ -55,7 +55,7 @@ mod tests {
         let tokens = expand_with(
             &Private::for_test(),
             quote!("users"),
-            quote! {
+            &quote! {
                 pub mod users {
                     #![allow(dead_code)]
                     use super::*;

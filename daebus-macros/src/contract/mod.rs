@@ -16,11 +16,11 @@ use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
 /// Expands `#[contract("user_service")]`.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     expand_with(&Private::of_caller(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::read(arguments, "contract", Span::call_site(), &mut mistakes);
     let declaration = match syn::parse2::<parse::Declaration>(item.clone()) {
@@ -44,7 +44,7 @@ mod tests {
     use crate::paths::Private;
 
     fn check(arguments: TokenStream, item: TokenStream, mistakes: usize) -> String {
-        let tokens = expand_with(&Private::for_test(), arguments, item);
+        let tokens = expand_with(&Private::for_test(), arguments, &item);
         let text = tokens.to_string();
         assert!(syn::parse2::<syn::File>(tokens).is_ok(), "{text}");
         assert_eq!(text.matches("compile_error").count(), mistakes, "{text}");
