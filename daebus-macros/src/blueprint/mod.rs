@@ -46,8 +46,8 @@ mod tests {
     use super::expand_with;
     use crate::paths::Private;
 
-    fn expand(arguments: TokenStream, item: TokenStream) -> String {
-        expand_with(&Private::for_test(), arguments, &item).to_string()
+    fn expand(arguments: TokenStream, item: &TokenStream) -> String {
+        expand_with(&Private::for_test(), arguments, item).to_string()
     }
 
     #[test]
@@ -76,7 +76,7 @@ mod tests {
     fn mistakes_of_the_module_are_reported_together() {
         let tokens = expand(
             quote!(users, contrct = Users),
-            quote! {
+            &quote! {
                 mod users {
                     use daebus::action as act;
                     struct Caller;

@@ -43,8 +43,8 @@ mod tests {
     use super::expand_with;
     use crate::paths::Private;
 
-    fn check(arguments: TokenStream, item: TokenStream, mistakes: usize) -> String {
-        let tokens = expand_with(&Private::for_test(), arguments, &item);
+    fn check(arguments: TokenStream, item: &TokenStream, mistakes: usize) -> String {
+        let tokens = expand_with(&Private::for_test(), arguments, item);
         let text = tokens.to_string();
         assert!(syn::parse2::<syn::File>(tokens).is_ok(), "{text}");
         assert_eq!(text.matches("compile_error").count(), mistakes, "{text}");
@@ -55,7 +55,7 @@ mod tests {
     fn a_contract_becomes_a_caller() {
         let text = check(
             quote!("user_service"),
-            quote! {
+            &quote! {
                 /// People.
                 pub trait Users {
                     /// Finds one.
@@ -80,7 +80,7 @@ mod tests {
     fn mistakes_are_reported_together() {
         check(
             quote!("a.responses", colour = 1),
-            quote! {
+            &quote! {
                 pub unsafe trait Users<T>: Send {
                     const X: u8;
                     fn nothing();
