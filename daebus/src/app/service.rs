@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::hooks;
@@ -78,9 +79,7 @@ impl Service {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
         self.actions.drain();
-        for intake in self.intakes.drain(..) {
-            intake.leave();
-        }
+        join_all(self.intakes.drain(..).map(Intake::leave)).await;
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.core.bus.close().await;

@@ -148,6 +148,17 @@ impl Shared {
                     shared.release(topic, id);
                 }
             }
+        })
+        .leaving({
+            let shared = Arc::downgrade(self);
+            let topic = topic.clone();
+            move || {
+                Box::pin(async move {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.leave(&topic).await;
+                    }
+                })
+            }
         });
         let _gate = self.gate.lock().await;
         if self.subscriptions().is_confirmed(&topic) {
@@ -173,6 +184,19 @@ impl Shared {
         subscriber.subscribe(kind, std::slice::from_ref(name)).await?;
         self.subscriptions().confirm(kind, name);
         Ok(())
+    }
+
+    /// Unsubscribes while the last listener still listens: the barrier behind it comes after all that was sent before.
+    async fn leave(&self, topic: &Topic) {
+        let _gate = self.gate.lock().await;
+        if !self.subscriptions().take_back(topic) {
+            return;
+        }
+        let Some(subscriber) = self.subscriber() else { return };
+        let (kind, name) = split(topic);
+        if let Err(failure) = subscriber.unsubscribe(kind, std::slice::from_ref(name)).await {
+            tracing::debug!(%failure, "not unsubscribed");
+        }
     }
 
     fn release(&self, topic: Topic, id: u64) {
