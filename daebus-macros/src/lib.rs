@@ -21,22 +21,22 @@ use proc_macro::TokenStream;
 
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Action, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Action, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
 pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Listen, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Listen, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStart, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::OnStart, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
 pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStop, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::OnStop, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
@@ -51,7 +51,7 @@ pub fn thread(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn blueprint(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    blueprint::expand(arguments.into(), item.into()).into()
+    blueprint::expand(arguments.into(), &item.into()).into()
 }
 
 #[proc_macro]
@@ -66,7 +66,7 @@ pub fn fault(item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    contract::expand(arguments.into(), item.into()).into()
+    contract::expand(arguments.into(), &item.into()).into()
 }
 
 #[doc(hidden)]

@@ -52,7 +52,7 @@ pub mod users {
     }
 
     #[action("tea")]
-    fn tea() -> Result<(), Teapot> {
+    pub fn tea() -> Result<(), Teapot> {
         Err(Teapot { cups: 0 })
     }
 

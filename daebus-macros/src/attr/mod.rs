@@ -71,7 +71,7 @@ impl RawAttribute {
         let arguments = match &attribute.meta {
             Meta::Path(_) => TokenStream::new(),
             Meta::List(list) => list.tokens.clone(),
-            other => {
+            other @ Meta::NameValue(_) => {
                 let name = kind.name();
                 mistakes.on(other, format!("arguments go in parentheses: `#[{name}(…)]`"));
                 return None;
@@ -86,7 +86,7 @@ impl RawAttribute {
         let Self { kind, span, arguments } = self;
         let arguments = Arguments::read(arguments, kind.name(), span, mistakes);
         match kind {
-            Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
+            Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
             Kind::OnStart => {
                 hook::check(arguments, mistakes);
@@ -104,7 +104,7 @@ impl RawAttribute {
 
 /// One attribute on a function, checked.
 pub(crate) enum Checked {
-    Action(Action),
+    Action(Box<Action>),
     Listen(Listen),
     OnStart(Span),
     OnStop(Span),

@@ -50,8 +50,8 @@ pub(super) fn validate(
         handlers,
         handlers_are_sound: of_handlers.is_empty(),
         methods,
-        has_blueprint: taken.blueprint,
-        has_caller: taken.caller,
+        constructor_is_taken: taken.blueprint,
+        caller_is_taken: taken.caller,
     }
 }
 

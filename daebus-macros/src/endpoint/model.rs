@@ -24,7 +24,7 @@ impl Handler {
     /// The actions among its endpoints.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
         self.endpoints.iter().filter_map(|endpoint| match endpoint {
-            Checked::Action(action) => Some(action),
+            Checked::Action(action) => Some(&**action),
             _ => None,
         })
     }
