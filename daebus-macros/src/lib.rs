@@ -41,12 +41,12 @@ pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Background, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Background, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
 pub fn thread(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Thread, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Thread, arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
