@@ -2,12 +2,20 @@
 
 pub use daebus_caller::__private::*;
 
-pub use crate::answer::blocking;
 pub use crate::blueprint::{Blueprint, Mount};
 pub use crate::context::{Context, Failure, kind};
 pub use crate::endpoint::{Endpoint, Source};
 pub use crate::extract::Extract;
+pub use crate::guard::blocking;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+
+/// What the code of a route may name.
+pub mod route {
+    pub use crate::route::{
+        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
+        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+    };
+}
 
 /// Runs one extractor.
 ///
