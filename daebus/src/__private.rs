@@ -1,6 +1,7 @@
 //! What generated code may name. Not for people, and not stable.
 
 pub use daebus_caller::__private::*;
+pub use daebus_macros::check_contract;
 
 pub use crate::blueprint::{Blueprint, Mount};
 pub use crate::context::{Context, Failure, kind};
@@ -16,6 +17,30 @@ pub mod route {
         ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
     };
 }
+
+/// Tells whether an argument is an extractor that a stub goes by, under whatever name.
+#[derive(Debug)]
+pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
+
+impl<T> ArgumentProbe<crate::Payload<T>> {
+    /// It is the payload.
+    pub const IS_PAYLOAD: bool = true;
+}
+
+impl<T> ArgumentProbe<crate::Progress<T>> {
+    /// It is the progress.
+    pub const IS_PROGRESS: bool = true;
+}
+
+/// The answer for every other type.
+pub trait ArgumentProbeFallback {
+    /// It isn't.
+    const IS_PAYLOAD: bool = false;
+    /// It isn't.
+    const IS_PROGRESS: bool = false;
+}
+
+impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
 
 /// Runs one extractor.
 ///

@@ -2,6 +2,7 @@
 
 pub use std::time::Duration;
 
+pub use axum::http::HeaderMap;
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
@@ -9,5 +10,5 @@ pub use serde_json::{Value, json};
 pub use crate::{
     Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Cors, Daebus, Extension,
     Fault, Http, Json, Payload, Progress, Request, Shutdown, State, Update, action, blueprint, blueprint_of,
-    listen, on_start, on_stop,
+    contract, listen, on_start, on_stop, route,
 };

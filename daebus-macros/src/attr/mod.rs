@@ -5,10 +5,12 @@ mod arguments;
 mod duration;
 mod hook;
 mod listen;
+mod route;
 
-pub(crate) use action::{Action, Types};
+pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use listen::{Listen, checked_channel};
+pub(crate) use route::Route;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Meta};
@@ -20,18 +22,20 @@ use crate::diagnostics::Mistakes;
 pub(crate) enum Kind {
     Action,
     Listen,
+    Route,
     OnStart,
     OnStop,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Action, Self::Listen, Self::OnStart, Self::OnStop];
+    const ALL: [Self; 5] = [Self::Action, Self::Listen, Self::Route, Self::OnStart, Self::OnStop];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
             Self::Listen => "listen",
+            Self::Route => "route",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
         }
@@ -79,6 +83,7 @@ impl RawAttribute {
         match kind {
             Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
+            Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::OnStart => {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStart(span))
@@ -95,6 +100,7 @@ impl RawAttribute {
 pub(crate) enum Checked {
     Action(Action),
     Listen(Listen),
+    Route(Route),
     OnStart(Span),
     OnStop(Span),
 }

@@ -7,6 +7,7 @@ use syn::{Attribute, ReturnType, parse_quote};
 
 use super::marker::mark_unrecognised;
 use super::model::Handler;
+use super::route;
 use crate::attr::Checked;
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
@@ -19,21 +20,23 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
+    // `async` says where it runs, and extractors come by value: advice against either would be wrong.
+    function.attrs.push(parse_quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]));
     let sound = mistakes.is_empty();
     if !sound {
         function.attrs.push(parse_quote!(#[allow(dead_code)]));
     }
     let mistakes = mistakes.into_tokens();
+    let blueprint = Ident::new("blueprint", Span::mixed_site());
     let endpoints = handler
         .endpoints
         .iter()
         .filter(|_| sound)
-        .map(|endpoint| expand_endpoint(private, handler, endpoint));
+        .map(|endpoint| mounted(private, handler, endpoint, &blueprint));
     let cfgs = cfgs(&handler.function.attrs);
     let vis = &handler.function.vis;
     let ident = &handler.function.sig.ident;
     let p = private.here();
-    let blueprint = Ident::new("blueprint", Span::mixed_site());
     quote! {
         #function
 
@@ -47,7 +50,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         impl #p::Mount for #ident {
             #[allow(deprecated)]
             fn mount(#blueprint: #p::Blueprint) -> #p::Blueprint {
-                #(let #blueprint = #p::Blueprint::endpoint(#blueprint, #endpoints);)*
+                #(let #blueprint = #endpoints;)*
                 #blueprint
             }
         }
@@ -61,7 +64,8 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
-fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> TokenStream {
+/// The blueprint with one more endpoint.
+fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: &Ident) -> TokenStream {
     let p = private.here();
     let source = source(private, handler);
     let (kind, constructor, name, rest) = match endpoint {
@@ -80,6 +84,10 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
             let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
             (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
         }
+        Checked::Route(route) => {
+            let route = route::expand(private, handler, route);
+            return quote!(#p::Blueprint::route(#blueprint, #route));
+        }
         Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
     };
@@ -89,11 +97,12 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
         quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc)
+    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc);
+    quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
-fn source(private: &Private, handler: &Handler) -> TokenStream {
+pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
     let ident = &handler.function.sig.ident;
     let name = handler.name();
     let span = ident.span();
@@ -129,13 +138,13 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
     let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
-    let binding =
-        if names.is_empty() { quote!(let _ = &#context;) } else { quote!(let mut #context = #context;) };
+    let binding = (!names.is_empty()).then(|| quote!(let mut #context = #context;));
     quote! {
         |#context: #p::Context| async move {
             use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
             #binding
             #(#extracts)*
+            #p::core::mem::drop(#context);
             let #value = #call;
             #reply
         }

@@ -4,6 +4,7 @@ mod expand;
 mod marker;
 mod model;
 mod parse;
+mod route;
 mod signature;
 mod spelling;
 mod validate;
@@ -12,6 +13,7 @@ pub(crate) use expand::cfgs;
 pub(crate) use marker::mark_unrecognised;
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
+pub(crate) use signature::{borrow_in, contains_impl_trait};
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
 pub(crate) use validate::validate;
 
