@@ -59,7 +59,8 @@ impl RawJson {
         &self.0
     }
 
-    pub(crate) fn into_bytes(self) -> Bytes {
+    /// The bytes of the text, as a message.
+    pub fn into_bytes(self) -> Bytes {
         self.0
     }
 }
