@@ -29,7 +29,9 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
-pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route};
+#[doc = include_str!("docs/route.md")]
+pub use daebus_macros::route;
+pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;
