@@ -10,10 +10,11 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::Context;
-use crate::context::kind::{Action, Hook, Listen};
+use crate::context::kind::{Action, Background, Hook, Listen, Thread};
 use crate::endpoint::{Endpoint, Source};
 use crate::handler::{Handler, Outcome};
 use crate::layer::{AnyLayer, HandlerService};
+use crate::plan::{Schedule, ThreadOptions};
 use crate::route::Route;
 use crate::state::Needs;
 
@@ -76,6 +77,33 @@ impl Blueprint {
     pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         let source = source_of::<H>();
         self.endpoint(needing(Endpoint::on_stop(source, calling(handler)), H::needs))
+    }
+
+    /// Runs by the clock.
+    #[must_use]
+    #[track_caller]
+    pub fn background<Args, H: Handler<Background, Args>>(
+        self,
+        name: &'static str,
+        schedule: Schedule,
+        handler: H,
+    ) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::background(name, source, schedule, calling(handler)), H::needs))
+    }
+
+    /// Runs for as long as the service does, as a task. A plain `fn`, which gets an operating system's thread, needs
+    /// the attribute.
+    #[must_use]
+    #[track_caller]
+    pub fn thread<Args, H: Handler<Thread, Args>>(
+        self,
+        name: &'static str,
+        options: ThreadOptions,
+        handler: H,
+    ) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::thread(name, source, options, calling(handler)), H::needs))
     }
 
     /// Wraps every action and listener of this blueprint, those added later too; the last layer added is outermost.

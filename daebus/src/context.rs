@@ -9,8 +9,10 @@ use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
 use daebus_caller::{BoxError, Link};
 
+use crate::clock::Clock;
 use crate::envelope::Envelope;
 use crate::extensions::Extensions;
+use crate::panics::Panics;
 use crate::reply::Replier;
 use crate::shutdown::Shutdown;
 use crate::state::States;
@@ -35,11 +37,19 @@ pub mod kind {
     /// A handler that answers HTTP requests.
     #[derive(Debug)]
     pub struct Route;
+    /// A handler that runs by the clock.
+    #[derive(Debug)]
+    pub struct Background;
+    /// A handler that runs for as long as the service does, or until it is told to stop.
+    #[derive(Debug)]
+    pub struct Thread;
 
     impl Kind for Action {}
     impl Kind for Listen {}
     impl Kind for Hook {}
     impl Kind for Route {}
+    impl Kind for Background {}
+    impl Kind for Thread {}
     impl HasMessage for Action {}
     impl HasMessage for Listen {}
 }
@@ -53,6 +63,10 @@ pub(crate) struct Core {
     pub(crate) link: Link,
     pub(crate) states: States,
     pub(crate) shutdown: Shutdown,
+    pub(crate) clock: Clock,
+    pub(crate) panics: Panics,
+    /// What rooms that stand on this one put in for their extractors.
+    pub(crate) rooms: Extensions,
 }
 
 /// What a handler runs in. Extractors read it; layers see it on its way to the handler.

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::extract::Extract;
 use crate::handler::Outcome;
 use crate::layer::{AnyLayer, HandlerService};
+use crate::plan::{Schedule, ThreadOptions};
 use crate::state::Needs;
 
 /// Where a handler stands in the source.
@@ -54,6 +55,10 @@ pub(crate) enum Reach {
     OnStart,
     /// The service stopping.
     OnStop,
+    /// The clock.
+    Background(&'static str, Schedule),
+    /// The service being ready, or somebody who starts it.
+    Thread(&'static str, ThreadOptions),
 }
 
 impl fmt::Display for Reach {
@@ -63,6 +68,8 @@ impl fmt::Display for Reach {
             Self::Listen(topic) => write!(f, "listen {topic:?}"),
             Self::OnStart => f.write_str("on_start"),
             Self::OnStop => f.write_str("on_stop"),
+            Self::Background(name, schedule) => write!(f, "background {name:?} ({schedule})"),
+            Self::Thread(name, options) => write!(f, "thread {name:?} ({options})"),
         }
     }
 }
@@ -119,6 +126,24 @@ impl Endpoint {
         Self::new(Reach::OnStop, source, run)
     }
 
+    /// Runs by the clock, without a time limit of its own.
+    pub fn background<F, Fut>(name: &'static str, source: Source, schedule: Schedule, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::new(Reach::Background(name, schedule), source, run)
+    }
+
+    /// Runs for as long as the service does, or until it is told to stop.
+    pub fn thread<F, Fut>(name: &'static str, source: Source, options: ThreadOptions, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::new(Reach::Thread(name, options), source, run)
+    }
+
     fn new<F, Fut>(reach: Reach, source: Source, run: F) -> Self
     where
         F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
@@ -172,7 +197,7 @@ impl Endpoint {
         self
     }
 
-    /// Wraps the handler; hooks run unwrapped, since no message reaches them.
+    /// Wraps the handler, if it is one that messages reach.
     pub(crate) fn layered(mut self, layers: &[AnyLayer]) -> Self {
         if matches!(self.reach, Reach::Action(_) | Reach::Listen(_)) {
             self.run = layers.iter().fold(self.run, |run, layer| layer.apply(run));

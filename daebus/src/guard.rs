@@ -9,8 +9,8 @@ use daebus_caller::wire::{Fault, FaultCode};
 use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::context::Failure;
-use crate::endpoint::{InFlight, InFlightGuard};
+use crate::context::{Core, Failure};
+use crate::endpoint::{InFlight, InFlightGuard, Source};
 
 /// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
 #[derive(Debug, Default)]
@@ -37,21 +37,39 @@ tokio::task_local! {
     static TURN: Arc<Turn>;
 }
 
-/// Runs a handler within its time. A panic becomes a failure; calls that the handler makes inherit the deadline.
+/// Runs a handler within its time, if it has one. A panic becomes a failure; calls that the handler makes inherit the
+/// deadline.
 pub(crate) async fn run_guarded<T>(
-    deadline: Deadline,
+    core: &Core,
+    source: Source,
+    deadline: Option<Deadline>,
     turn: Turn,
     handler: impl Future<Output = Result<T, Failure>>,
 ) -> Result<T, Failure> {
     let handler = AssertUnwindSafe(handler).catch_unwind();
-    let handler = TURN.scope(Arc::new(turn), deadline::scope(deadline, handler));
-    match tokio::time::timeout_at(deadline.instant(), handler).await {
+    let handler = TURN.scope(Arc::new(turn), handler);
+    let ended = match deadline {
+        Some(deadline) => {
+            tokio::time::timeout_at(deadline.instant(), deadline::scope(deadline, handler)).await
+        }
+        None => Ok(handler.await),
+    };
+    match ended {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => Err(Failure::internal(format!("the handler panicked: {}", words(&*panic)))),
+        Ok(Err(panic)) => {
+            let words = words(&*panic);
+            core.panics.note(format!("{source}: {words}"));
+            Err(Failure::internal(format!("the handler panicked: {words}")))
+        }
         Err(_) => {
             Err(Fault::reserved(FaultCode::DeadlineExceeded, "the time for this request is over").into())
         }
     }
+}
+
+/// What the handler that runs in this task holds, for a thread that goes on when the task is gone.
+pub(crate) fn current_turn() -> Arc<Turn> {
+    TURN.try_with(Arc::clone).unwrap_or_default()
 }
 
 /// Runs a plain `fn` handler on a thread where it may block.
@@ -59,7 +77,7 @@ pub(crate) async fn run_guarded<T>(
 /// A thread can't be stopped from outside: when the handler's time is over its answer is dropped, but its places stay
 /// taken until it returns.
 pub async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
-    let turn = TURN.try_with(Arc::clone).unwrap_or_default();
+    let turn = current_turn();
     let deadline = deadline::current();
     let task = tokio::task::spawn_blocking(move || {
         let _turn = turn;

@@ -5,6 +5,7 @@ extern crate self as daebus;
 mod answer;
 mod app;
 mod blueprint;
+mod clock;
 mod context;
 mod endpoint;
 mod envelope;
@@ -15,13 +16,22 @@ mod guard;
 mod handler;
 mod http;
 pub mod layer;
+mod log_on_change;
 pub mod logging;
+mod panics;
+mod plan;
 pub mod prelude;
 mod registry;
 mod reply;
 mod route;
+mod schedule;
 mod shutdown;
 mod state;
+mod task_error;
+mod tasks;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod threads;
 mod workers;
 
 #[doc(hidden)]
@@ -29,9 +39,27 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
+
+#[doc = include_str!("docs/action.md")]
+pub use daebus_macros::action;
+#[doc = include_str!("docs/background.md")]
+pub use daebus_macros::background;
+#[doc = include_str!("docs/blueprint.md")]
+pub use daebus_macros::blueprint;
+#[doc = include_str!("docs/blueprint_of.md")]
+pub use daebus_macros::blueprint_of;
+#[doc = include_str!("docs/contract.md")]
+pub use daebus_macros::contract;
+#[doc = include_str!("docs/listen.md")]
+pub use daebus_macros::listen;
+#[doc = include_str!("docs/on_start.md")]
+pub use daebus_macros::on_start;
+#[doc = include_str!("docs/on_stop.md")]
+pub use daebus_macros::on_stop;
 #[doc = include_str!("docs/route.md")]
 pub use daebus_macros::route;
-pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
+#[doc = include_str!("docs/thread.md")]
+pub use daebus_macros::thread;
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;
@@ -39,12 +67,19 @@ pub use blueprint::Blueprint;
 pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
 pub use extensions::Extensions;
-pub use extract::{Broadcast, Callers, Extension, Extract, Payload, Progress, Request, State};
+pub use extract::{
+    Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
+};
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
 pub use http::{Cors, Http};
 pub use layer::Next;
+pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
+pub use schedule::ScheduleInfo;
 pub use shutdown::Shutdown;
 pub use state::Needs;
+pub use task_error::TaskError;
+pub use tasks::{TaskEnded, TaskHandle, Tasks};
+pub use threads::{Running, ThreadInfo};
 
 /// Runs a future from a plain `fn` handler, waiting for it on this thread.
 ///

@@ -8,7 +8,7 @@ pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 
 pub use crate::{
-    Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Cors, Daebus, Extension,
-    Fault, Http, Json, Payload, Progress, Request, Shutdown, State, Update, action, blueprint, blueprint_of,
-    contract, listen, on_start, on_stop, route,
+    Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Cors, Daebus,
+    Extension, Fault, Http, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update,
+    action, background, blueprint, blueprint_of, contract, listen, on_start, on_stop, route, thread,
 };

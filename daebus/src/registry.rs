@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::blueprint::Blueprint;
 use crate::endpoint::{Endpoint, Reach, Source};
 use crate::layer::AnyLayer;
+use crate::plan::{Schedule, ThreadOptions, Timetable};
 use crate::route::Route;
 use crate::state::{Needs, States};
 
@@ -21,6 +22,23 @@ pub(crate) struct Action {
     pub(crate) limit: Option<Arc<Semaphore>>,
 }
 
+/// A handler that runs by the clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheduled {
+    pub(crate) name: &'static str,
+    pub(crate) schedule: Schedule,
+    pub(crate) timetable: Timetable,
+    pub(crate) endpoint: Endpoint,
+}
+
+/// A handler that runs for as long as it is to.
+#[derive(Debug, Clone)]
+pub(crate) struct Threaded {
+    pub(crate) name: &'static str,
+    pub(crate) options: ThreadOptions,
+    pub(crate) endpoint: Endpoint,
+}
+
 /// Every handler of an application.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
@@ -30,6 +48,8 @@ pub(crate) struct Registry {
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
+    pub(crate) schedules: Vec<Scheduled>,
+    pub(crate) threads: Vec<Threaded>,
 }
 
 impl Registry {
@@ -73,7 +93,40 @@ impl Registry {
             }
             Reach::OnStart => self.on_start.push(endpoint),
             Reach::OnStop => self.on_stop.push(endpoint),
+            Reach::Background(name, schedule) => return self.add_schedule(name, schedule, endpoint),
+            Reach::Thread(name, options) => return self.add_thread(name, options, endpoint),
         }
+        Ok(())
+    }
+
+    fn add_schedule(
+        &mut self,
+        name: &'static str,
+        schedule: Schedule,
+        endpoint: Endpoint,
+    ) -> Result<(), String> {
+        let source = endpoint.source;
+        check_name("schedule", name, source)?;
+        if let Some(first) = self.schedules.iter().find(|other| other.name == name) {
+            return Err(doubled("schedule", name, first.endpoint.source, source));
+        }
+        let timetable =
+            schedule.timetable().map_err(|reason| format!("{source}: schedule {name:?}: {reason}"))?;
+        self.schedules.push(Scheduled { name, schedule, timetable, endpoint });
+        Ok(())
+    }
+
+    fn add_thread(
+        &mut self,
+        name: &'static str,
+        options: ThreadOptions,
+        endpoint: Endpoint,
+    ) -> Result<(), String> {
+        check_name("thread", name, endpoint.source)?;
+        if let Some(first) = self.threads.iter().find(|other| other.name == name) {
+            return Err(doubled("thread", name, first.endpoint.source, endpoint.source));
+        }
+        self.threads.push(Threaded { name, options, endpoint });
         Ok(())
     }
 
@@ -113,13 +166,37 @@ impl Registry {
             .filter(|(_, count)| *count > 0)
     }
 
+    /// Whether nothing runs but threads, which are meant to.
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        let is_thread = |endpoint: &Endpoint| matches!(endpoint.reach, Reach::Thread(..));
+        self.endpoints().all(|endpoint| is_thread(endpoint) || endpoint.in_flight.count() == 0)
+    }
+
     /// Everything mounted, for the start-up lines.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let mut actions: Vec<_> = self.actions.values().map(|action| &action.endpoint).collect();
         actions.sort_by_key(|endpoint| endpoint.reach.to_string());
         let listeners = self.listeners.iter().map(|(_, endpoint)| endpoint);
-        actions.into_iter().chain(listeners).chain(&self.on_start).chain(&self.on_stop)
+        let schedules = self.schedules.iter().map(|scheduled| &scheduled.endpoint);
+        let threads = self.threads.iter().map(|threaded| &threaded.endpoint);
+        let hooks = self.on_start.iter().chain(&self.on_stop);
+        actions.into_iter().chain(listeners).chain(schedules).chain(threads).chain(hooks)
     }
+}
+
+/// The operating system is given a thread's name, and people type either.
+fn check_name(what: &str, name: &str, source: Source) -> Result<(), String> {
+    if name.is_empty() || name.contains(char::is_control) {
+        return Err(format!(
+            "{source}: a {what} can't be called {name:?}: names are not empty and have no control characters"
+        ));
+    }
+    Ok(())
+}
+
+fn doubled(what: &str, name: &str, first: Source, second: Source) -> String {
+    format!("two handlers are the {what} {name:?}: {first} and {second}; give one of them another name")
 }
 
 fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! Arguments as they stand in the parentheses, before anybody asks what they mean.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
@@ -228,6 +230,65 @@ impl Arguments {
             _ => mistakes.on(word, expected),
         }
         None
+    }
+
+    /// Whether something couldn't be read at all, so that what is missing may have been meant there.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// `3600`, without a key: a number of seconds, whole or not.
+    pub(crate) fn seconds(&mut self, mistakes: &mut Mistakes) -> Option<Duration> {
+        let at = self.rest.iter().position(|argument| {
+            argument.key.is_none() && !matches!(argument.value.literal(), Some(Lit::Str(_)))
+        })?;
+        let argument = self.rest.remove(at);
+        let seconds = match argument.value.literal() {
+            Some(Lit::Int(number)) => number.base10_parse::<u32>().ok().map(f64::from),
+            Some(Lit::Float(number)) => number.base10_parse::<f64>().ok(),
+            _ => None,
+        };
+        let allowed = Duration::from_millis(1)..=super::duration::MOST;
+        let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        let interval = interval.filter(|interval| allowed.contains(interval));
+        if interval.is_none() {
+            mistakes.at(
+                argument.span(),
+                "the interval is a number of seconds, written out, from a millisecond to a year: `3600`, `0.5`",
+            );
+        }
+        interval
+    }
+
+    /// `auto_start = false`.
+    pub(crate) fn truth(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<bool> {
+        let (word, value) = self.value(key, mistakes)?;
+        if let Some(Lit::Bool(truth)) = value.literal() {
+            return Some(truth.value());
+        }
+        let expected = format!("`{key}` is `true` or `false`, without quotes");
+        match value {
+            Value::Expr(expr) => mistakes.on(expr, expected),
+            _ => mistakes.on(word, expected),
+        }
+        None
+    }
+
+    /// `overlap = "skip"`: one of a few words in quotes.
+    pub(crate) fn word<T: Copy>(
+        &mut self,
+        key: &'static str,
+        words: &[(&str, T)],
+        mistakes: &mut Mistakes,
+    ) -> Option<T> {
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("\"{word}\"")).collect();
+        let expected = format!("`{key}` is one of {}", known.join(", "));
+        let text = self.text(key, &expected, mistakes)?;
+        let found = words.iter().find(|(word, _)| text.value() == *word);
+        if found.is_none() {
+            mistakes.on(&text, expected);
+        }
+        found.map(|(_, value)| *value)
     }
 
     /// A literal number, or what else stands there.

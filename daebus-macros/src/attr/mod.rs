@@ -2,15 +2,19 @@
 
 mod action;
 mod arguments;
+mod background;
 mod duration;
 mod hook;
 mod listen;
 mod route;
+mod thread;
 
 pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
+pub(crate) use background::{Background, Overlap, When};
 pub(crate) use listen::{Listen, checked_channel};
 pub(crate) use route::Route;
+pub(crate) use thread::{Restart, Thread};
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Meta};
@@ -25,10 +29,20 @@ pub(crate) enum Kind {
     Route,
     OnStart,
     OnStop,
+    Background,
+    Thread,
 }
 
 impl Kind {
-    const ALL: [Self; 5] = [Self::Action, Self::Listen, Self::Route, Self::OnStart, Self::OnStop];
+    const ALL: [Self; 7] = [
+        Self::Action,
+        Self::Listen,
+        Self::Route,
+        Self::OnStart,
+        Self::OnStop,
+        Self::Background,
+        Self::Thread,
+    ];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
@@ -38,6 +52,8 @@ impl Kind {
             Self::Route => "route",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
+            Self::Background => "background",
+            Self::Thread => "thread",
         }
     }
 
@@ -66,7 +82,7 @@ impl RawAttribute {
         let arguments = match &attribute.meta {
             Meta::Path(_) => TokenStream::new(),
             Meta::List(list) => list.tokens.clone(),
-            other => {
+            other @ Meta::NameValue(_) => {
                 let name = kind.name();
                 mistakes.on(other, format!("arguments go in parentheses: `#[{name}(…)]`"));
                 return None;
@@ -81,7 +97,7 @@ impl RawAttribute {
         let Self { kind, span, arguments } = self;
         let arguments = Arguments::read(arguments, kind.name(), span, mistakes);
         match kind {
-            Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
+            Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
             Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::OnStart => {
@@ -92,15 +108,19 @@ impl RawAttribute {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStop(span))
             }
+            Kind::Background => Background::check(arguments, mistakes).map(Checked::Background),
+            Kind::Thread => Thread::check(arguments, mistakes).map(Checked::Thread),
         }
     }
 }
 
 /// One attribute on a function, checked.
 pub(crate) enum Checked {
-    Action(Action),
+    Action(Box<Action>),
     Listen(Listen),
     Route(Route),
     OnStart(Span),
     OnStop(Span),
+    Background(Background),
+    Thread(Thread),
 }

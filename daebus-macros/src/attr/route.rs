@@ -36,7 +36,8 @@ impl Route {
                 None
             }
         });
-        let timeout = duration::argument(&mut arguments, "timeout", mistakes);
+        let timeout =
+            duration::argument(&mut arguments, "timeout", "2s", mistakes).map(|(timeout, _)| timeout);
         arguments.finish(mistakes);
         let pattern = pattern?;
         match parameters(&pattern.value()) {

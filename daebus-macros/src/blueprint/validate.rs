@@ -7,7 +7,7 @@ use syn::{FnArg, Ident, LitStr};
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::scope;
-use crate::attr::Arguments;
+use crate::attr::{Arguments, Checked};
 use crate::diagnostics::Mistakes;
 use crate::endpoint::{self, Handler};
 use crate::names;
@@ -50,8 +50,8 @@ pub(super) fn validate(
         handlers,
         handlers_are_sound: of_handlers.is_empty(),
         methods,
-        has_blueprint: taken.blueprint,
-        has_caller: taken.caller,
+        constructor_is_taken: taken.blueprint,
+        caller_is_taken: taken.caller,
     }
 }
 
@@ -71,23 +71,35 @@ fn handler(item: &ModuleItem, mistakes: &mut Mistakes) -> Option<Handler> {
 
 /// Two functions under one name. Where a `cfg` may leave one of them out, the check is made when the service starts.
 fn refuse_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
-    let mut seen: Vec<(String, &Handler)> = Vec::new();
+    let mut seen: Vec<(&str, String, &Handler)> = Vec::new();
     for handler in handlers {
-        for action in handler.actions() {
-            let name = action.name.value();
-            let first = seen.iter().find(|(other, first)| *other == name && first.name() != handler.name());
+        for (what, named) in handler.endpoints.iter().filter_map(exclusive_name) {
+            let name = named.value();
+            let first = seen.iter().find(|(kind, other, first)| {
+                *kind == what && *other == name && first.name() != handler.name()
+            });
             match first {
-                Some((_, first)) if !is_conditional(first) && !is_conditional(handler) => mistakes.on(
-                    &action.name,
+                Some((.., first)) if !is_conditional(first) && !is_conditional(handler) => mistakes.on(
+                    named,
                     format!(
-                        "the action `{name}` has a handler already, `fn {}`; give one of the two another name",
+                        "the {what} `{name}` has a handler already, `fn {}`; give one of the two another name",
                         first.name()
                     ),
                 ),
                 _ if name.is_empty() => {}
-                _ => seen.push((name, handler)),
+                _ => seen.push((what, name, handler)),
             }
         }
+    }
+}
+
+/// What only one function can be: an action, a schedule or a thread of that name.
+fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
+    match endpoint {
+        Checked::Action(action) => Some(("action", &action.name)),
+        Checked::Background(background) => Some(("schedule", &background.name)),
+        Checked::Thread(thread) => Some(("thread", &thread.name)),
+        Checked::Listen(_) | Checked::Route(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
     }
 }
 

@@ -1,14 +1,16 @@
 //! A checked handler → the function, its braced struct and what mounts it. Can't fail.
 
+use std::time::Duration;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, ReturnType, parse_quote};
+use syn::{Attribute, LitStr, ReturnType, parse_quote};
 
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use super::route;
-use crate::attr::Checked;
+use super::{route, signature};
+use crate::attr::{Background, Checked, Overlap, Restart, Thread, When};
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
@@ -16,7 +18,7 @@ use crate::paths::Private;
 pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {
     let mut function = handler.function.clone();
     mark_unrecognised(&mut function.attrs);
-    if handler.is_method {
+    if !handler.has_struct {
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
@@ -72,8 +74,8 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         Checked::Action(action) => {
             let name = &action.name;
             let timeout = action.timeout.map(|timeout| {
-                let (secs, nanos) = (timeout.as_secs(), timeout.subsec_nanos());
-                quote!(.timeout(#p::core::time::Duration::new(#secs, #nanos)))
+                let timeout = duration(private, timeout);
+                quote!(.timeout(#timeout))
             });
             let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
             let idempotent = action.idempotent.then(|| quote!(.idempotent()));
@@ -90,15 +92,85 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         }
         Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
+        Checked::Background(background) => {
+            let name = &background.name;
+            let timeout = background.timeout.map(|timeout| {
+                let timeout = duration(private, timeout);
+                quote!(.timeout(#timeout))
+            });
+            (quote!(Background), quote!(background), quote!(#name,), quote!(#timeout))
+        }
+        Checked::Thread(thread) => {
+            let name = &thread.name;
+            (quote!(Thread), quote!(thread), quote!(#name,), quote!())
+        }
     };
-    let run = run(private, handler, &kind);
+    let settings = match endpoint {
+        Checked::Background(background) => schedule(private, background),
+        Checked::Thread(thread) => thread_options(private, thread),
+        _ => quote!(),
+    };
+    let thread = match endpoint {
+        Checked::Thread(thread) => Some(&thread.name),
+        _ => None,
+    };
+    let run = run(private, handler, &kind, thread);
     let needs = handler.arguments.iter().map(|ty| {
         let p = private.at(ty.span());
         quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc);
+    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #settings #run) #(#needs)* #rest #doc);
     quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
+}
+
+fn duration(private: &Private, duration: Duration) -> TokenStream {
+    let p = private.here();
+    let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    quote!(#p::core::time::Duration::new(#secs, #nanos))
+}
+
+/// When it runs, with the comma behind it.
+fn schedule(private: &Private, background: &Background) -> TokenStream {
+    let p = private.here();
+    let when = match &background.when {
+        When::Every(interval) => {
+            let interval = duration(private, *interval);
+            quote!(#p::Schedule::every(#interval))
+        }
+        When::Cron { expression, zone } => {
+            let zone = zone.as_ref().map(|zone| quote!(.tz(#zone)));
+            quote!(#p::Schedule::cron(#expression) #zone)
+        }
+    };
+    let jitter = background.jitter.map(|jitter| {
+        let jitter = duration(private, jitter);
+        quote!(.jitter(#jitter))
+    });
+    let overlap = background.overlap.map(|overlap| {
+        let overlap = match overlap {
+            Overlap::Skip => quote!(Skip),
+            Overlap::Queue => quote!(Queue),
+            Overlap::Allow => quote!(Allow),
+        };
+        quote!(.overlap(#p::Overlap::#overlap))
+    });
+    let immediate = background.immediate.then(|| quote!(.immediate()));
+    quote!(#when #jitter #overlap #immediate,)
+}
+
+/// How it is kept, with the comma behind it.
+fn thread_options(private: &Private, thread: &Thread) -> TokenStream {
+    let p = private.here();
+    let auto_start = thread.auto_start.map(|auto_start| quote!(.auto_start(#auto_start)));
+    let restart = thread.restart.map(|restart| {
+        let restart = match restart {
+            Restart::Never => quote!(Never),
+            Restart::OnFailure => quote!(OnFailure),
+        };
+        quote!(.restart(#p::Restart::#restart))
+    });
+    quote!(#p::ThreadOptions::new() #auto_start #restart,)
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
@@ -113,7 +185,8 @@ pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
 }
 
 /// The closure: extractors in order, the function, its value made into a reply. All else is in the runtime.
-fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream {
+/// `thread` is the name of the thread that a plain `fn` gets to itself.
+fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<&LitStr>) -> TokenStream {
     let p = private.here();
     let sig = &handler.function.sig;
     let ident = &sig.ident;
@@ -124,10 +197,14 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
         .collect();
     let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
         let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> let #name = #p::extract::<#p::kind::#kind, #ty>(&mut #context).await?;)
+        let extract = if signature::mentions_static(ty) { "extract_static" } else { "extract" };
+        let extract = Ident::new(extract, ty.span());
+        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
     });
     let call = if sig.asyncness.is_some() {
         quote!(#ident(#(#names),*).await)
+    } else if let Some(thread) = thread {
+        quote!(#p::on_thread(#thread, move || #ident(#(#names),*)).await?)
     } else {
         quote!(#p::blocking(move || #ident(#(#names),*)).await)
     };

@@ -167,7 +167,8 @@ impl Actions {
         let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
             Ok(places) => {
                 let turn = Turn::new(places, in_flight);
-                run_guarded(deadline, turn, action.endpoint.run.clone().run(cx)).await
+                let run = action.endpoint.run.clone().run(cx);
+                run_guarded(&inner.core, action.endpoint.source, Some(deadline), turn, run).await
             }
             Err(_) => {
                 Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")

@@ -85,7 +85,8 @@ impl Listener {
         let deadline = Deadline::at(Instant::now() + self.timeout);
         let cx = Context::new(Arc::clone(&self.core), self.topic).with_message(envelope.clone(), deadline);
         let handler = self.endpoint.source;
-        let Err(failure) = run_guarded(deadline, turn, self.endpoint.run.clone().run(cx)).await else {
+        let run = self.endpoint.run.clone().run(cx);
+        let Err(failure) = run_guarded(&self.core, handler, Some(deadline), turn, run).await else {
             return;
         };
         if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) {

@@ -37,5 +37,6 @@ async fn run(core: &Arc<Core>, hook: &Endpoint, timeout: Duration) -> Result<(),
     let cx = Context::new(Arc::clone(core), hook.source.function());
     let deadline = Deadline::after(hook.timeout.unwrap_or(timeout));
     let span = info_span!("hook", service = core.service.as_str(), handler = hook.source.function());
-    run_guarded(deadline, Turn::default(), hook.run.clone().run(cx)).instrument(span).await.map(drop)
+    let run = hook.run.clone().run(cx);
+    run_guarded(core, hook.source, Some(deadline), Turn::default(), run).instrument(span).await.map(drop)
 }

@@ -17,6 +17,7 @@ use tower_service::Service as TowerService;
 
 pub use attach::Attachment;
 pub use service::Service;
+pub(crate) use startup::Surroundings;
 
 use crate::answer::Limits;
 use crate::blueprint::Blueprint;
@@ -176,6 +177,12 @@ impl Daebus {
     ///
     /// When the application is put together wrongly (every mistake is told), the bus refuses us, or `on_start` fails.
     pub async fn start(self) -> Result<Service> {
-        startup::start(self).await
+        startup::start(self, Surroundings::real()).await
+    }
+
+    /// Starts the service somewhere else than in the world.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn start_in(self, surroundings: Surroundings) -> Result<Service> {
+        startup::start(self, surroundings).await
     }
 }

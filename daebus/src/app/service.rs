@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::attach::Servers;
@@ -12,9 +13,10 @@ use super::hooks;
 use crate::answer::{Actions, Intake};
 use crate::context::Core;
 use crate::error::{Error, Result};
-use crate::extract::Callers;
+use crate::extract::{Cache, Callers};
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
+use crate::tasks::Tasks;
 use crate::workers::Workers;
 
 /// How long `on_stop` handlers may take each, beyond the drain time.
@@ -27,6 +29,7 @@ pub struct Service {
     registry: Arc<Registry>,
     workers: Workers,
     actions: Actions,
+    tasks: Tasks,
     intakes: Vec<Intake>,
     servers: Servers,
     drain: Duration,
@@ -38,9 +41,11 @@ impl Service {
         registry: Arc<Registry>,
         workers: Workers,
         actions: Actions,
+        tasks: Tasks,
         drain: Duration,
     ) -> Self {
-        Self { core, registry, workers, actions, intakes: Vec::new(), servers: Servers::default(), drain }
+        let (intakes, servers) = (Vec::new(), Servers::default());
+        Self { core, registry, workers, actions, tasks, intakes, servers, drain }
     }
 
     /// The service's name.
@@ -56,6 +61,16 @@ impl Service {
     /// Callers of this and of other services, which share this service's connection to the bus.
     pub fn callers(&self) -> Callers {
         Callers::new(self.core.link.clone())
+    }
+
+    /// The service's threads and schedules by name, and work beside the handlers.
+    pub fn tasks(&self) -> Tasks {
+        self.tasks.clone()
+    }
+
+    /// The key-value store on the service's bus.
+    pub fn cache(&self) -> Cache {
+        Cache::new(Arc::clone(&self.core.bus))
     }
 
     /// Asks the service to stop, or waits until a handler does.
@@ -74,9 +89,7 @@ impl Service {
         self.core.shutdown.request();
         self.actions.drain();
         self.servers.drain();
-        for intake in self.intakes.drain(..) {
-            intake.leave();
-        }
+        join_all(self.intakes.drain(..).map(Intake::leave)).await;
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.core.bus.close().await;
@@ -92,6 +105,11 @@ impl Service {
         let handlers = running.collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.registry.is_idle()
     }
 
     /// Ends a service that didn't come up.

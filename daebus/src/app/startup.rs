@@ -3,25 +3,60 @@
 use std::sync::Arc;
 
 use daebus_caller::Link;
+use daebus_caller::bus::Bus;
 use daebus_caller::wire::ServiceName;
 use uuid::Uuid;
 
 use super::attach::{Attached, Bound};
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
+use crate::clock::Clock;
 use crate::context::Core;
 use crate::error::{Error, Result};
+use crate::extensions::Extensions;
+use crate::panics::Panics;
 use crate::registry::Registry;
+use crate::schedule::Schedules;
 use crate::shutdown::Shutdown;
+use crate::tasks::Tasks;
+use crate::threads::{AutoStart, Threads};
 use crate::workers::Workers;
 
-pub(super) async fn start(app: Daebus) -> Result<Service> {
+/// What an application is put into: the world, or a test.
+#[derive(Debug)]
+pub(crate) struct Surroundings {
+    /// `None`: the one that the application or the environment names.
+    pub(crate) bus: Option<Arc<dyn Bus>>,
+    pub(crate) clock: Clock,
+    pub(crate) panics: Panics,
+    pub(crate) auto_start: AutoStart,
+}
+
+impl Surroundings {
+    /// The world.
+    pub(super) fn real() -> Self {
+        Self { bus: None, clock: Clock::default(), panics: Panics::default(), auto_start: AutoStart::AsSaid }
+    }
+}
+
+pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
     let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
     let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
-    let bus = bus::connect(name.as_str(), app.bus.as_deref()).await?;
+    let Surroundings { bus, clock, panics, auto_start } = surroundings;
+    let bus = match bus {
+        Some(bus) => bus,
+        None => bus::connect(name.as_str(), app.bus.as_deref()).await?,
+    };
     let link = Link::new(Arc::clone(&bus));
+    let (workers, shutdown) = (Workers::default(), Shutdown::default());
+    let schedules = Arc::new(Schedules::new(&registry));
+    let threads = Arc::new(Threads::new(&registry, auto_start, app.drain));
+    let tasks =
+        Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
+    let mut rooms = Extensions::default();
+    rooms.insert(tasks.clone());
     let core = Arc::new(Core {
         instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
         service: name,
@@ -29,15 +64,19 @@ pub(super) async fn start(app: Daebus) -> Result<Service> {
         outbox: link.outbox().clone(),
         link,
         states: app.states,
-        shutdown: Shutdown::default(),
+        shutdown,
+        clock,
+        panics,
+        rooms,
     });
     let registry = Arc::new(registry);
-    let workers = Workers::default();
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
-    let mut service = Service::new(core, registry, workers, actions, app.drain);
+    let mut service = Service::new(core, registry, workers, actions, tasks, app.drain);
     match open(&mut service, bound, app.limits).await {
         Ok(()) => {
             banner::announce(service.core(), service.registry());
+            schedules.start(service.core(), service.registry(), service.workers());
+            threads.watch(service.core(), service.registry(), service.workers());
             Ok(service)
         }
         Err(error) => {

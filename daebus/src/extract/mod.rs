@@ -1,9 +1,11 @@
 //! Extractors: what a handler may take as an argument.
 
 mod broadcast;
+mod cache;
 mod callers;
 mod extension;
 mod payload;
+mod plain_text;
 mod progress;
 mod request;
 mod state;
@@ -11,6 +13,7 @@ mod state;
 use std::future::Future;
 
 pub use broadcast::Broadcast;
+pub use cache::{Cache, CacheError};
 pub use callers::Callers;
 pub use extension::Extension;
 pub use payload::Payload;
@@ -51,8 +54,8 @@ use crate::state::Needs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
-    note = "actions and listeners take Payload<T>, State<T>, Request, Broadcast, Callers, Shutdown, Extension<T>; \
-            actions Progress<T> too",
+    note = "actions and listeners take Payload<T>, State<T>, Request, Broadcast, Callers, Cache, Tasks, Shutdown, \
+            Extension<T>; actions Progress<T> too; threads Running instead of the first and third",
     note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
 )]
 pub trait Extract<K>: Sized {

@@ -23,7 +23,7 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
     let cx = Context::new(Arc::clone(core), route.source.function()).with_http(parts, deadline);
     let handler = (route.run)(RouteRequest::new(cx, body, parameters));
     let turn = Turn::new(Vec::new(), route.in_flight.enter());
-    let answered = run_guarded(deadline, turn, async { Ok(handler.await) }).await;
+    let answered = run_guarded(core, route.source, Some(deadline), turn, async { Ok(handler.await) }).await;
     match answered.unwrap_or_else(|failure| Err(Refusal::Failure(failure))) {
         Ok(mut response) => {
             if response.status() == StatusCode::OK

@@ -1,5 +1,7 @@
 //! What a route may be.
 
+#![allow(missing_docs)]
+
 use daebus::axum::http::StatusCode;
 use daebus::prelude::*;
 
@@ -48,7 +50,8 @@ mod b {
     async fn root() {}
 }
 
-fn main() {
+#[test]
+fn every_form_of_a_route_compiles() {
     let _ = blueprint_of!["all"; new, names];
     let _ = b::blueprint();
 }

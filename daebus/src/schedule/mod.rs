@@ -1,0 +1,64 @@
+//! Runs handlers by the clock: one task a schedule, which wakes, checks, and calls.
+
+mod control;
+mod info;
+mod serve;
+mod ticker;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use control::Control;
+pub use info::ScheduleInfo;
+
+use crate::context::Core;
+use crate::registry::Registry;
+use crate::task_error::TaskError;
+use crate::workers::Workers;
+
+/// Every schedule of a service, by name.
+#[derive(Debug)]
+pub(crate) struct Schedules {
+    controls: BTreeMap<&'static str, Arc<Control>>,
+}
+
+impl Schedules {
+    pub(crate) fn new(registry: &Registry) -> Self {
+        let controls = registry.schedules.iter().map(|entry| (entry.name, Arc::new(Control::new(entry))));
+        Self { controls: controls.collect() }
+    }
+
+    /// Starts them, the service being ready.
+    pub(crate) fn start(&self, core: &Arc<Core>, registry: &Registry, workers: &Workers) {
+        for entry in &registry.schedules {
+            if let Some(control) = self.controls.get(entry.name) {
+                let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());
+                workers.clone().spawn(serve::serve(core, entry.clone(), control, workers));
+            }
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<ScheduleInfo> {
+        self.controls.values().map(|control| control.info()).collect()
+    }
+
+    pub(crate) fn set_interval(&self, name: &str, interval: Duration) -> Result<(), TaskError> {
+        self.control(name)?.set_interval(interval)
+    }
+
+    pub(crate) fn set_paused(&self, name: &str, paused: bool) -> Result<(), TaskError> {
+        self.control(name)?.set_paused(paused);
+        Ok(())
+    }
+
+    /// Asks for a run now; the receiver tells how it ended.
+    pub(crate) fn request(&self, name: &str) -> Result<control::Ended, TaskError> {
+        self.control(name)?.request()
+    }
+
+    fn control(&self, name: &str) -> Result<&Arc<Control>, TaskError> {
+        let unknown = || TaskError::unknown_schedule(name, self.controls.keys().copied());
+        self.controls.get(name).ok_or_else(unknown)
+    }
+}

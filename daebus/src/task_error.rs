@@ -1,0 +1,112 @@
+//! Why a schedule or a thread doesn't do what it is told.
+
+use std::time::Duration;
+
+use daebus_caller::contract::IntoFault;
+use daebus_caller::wire::Fault;
+
+/// Why a schedule or a thread doesn't do what [`Tasks`](crate::Tasks) tells it.
+///
+/// Returned by an action it reaches the caller with these words, under a code named at each.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// No schedule has this name. Code `unknown_task`.
+    #[error("there is no schedule {name:?}; there is {known}")]
+    UnknownSchedule {
+        /// The name.
+        name: String,
+        /// The names there are, for people.
+        known: String,
+    },
+    /// No thread has this name. Code `unknown_task`.
+    #[error("there is no thread {name:?}; there is {known}")]
+    UnknownThread {
+        /// The name.
+        name: String,
+        /// The names there are, for people.
+        known: String,
+    },
+    /// A run goes on, and its overlap rule is to skip. Code `task_running`.
+    #[error("{name:?} is running, and its runs don't overlap")]
+    Running {
+        /// The schedule.
+        name: String,
+    },
+    /// The run failed. Code `task_failed`.
+    #[error("{name:?} failed: {reason}")]
+    Failed {
+        /// The schedule.
+        name: String,
+        /// What it returned, or how it panicked.
+        reason: String,
+    },
+    /// The schedule goes by a cron expression, so it has no interval to change. Code `no_interval`.
+    #[error("{name:?} runs by a cron expression, so it has no interval to change")]
+    NoInterval {
+        /// The schedule.
+        name: String,
+    },
+    /// The interval can't be kept. Code `no_interval`.
+    #[error("{name:?}: {reason}")]
+    BadInterval {
+        /// The schedule.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The thread was told to stop and hasn't; it still may. Code `task_running`.
+    #[error("{name:?} was told to stop and hasn't after {after:?}; does it look at `running` often enough?")]
+    StillRunning {
+        /// The thread.
+        name: String,
+        /// How long it was waited for: the service's drain time.
+        after: Duration,
+    },
+    /// The service isn't ready yet, and nothing runs before it is. Code `not_ready`.
+    #[error("{name:?} can't run before the service is ready")]
+    NotReady {
+        /// The schedule or thread.
+        name: String,
+    },
+    /// The service is stopping. Code `stopping`.
+    #[error("{name:?} can't run any more: the service is stopping")]
+    Stopping {
+        /// The schedule or thread.
+        name: String,
+    },
+}
+
+impl TaskError {
+    pub(crate) fn unknown_schedule<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Self::UnknownSchedule { name: name.to_owned(), known: list(known) }
+    }
+
+    pub(crate) fn unknown_thread<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        Self::UnknownThread { name: name.to_owned(), known: list(known) }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownSchedule { .. } | Self::UnknownThread { .. } => "unknown_task",
+            Self::Running { .. } | Self::StillRunning { .. } => "task_running",
+            Self::Failed { .. } => "task_failed",
+            Self::NoInterval { .. } | Self::BadInterval { .. } => "no_interval",
+            Self::NotReady { .. } => "not_ready",
+            Self::Stopping { .. } => "stopping",
+        }
+    }
+}
+
+impl IntoFault for TaskError {
+    type Remote = Fault;
+
+    fn into_fault(self) -> Fault {
+        Fault::new(self.code(), self.to_string())
+    }
+}
+
+fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("{name:?}")).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}

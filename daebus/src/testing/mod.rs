@@ -1,0 +1,205 @@
+//! Running an application inside a test: on a bus of its own, with a clock that the test advances.
+//!
+//! ```
+//! use daebus::prelude::*;
+//! use daebus::testing::TestApp;
+//!
+//! #[action("greet")]
+//! async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
+//!     events.send("greetings", json!({"name": name})).await?;
+//!     Ok(format!("hello, {name}"))
+//! }
+//!
+//! #[background("tick", 60)]
+//! async fn tick(events: Broadcast) -> Result<(), BoxError> {
+//!     events.send("ticks", json!({})).await?;
+//!     Ok(())
+//! }
+//!
+//! # /*
+//! #[tokio::test]
+//! # */
+//! # #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), BoxError> {
+//!     let app = TestApp::new(Daebus::new("greeter").register(blueprint_of!["all"; greet, tick])).await;
+//!     let answer: String = app.caller().send_request("greet", "Ada").await?;
+//!     assert_eq!(answer, "hello, Ada");
+//!     app.published("greetings").await.assert_one(json!({"name": "Ada"}));
+//!     app.advance(Duration::from_secs(3600)).await;
+//!     assert_eq!(app.published("ticks").await.len(), 60);
+//!     app.finish().await;
+//!     Ok(())
+//! }
+//! ```
+
+mod published;
+mod recorder;
+mod time;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use daebus_caller::bus::Bus;
+use daebus_caller::{Caller, Link};
+use jiff::Timestamp;
+use serde::Serialize;
+
+pub use published::Published;
+use recorder::Recorder;
+use time::Time;
+
+use crate::app::{Daebus, Service, Surroundings};
+use crate::clock::Clock;
+use crate::panics::Panics;
+use crate::threads::AutoStart;
+
+/// What the wall clock of a test shows at its start unless the test says otherwise: the first of January 2026, a
+/// Thursday, at midnight UTC.
+const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
+
+/// An application inside a test. What runs is the production app, with nothing replaced but the bus and the clock:
+/// the bus is an in-process one that nobody else is on, whatever `.bus(…)` and `DAEBUS_URL` say, and the clock stands
+/// still unless everybody waits for it.
+///
+/// With the clock go the time zone, which is UTC where a schedule names none, and jitter, which is left out. A
+/// `#[thread]` starts only when asked for, with [`start_thread`](Self::start_thread). A thread of the operating system
+/// lives in real time all the same.
+pub struct TestApp {
+    service: Service,
+    bus: Arc<Recorder>,
+    panics: Panics,
+    time: Time,
+}
+
+impl TestApp {
+    /// Starts the application with a paused clock, which stands at midnight UTC on the first of January 2026.
+    ///
+    /// # Panics
+    ///
+    /// When the application doesn't start, or the runtime isn't the one that `#[tokio::test]` makes.
+    pub async fn new(app: Daebus) -> Self {
+        Self::starting_at(app, SystemTime::UNIX_EPOCH + NEW_YEAR).await
+    }
+
+    /// The same, with another time on the wall.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new), and when the time is further off than the year 9999.
+    pub async fn starting_at(app: Daebus, wall: SystemTime) -> Self {
+        let wall = Timestamp::try_from(wall)
+            .unwrap_or_else(|error| panic!("the test can't start at this time: {error}"));
+        let time = Time::paused();
+        Self::start(app, time, Clock::following_tokio(wall)).await
+    }
+
+    /// Starts the application with the real clock.
+    ///
+    /// # Panics
+    ///
+    /// When the application doesn't start.
+    pub async fn real_time(app: Daebus) -> Self {
+        Self::start(app, Time::real(), Clock::default()).await
+    }
+
+    async fn start(app: Daebus, time: Time, clock: Clock) -> Self {
+        let bus = Recorder::new();
+        let panics = Panics::kept();
+        let surroundings = Surroundings {
+            bus: Some(bus.another()),
+            clock,
+            panics: panics.clone(),
+            auto_start: AutoStart::Never,
+        };
+        match app.start_in(surroundings).await {
+            Ok(service) => Self { service, bus, panics, time },
+            Err(error) => panic!("the application doesn't start: {error}"),
+        }
+    }
+
+    /// A caller of the application, on a connection of its own as another process would be.
+    pub fn caller(&self) -> Caller {
+        Caller::from_link(Link::new(self.bus.another()), self.service.name())
+    }
+
+    /// The running service: its cache, its tasks.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Publishes a message, as another process would.
+    ///
+    /// # Panics
+    ///
+    /// When the message can't be written as JSON.
+    pub async fn publish(&self, channel: &str, message: impl Serialize) {
+        let json = daebus_caller::wire::encode(&message)
+            .unwrap_or_else(|error| panic!("the message can't be written as JSON: {error}"));
+        // The in-process bus refuses nothing while it is open.
+        if let Err(error) = self.bus.publish(channel, json.as_bytes().clone()).await {
+            panic!("nothing was published on {channel:?}: {error}");
+        }
+    }
+
+    /// Everything published on a channel since the start, by whomever; first, what is under way is let happen.
+    pub async fn published(&self, channel: &str) -> Published {
+        self.settle().await;
+        Published::new(channel, self.bus.published(channel))
+    }
+
+    /// Lets time go by: every run that is due in that time happens, in order, and is awaited unless it waits for a
+    /// later time itself.
+    ///
+    /// With the real clock this is a real wait.
+    pub async fn advance(&self, duration: Duration) {
+        self.time.advance(duration, || self.service.is_idle()).await;
+    }
+
+    /// Lets everything happen that is under way and doesn't wait for time to go by.
+    ///
+    /// With a paused clock a millisecond goes by, which the next [`advance`](Self::advance) makes up for. With the real
+    /// clock: waits until no handler runs, five seconds at most.
+    pub async fn settle(&self) {
+        self.advance(Duration::ZERO).await;
+    }
+
+    /// Starts a thread; those that start with the service in production don't do so here.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such thread.
+    pub async fn start_thread(&self, name: &str) {
+        if let Err(error) = self.service.tasks().start(name) {
+            panic!("{error}");
+        }
+        self.settle().await;
+    }
+
+    /// The panics of handlers, schedules, threads and spawned tasks since the start or the last time. What was taken
+    /// here has been seen, and [`finish`](Self::finish) doesn't mind it.
+    pub fn panics(&self) -> Vec<String> {
+        self.panics.take()
+    }
+
+    /// Stops the application as a signal would.
+    ///
+    /// # Panics
+    ///
+    /// When handlers had to be cut off, or one panicked and [`panics`](Self::panics) was not asked since.
+    pub async fn finish(self) {
+        let Self { service, panics, .. } = self;
+        let stopped = service.stop().await;
+        let panics = panics.take();
+        assert!(panics.is_empty(), "handlers panicked:\n{}", panics.join("\n"));
+        if let Err(error) = stopped {
+            panic!("{error}");
+        }
+    }
+}
+
+impl fmt::Debug for TestApp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TestApp").field("service", &self.service).finish_non_exhaustive()
+    }
+}

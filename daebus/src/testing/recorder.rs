@@ -1,0 +1,105 @@
+//! The bus of a test: the in-process one, with everything that is published on it written down.
+//!
+//! A subscription to `*` would see the same, but it would count among the receivers that a publisher is told of.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use daebus_caller::BusError;
+use daebus_caller::bus::{Bus, BusState, Deliver, MemoryBus, SetOptions, Subscription, Topic};
+use futures_util::future::BoxFuture;
+use tokio::sync::watch;
+
+/// A user's handle of the bus of a test.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    bus: Arc<MemoryBus>,
+    log: Arc<Mutex<Vec<(String, Bytes)>>>,
+}
+
+impl Recorder {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self { bus: MemoryBus::new(), log: Arc::default() })
+    }
+
+    /// Another user's handle, who can close it without closing the others'.
+    pub(super) fn another(&self) -> Arc<Self> {
+        Arc::new(Self { bus: self.bus.another(), log: Arc::clone(&self.log) })
+    }
+
+    pub(super) fn published(&self, channel: &str) -> Vec<Bytes> {
+        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.iter().filter(|(on, _)| on == channel).map(|(_, message)| message.clone()).collect()
+    }
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, BusError>>;
+
+impl Bus for Recorder {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> Answer<'a, u64> {
+        Box::pin(async move {
+            if *self.bus.state().borrow() == BusState::Ready {
+                let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                log.push((channel.to_owned(), message.clone()));
+            }
+            self.bus.publish(channel, message).await
+        })
+    }
+
+    fn subscribe(&self, topic: Topic, receiver: Arc<dyn Deliver>) -> Answer<'_, Subscription> {
+        self.bus.subscribe(topic, receiver)
+    }
+
+    fn subscribers<'a>(&'a self, channel: &'a str) -> Answer<'a, u64> {
+        self.bus.subscribers(channel)
+    }
+
+    fn get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Bytes>> {
+        self.bus.get(key)
+    }
+
+    fn set<'a>(&'a self, key: &'a str, value: Bytes, options: SetOptions) -> Answer<'a, bool> {
+        self.bus.set(key, value, options)
+    }
+
+    fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, bool> {
+        self.bus.delete(key)
+    }
+
+    fn increment<'a>(&'a self, key: &'a str, by: i64) -> Answer<'a, i64> {
+        self.bus.increment(key, by)
+    }
+
+    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> Answer<'a, bool> {
+        self.bus.expire(key, ttl)
+    }
+
+    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> Answer<'a, bool> {
+        self.bus.set_add(key, member)
+    }
+
+    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> Answer<'a, bool> {
+        self.bus.set_remove(key, member)
+    }
+
+    fn set_members<'a>(&'a self, key: &'a str) -> Answer<'a, Vec<String>> {
+        self.bus.set_members(key)
+    }
+
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.bus.state()
+    }
+
+    fn location(&self) -> String {
+        self.bus.location()
+    }
+
+    fn lost(&self) -> u64 {
+        self.bus.lost()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.bus.close()
+    }
+}

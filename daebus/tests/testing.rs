@@ -1,0 +1,138 @@
+//! The test kit.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use daebus::prelude::*;
+use daebus::testing::TestApp;
+use futures_util::FutureExt;
+use tokio::time::Instant;
+
+#[action("greet")]
+async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
+    events.send("greetings", json!({"name": name})).await?;
+    Ok(format!("hello, {name}"))
+}
+
+#[action("explode")]
+async fn explode() {
+    panic!("bang");
+}
+
+#[action("slow")]
+async fn slow() {
+    tokio::time::sleep(Duration::from_secs(2)).await;
+}
+
+#[listen("orders")]
+async fn on_order(Payload(order): Payload<Value>, tasks: Tasks, events: Broadcast) {
+    tasks.after(Duration::from_secs(60), async move {
+        events.send("reminders", &order).await.unwrap();
+    });
+}
+
+fn svc() -> Daebus {
+    Daebus::new("svc")
+        .bus("redis://127.0.0.1:1")
+        .register(blueprint_of!["all"; greet, explode, slow, on_order])
+}
+
+#[tokio::test]
+async fn what_is_published_is_written_down() {
+    let app = TestApp::new(svc()).await;
+    app.published("greetings").await.assert_none();
+    let answer: String = app.caller().send_request("greet", "Ada").await.unwrap();
+    assert_eq!(answer, "hello, Ada");
+    app.published("greetings").await.assert_one(json!({"name": "Ada"}));
+    let _: String = app.caller().send_request("greet", "Bob").await.unwrap();
+    let greetings = app.published("greetings").await;
+    greetings.assert_all([json!({"name": "Ada"}), json!({"name": "Bob"})]).assert_any(json!({"name": "Bob"}));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nobody_is_counted_who_is_not_there() {
+    let app = TestApp::new(svc()).await;
+    let heard = app.caller().send_message("nobody", json!({})).await.unwrap();
+    assert_eq!(heard, 0);
+    let lost: Result<Value, CallError> = app.caller().to("other").send_request("x", ()).await;
+    assert!(matches!(lost, Err(CallError::NoService { .. })), "{lost:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_due_later_happens_later() {
+    let app = TestApp::new(svc()).await;
+    app.publish("orders", json!({"id": 1})).await;
+    app.advance(Duration::from_millis(59_990)).await;
+    app.published("reminders").await.assert_none();
+    app.advance(Duration::from_millis(10)).await;
+    app.published("reminders").await.assert_one(json!({"id": 1}));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_clock_moves_when_everybody_waits_for_it() {
+    let app = TestApp::new(svc()).await;
+    let (real, paused) = (std::time::Instant::now(), Instant::now());
+    let _: Value = app.caller().send_request("slow", ()).await.unwrap();
+    assert_eq!(paused.elapsed().as_secs(), 2);
+    app.advance(Duration::from_secs(30 * 86_400)).await;
+    assert_eq!(paused.elapsed().as_secs(), 30 * 86_400 + 2);
+    assert!(real.elapsed() < Duration::from_secs(20));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_panic_that_nobody_looked_at_fails_the_test() {
+    let app = TestApp::new(svc()).await;
+    let _: Result<Value, CallError> = app.caller().send_request("explode", ()).await;
+    let panic = std::panic::AssertUnwindSafe(app.finish()).catch_unwind().await.unwrap_err();
+    let words = panic.downcast_ref::<String>().unwrap();
+    assert!(words.contains("explode") && words.contains("bang"), "{words}");
+}
+
+#[tokio::test]
+async fn a_panic_that_was_looked_at_does_not() {
+    let app = TestApp::new(svc()).await;
+    let _: Result<Value, CallError> = app.caller().send_request("explode", ()).await;
+    let panics = app.panics();
+    assert!(matches!(&panics[..], [panic] if panic.ends_with("bang")), "{panics:?}");
+    app.finish().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_paused_already_is_taken_as_it_is() {
+    let app = TestApp::new(svc()).await;
+    app.advance(Duration::from_secs(3600)).await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_real_clock_needs_no_special_runtime() {
+    let app = TestApp::real_time(svc()).await;
+    let answer: String = app.caller().send_request("greet", "Ada").await.unwrap();
+    assert_eq!(answer, "hello, Ada");
+    app.published("greetings").await.assert_one(json!({"name": "Ada"}));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn spawned_work_is_cancelled_at_the_end() {
+    let app = TestApp::new(svc()).await;
+    let tasks = app.service().tasks();
+    let value = tasks.spawn(async { 7 });
+    let endless = tasks.spawn(std::future::pending::<()>());
+    let aborted = tasks.after(Duration::from_secs(1), async { 7 });
+    aborted.abort();
+    let broken = tasks.spawn(async { panic!("bang") });
+    assert_eq!(value.await, Ok(7));
+    assert_eq!(aborted.await, Err(daebus::TaskEnded::Cancelled));
+    let broken: Result<(), _> = broken.await;
+    assert_eq!(broken, Err(daebus::TaskEnded::Panicked("bang".to_owned())));
+    assert_eq!(app.panics().len(), 1);
+    let before = Instant::now();
+    app.finish().await;
+    assert_eq!(endless.await, Err(daebus::TaskEnded::Cancelled));
+    assert!(before.elapsed() < Duration::from_secs(1));
+    assert_eq!(tasks.spawn(async { 7 }).await, Err(daebus::TaskEnded::Cancelled));
+}

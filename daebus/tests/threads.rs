@@ -1,0 +1,178 @@
+//! What runs for as long as the service does.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use daebus::prelude::*;
+use daebus::testing::TestApp;
+use daebus::{Restart, TaskError, ThreadOptions};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+/// What the threads of a test tell it.
+type Tell = mpsc::UnboundedSender<String>;
+
+/// The next thing told, which must come within ten seconds of real time.
+async fn told(heard: &mut mpsc::UnboundedReceiver<String>) -> String {
+    tokio::time::timeout(Duration::from_secs(10), heard.recv()).await.expect("in time").expect("a thread")
+}
+
+#[thread("os")]
+fn os(running: Running, State(tell): State<Tell>, callers: Callers) {
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    tell.send(format!("began as {name}")).unwrap();
+    let answer: Result<Value, CallError> =
+        daebus::block_on(async { callers.to("svc").send_request("echo", json!(7)).await });
+    tell.send(format!("heard {}", answer.unwrap())).unwrap();
+    while running.wait(Duration::from_secs(3600)) {}
+    tell.send("ended".to_owned()).unwrap();
+}
+
+#[action("echo")]
+async fn echo(Payload(value): Payload<Value>) -> Value {
+    value
+}
+
+#[tokio::test]
+async fn a_plain_function_has_a_thread_of_its_own_until_the_service_stops() {
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let app = Daebus::new("svc").bus("memory://os-thread").state(tell).register(blueprint_of!["b"; os, echo]);
+    let service = app.start().await.unwrap();
+    assert_eq!(told(&mut heard).await, "began as os");
+    assert_eq!(told(&mut heard).await, "heard 7");
+    service.stop().await.unwrap();
+    assert_eq!(told(&mut heard).await, "ended");
+}
+
+#[thread("manual", auto_start = false)]
+async fn manual(running: Running, State(tell): State<Tell>) {
+    tell.send("began".to_owned()).unwrap();
+    while running.sleep(Duration::from_secs(3600)).await {}
+    tell.send("ended".to_owned()).unwrap();
+}
+
+#[tokio::test]
+async fn a_thread_is_started_and_stopped_by_name() -> Result<(), TaskError> {
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let app = Daebus::new("svc").bus("memory://manual").state(tell).register(blueprint_of!["b"; manual]);
+    let service = app.start().await.unwrap();
+    let tasks = service.tasks();
+    assert!(!tasks.threads()[0].running && !tasks.threads()[0].wanted);
+    for _ in 0..3 {
+        tasks.start("manual")?;
+        assert_eq!(told(&mut heard).await, "began");
+        tasks.start("manual")?;
+        assert!(tasks.threads()[0].running);
+        tasks.stop("manual").await?;
+        assert_eq!(told(&mut heard).await, "ended");
+        assert!(!tasks.threads()[0].running);
+    }
+    tasks.stop("manual").await?;
+    service.stop().await.unwrap();
+    assert_eq!(tasks.start("manual"), Err(TaskError::Stopping { name: "manual".to_owned() }));
+    assert!(heard.try_recv().is_err());
+    Ok(())
+}
+
+#[thread("deaf")]
+fn deaf(State(gate): State<Arc<std::sync::Barrier>>) {
+    gate.wait();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thread_that_does_not_end_is_named() {
+    let gate = Arc::new(std::sync::Barrier::new(2));
+    let app =
+        Daebus::new("svc").bus("memory://deaf").state(Arc::clone(&gate)).register(blueprint_of!["b"; deaf]);
+    let service = app.start().await.unwrap();
+    let tasks = service.tasks();
+    while !tasks.threads()[0].running {
+        tokio::task::yield_now().await;
+    }
+    let refused = tasks.stop("deaf").await.unwrap_err();
+    assert_eq!(refused, TaskError::StillRunning { name: "deaf".to_owned(), after: Duration::from_secs(30) });
+    let error = service.stop().await.unwrap_err().to_string();
+    assert!(error.contains("deaf (daebus/tests/threads.rs:"), "{error}");
+    gate.wait();
+}
+
+/// Fails as often as the counter says, then runs.
+async fn moody(
+    running: Running,
+    State(failures): State<Arc<AtomicUsize>>,
+    events: Broadcast,
+) -> Result<(), BoxError> {
+    events.send("began", json!(1)).await?;
+    match failures.fetch_sub(1, Ordering::SeqCst) {
+        0 => {}
+        left if left % 2 == 0 => panic!("no luck"),
+        _ => return Err("no money".into()),
+    }
+    failures.store(0, Ordering::SeqCst);
+    running.stopped().await;
+    Ok(())
+}
+
+async fn moody_app(restart: Restart, failures: usize) -> TestApp {
+    let options = ThreadOptions::new().restart(restart);
+    let app = Daebus::new("svc")
+        .state(Arc::new(AtomicUsize::new(failures)))
+        .register(Blueprint::new("b").thread("moody", options, moody));
+    TestApp::new(app).await
+}
+
+#[tokio::test]
+async fn a_failed_thread_is_started_again_with_growing_rests() {
+    let app = moody_app(Restart::OnFailure, 4).await;
+    app.start_thread("moody").await;
+    for (seconds, starts) in [(0, 1), (1, 2), (2, 3), (4, 4), (8, 5), (3600, 5)] {
+        app.advance(Duration::from_secs(seconds)).await;
+        assert_eq!(app.published("began").await.len(), starts, "after {seconds} s more");
+    }
+    let moody = &app.service().tasks().threads()[0];
+    assert!(moody.running && moody.restarts == 4);
+    assert_eq!(app.panics().len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_rest_can_be_cut_short() -> Result<(), TaskError> {
+    let app = moody_app(Restart::OnFailure, 3).await;
+    let tasks = app.service().tasks();
+    app.start_thread("moody").await;
+    assert!(tasks.threads()[0].wanted && !tasks.threads()[0].running);
+    tasks.stop("moody").await?;
+    app.advance(Duration::from_secs(3600)).await;
+    assert_eq!(app.published("began").await.len(), 1);
+    app.start_thread("moody").await;
+    assert_eq!(app.published("began").await.len(), 2);
+    app.panics();
+    let before = Instant::now();
+    app.finish().await;
+    assert!(before.elapsed() < Duration::from_secs(1), "a rest doesn't hold up the end");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_failed_thread_stays_ended_unless_it_is_to_be_restarted() {
+    let app = moody_app(Restart::Never, 1).await;
+    app.start_thread("moody").await;
+    app.advance(Duration::from_secs(3600)).await;
+    assert_eq!(app.published("began").await.len(), 1);
+    let moody = &app.service().tasks().threads()[0];
+    assert!(!moody.running && !moody.wanted);
+    assert_eq!(moody.last_error.as_deref(), Some("no money"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_test_starts_the_threads_it_wants_to_see() {
+    let app = moody_app(Restart::Never, 0).await;
+    app.advance(Duration::from_secs(60)).await;
+    app.published("began").await.assert_none();
+    app.start_thread("moody").await;
+    app.published("began").await.assert_one(json!(1));
+    app.finish().await;
+}
