@@ -78,7 +78,7 @@ mod outside {
     use daebus::prelude::*;
 
     #[action("outside")]
-    pub async fn outside() -> &'static str {
+    pub(crate) async fn outside() -> &'static str {
         "outside"
     }
 }

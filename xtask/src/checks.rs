@@ -10,7 +10,7 @@ use crate::step::{Report, works};
 const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// Features that have tests. `tls` has none that need it and a long build; clippy compiles it.
-const FEATURES: &str = "daebus/anyhow";
+const FEATURES: &str = "daebus/anyhow,daebus/testing";
 
 /// Sets the machine up, then runs every test there is.
 pub(crate) fn test(report: &mut Report) {
