@@ -28,12 +28,16 @@ pub mod kind {
     /// A handler that hears a channel.
     #[derive(Debug)]
     pub struct Listen;
+    /// A handler of messages that WebSocket clients send.
+    #[derive(Debug)]
+    pub struct Socket;
     /// A handler that runs when the service starts or stops.
     #[derive(Debug)]
     pub struct Hook;
 
     impl Kind for Action {}
     impl Kind for Listen {}
+    impl Kind for Socket {}
     impl Kind for Hook {}
     impl HasMessage for Action {}
     impl HasMessage for Listen {}
@@ -57,6 +61,8 @@ pub struct Context {
     pub(crate) message: Option<Arc<Envelope>>,
     pub(crate) replier: Option<Arc<Replier>>,
     pub(crate) deadline: Option<Deadline>,
+    /// The headers of the connection that the message came over, where a message has none of its own.
+    connection_headers: Option<Arc<Headers>>,
     extensions: Extensions,
 }
 
@@ -68,6 +74,7 @@ impl Context {
             message: None,
             replier: None,
             deadline: None,
+            connection_headers: None,
             extensions: Extensions::default(),
         }
     }
@@ -83,6 +90,11 @@ impl Context {
         self
     }
 
+    pub(crate) fn with_connection_headers(mut self, headers: Arc<Headers>) -> Self {
+        self.connection_headers = Some(headers);
+        self
+    }
+
     /// The name of the service that runs the handler.
     pub fn service(&self) -> &str {
         self.core.service.as_str()
@@ -93,9 +105,12 @@ impl Context {
         self.handler
     }
 
-    /// The headers of the request; empty where there are none.
+    /// The headers of the request, those of the upgrade for a WebSocket message; empty where there are none.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
+        if let Some(headers) = &self.connection_headers {
+            return headers;
+        }
         self.message.as_ref().map_or(&NONE, |message| &message.headers)
     }
 

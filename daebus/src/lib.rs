@@ -18,6 +18,7 @@ pub mod prelude;
 mod registry;
 mod reply;
 mod shutdown;
+mod socket;
 mod state;
 mod workers;
 
@@ -37,6 +38,7 @@ pub use extract::{Broadcast, Callers, Extension, Extract, Payload, Progress, Req
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
 pub use layer::Next;
 pub use shutdown::Shutdown;
+pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use state::Needs;
 
 /// Runs a future from a plain `fn` handler, waiting for it on this thread.

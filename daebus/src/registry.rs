@@ -11,7 +11,7 @@ use crate::endpoint::{Endpoint, Reach, Source};
 use crate::layer::AnyLayer;
 use crate::state::States;
 
-/// An action as the bus loop runs it.
+/// An action as the bus loop runs it, or a socket handler as a client's session does.
 #[derive(Debug)]
 pub(crate) struct Action {
     pub(crate) name: &'static str,
@@ -25,6 +25,7 @@ pub(crate) struct Action {
 pub(crate) struct Registry {
     actions: HashMap<&'static str, Arc<Action>>,
     pub(crate) listeners: Vec<(&'static str, Endpoint)>,
+    sockets: HashMap<&'static str, Arc<Action>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
 }
@@ -64,6 +65,7 @@ impl Registry {
                 Channel::new(topic).map_err(|error| format!("{}: {error}", endpoint.source))?;
                 self.listeners.push((topic, endpoint));
             }
+            Reach::Socket(kind) => return self.add_socket(kind, endpoint),
             Reach::OnStart => self.on_start.push(endpoint),
             Reach::OnStop => self.on_stop.push(endpoint),
         }
@@ -88,6 +90,26 @@ impl Registry {
         Ok(())
     }
 
+    fn add_socket(&mut self, kind: &'static str, endpoint: Endpoint) -> Result<(), String> {
+        if kind.is_empty() {
+            return Err(format!("{}: a message's type can't be empty: give it a name", endpoint.source));
+        }
+        if let Some(first) = self.sockets.get(kind) {
+            return Err(format!(
+                "two handlers answer socket messages of type {kind:?}: {} and {}; give one of them another type",
+                first.endpoint.source, endpoint.source
+            ));
+        }
+        let limit = endpoint.concurrency.map(|at_once| Arc::new(Semaphore::new(at_once.max(1))));
+        self.sockets.insert(kind, Arc::new(Action { name: kind, endpoint, limit }));
+        Ok(())
+    }
+
+    /// The handler of WebSocket messages of one type.
+    pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Action>> {
+        self.sockets.get(kind)
+    }
+
     /// The handler of an action.
     pub(crate) fn action(&self, name: &str) -> Option<&Arc<Action>> {
         self.actions.get(name)
@@ -110,19 +132,13 @@ impl Registry {
         let mut actions: Vec<_> = self.actions.values().map(|action| &action.endpoint).collect();
         actions.sort_by_key(|endpoint| endpoint.reach.to_string());
         let listeners = self.listeners.iter().map(|(_, endpoint)| endpoint);
-        actions.into_iter().chain(listeners).chain(&self.on_start).chain(&self.on_stop)
+        let mut sockets: Vec<_> = self.sockets.values().map(|socket| &socket.endpoint).collect();
+        sockets.sort_by_key(|endpoint| endpoint.reach.to_string());
+        actions.into_iter().chain(listeners).chain(sockets).chain(&self.on_start).chain(&self.on_stop)
     }
 }
 
 fn missing_state(endpoint: &Endpoint, states: &States) -> Vec<String> {
     let missing = endpoint.needs.iter().filter(|need| !states.has(need));
-    missing
-        .map(|need| {
-            let name = need.type_name;
-            let source = endpoint.source;
-            format!(
-                "{source} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
-            )
-        })
-        .collect()
+    missing.map(|need| need.missing(endpoint.source)).collect()
 }

@@ -27,7 +27,7 @@ pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::E
     let json = RawJson::from_value(value)?;
     // `None` is written as null too, and stays so: only the type that says nothing is `{}`.
     let says_nothing = json.as_str() == "null" && std::mem::size_of_val(value) == 0;
-    Ok(if says_nothing { RawJson::empty_object() } else { json })
+    Ok(if says_nothing { RawJson::nothing() } else { json })
 }
 
 /// Writes the payload of a request.

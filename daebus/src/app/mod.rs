@@ -98,7 +98,7 @@ impl Daebus {
         self
     }
 
-    /// Wraps every action and listener of every blueprint, outside the blueprint's own layers; the last layer added
+    /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
     /// is outermost. See [`layer::from_fn`](crate::layer::from_fn).
     pub fn layer<L>(mut self, layer: L) -> Self
     where

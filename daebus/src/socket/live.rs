@@ -1,0 +1,167 @@
+//! The door: which connections become WebSockets, and under which id.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing;
+use daebus_caller::wire::{Fault, FaultCode};
+use governor::DefaultDirectRateLimiter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::{debug, error, warn};
+use uuid::Uuid;
+
+use super::client::Client;
+use super::outgoing::Outgoing;
+use super::session::Session;
+use super::settings::Settings;
+use super::sockets::Sockets;
+use super::upgrade::{Upgrade, check_origin};
+use crate::context::Core;
+use crate::registry::Registry;
+use crate::workers::Workers;
+
+/// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for a
+/// thousand connections that are mostly silent.
+const BUFFER: usize = 8 * 1024;
+
+/// The WebSockets of a running service.
+#[derive(Clone)]
+pub(crate) struct Live(Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) sockets: Sockets,
+    pub(super) core: Arc<Core>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) workers: Workers,
+    /// How long a handler may take when its attribute doesn't say.
+    pub(super) timeout: Duration,
+    pub(super) closing: CancellationToken,
+    places: Arc<Semaphore>,
+}
+
+/// What a connection holds from its upgrade to its end: one of the places there are, and the service's end, which
+/// waits for it.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _worker: TaskTrackerToken,
+}
+
+impl Live {
+    pub(super) fn new(
+        settings: Settings,
+        sockets: Sockets,
+        core: Arc<Core>,
+        registry: Arc<Registry>,
+        workers: Workers,
+        timeout: Duration,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+        let closing = CancellationToken::new();
+        Self(Arc::new(Inner { settings, sockets, core, registry, workers, timeout, closing, places }))
+    }
+
+    /// A router that upgrades what comes to `path`.
+    pub(crate) fn router(&self, path: &str) -> Router {
+        let live = self.clone();
+        let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
+            let live = live.clone();
+            async move { live.admit(&parts, upgrade).unwrap_or_else(|refusal| refusal) }
+        };
+        Router::new().route(path, routing::any(upgrade))
+    }
+
+    /// Tells every client that the service goes, and closes the connections. The service's workers are done when all
+    /// are closed.
+    pub(crate) fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    fn admit(
+        self,
+        parts: &Parts,
+        upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    ) -> Result<Response, Response> {
+        let live = &self.0;
+        let upgrade = upgrade.map_err(|rejection| refuse_plain(&rejection))?;
+        let service = live.core.service.as_str();
+        if live.closing.is_cancelled() {
+            let fault = Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down"));
+            return Err(refuse(&fault));
+        }
+        check_origin(live.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
+            warn!("a WebSocket is refused: {reason}");
+            refuse(&Fault::new("origin_not_allowed", reason).with_status(403))
+        })?;
+        let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
+            let most = live.settings.connections;
+            warn!(
+                most,
+                "a WebSocket is refused: there are as many connections as WebSocket::max_connections says"
+            );
+            let fault = format!("{service} has as many WebSocket connections as it takes");
+            return Err(refuse(&Fault::reserved(FaultCode::Overloaded, fault)));
+        };
+        let place = Place { _permit: permit, _worker: live.workers.hold() };
+        let about = Upgrade::of(parts);
+        let id = live.client_id(&about);
+        let outgoing =
+            Outgoing::new(live.settings.queue, live.settings.when_full, live.sockets.dropped_counter());
+        let session = Session {
+            live: Arc::clone(live),
+            client: Client::new(id.into(), about, outgoing),
+            limiter: live.settings.quota().map(DefaultDirectRateLimiter::direct),
+            place,
+        };
+        let hard_limit = live.settings.hard_limit();
+        let workers = live.workers.clone();
+        Ok(upgrade
+            .read_buffer_size(BUFFER)
+            .write_buffer_size(BUFFER)
+            .max_message_size(hard_limit)
+            .max_frame_size(hard_limit)
+            .on_failed_upgrade(|error| debug!(%error, "an upgrade to WebSocket failed"))
+            .on_upgrade(move |socket| async move { workers.spawn(session.run(socket)) }))
+    }
+}
+
+impl Inner {
+    /// The application's id, or `user_<uuid>` where it has none to give.
+    fn client_id(&self, upgrade: &Upgrade) -> String {
+        let by_default = || format!("user_{}", Uuid::new_v4());
+        let Some(client_ids) = &self.settings.client_ids else { return by_default() };
+        match std::panic::catch_unwind(AssertUnwindSafe(|| client_ids(upgrade))) {
+            Ok(id) if !id.is_empty() => id,
+            Ok(_) => {
+                warn!("WebSocket::client_ids gave an empty id; the client gets one by default");
+                by_default()
+            }
+            Err(_) => {
+                error!("WebSocket::client_ids panicked; the client gets an id by default");
+                by_default()
+            }
+        }
+    }
+}
+
+/// Whatever isn't an upgrade is told what belongs here.
+fn refuse_plain(rejection: &WebSocketUpgradeRejection) -> Response {
+    let words = format!("only WebSocket clients connect here: {}", rejection.body_text());
+    let fault = Fault::new("not_a_websocket", words).with_status(426);
+    ([(header::UPGRADE, "websocket")], refuse(&fault)).into_response()
+}
+
+fn refuse(fault: &Fault) -> Response {
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = fault.to_payload().as_bytes().clone();
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
