@@ -5,7 +5,7 @@ pub use ::serde_json::Value;
 pub use ::std;
 
 pub use crate::caller::{Call, Caller, Listening};
-pub use crate::contract::{Action, Event, FromFault, IntoFault, error_of, fault_of};
+pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, fault_of};
 pub use crate::error::{BusError, CallError};
 pub use crate::wire::Fault;
 
@@ -41,4 +41,33 @@ pub trait ResultTypes {
 impl<T, E> ResultTypes for Result<T, E> {
     type Answer = T;
     type Error = E;
+}
+
+pub use agreement::{same_answer, same_error, same_payload, same_progress};
+
+/// A blueprint's types against its contract's, one trait each, so that a difference reads as what it is.
+mod agreement {
+    use crate::contract::Action;
+
+    macro_rules! same {
+        ($($function:ident $trait:ident $part:ident $what:literal;)*) => {$(
+            #[diagnostic::on_unimplemented(
+                message = "the contract has another type here: its $what is `{T}`, and this handler's is `{Self}`",
+                label = "`{T}` in the contract"
+            )]
+            pub trait $trait<T> {}
+
+            impl<T> $trait<T> for T {}
+
+            /// Compiles when the handler's type is the contract's.
+            pub const fn $function<A: Action, T: $trait<A::$part>>(_: fn() -> A) {}
+        )*};
+    }
+
+    same! {
+        same_payload IsPayload Payload "payload";
+        same_answer IsAnswer Answer "answer";
+        same_error IsError Error "error";
+        same_progress IsProgress Progress "progress";
+    }
 }

@@ -1,4 +1,53 @@
-//! Calling.
+//! Call [Daebus] services, and talk and listen on the bus, without being a service.
+//!
+//! A service answers *actions* on a channel of its own name, over Redis or Valkey pub/sub or within one process. A
+//! [`Caller`] asks it, and an action is as good as a function: it has a payload, an answer, an error, and progress on
+//! the way. The Python package `daebus` speaks the same protocol, so either side may be written in it.
+//!
+//! ```
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! use std::time::Duration;
+//!
+//! use daebus_caller::{CallError, Caller};
+//! use serde_json::{Value, json};
+//!
+//! // `redis://127.0.0.1:6379` is the usual one; `memory://NAME` is a bus within this process.
+//! let caller = Caller::connect("memory://front-page", "user_service").await?;
+//!
+//! // A call is a value until it is awaited.
+//! let call = caller.send_request::<Value>("get_user", json!({"id": 7})).timeout(Duration::from_millis(200)).header("tenant", "a");
+//! match call.await {
+//!     Ok(user) => println!("{user}"),
+//!     Err(CallError::NoService { service }) => println!("{service} isn't running"),
+//!     Err(error) => println!("{error}"),
+//! }
+//!
+//! // Broadcasts, to any channel and from any that a pattern matches.
+//! let mut alerts = caller.listen::<Value>("alerts.*").await?;
+//! let receivers = caller.send_message("alerts.fire", &json!({"room": 12})).await?;
+//! assert_eq!(receivers, 1);
+//! assert_eq!(alerts.next().await, Some(json!({"room": 12})));
+//!
+//! caller.close().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What a call can come to is in [`CallError`]; [`CallError::is_not_run`] says whether calling again can do a thing
+//! twice, and [`Call::retry`] acts on it. Every wait has a bound: 5 s for an answer unless said otherwise, and never
+//! longer than what is left of the handler that makes the call. A call that is dropped before its end is taken back.
+//!
+//! | module | what is in it |
+//! |---|---|
+//! | [`caller`] | [`Caller`], [`Call`] and what they give |
+//! | [`bus`] | the bus itself: publish, subscribe, a few keys; in process or on Redis |
+//! | [`wire`] | what is said on the bus, as data |
+//! | [`contract`] | what a service and its callers agree on |
+//! | [`error`] | [`CallError`] and [`BusError`] |
+//!
+//! Feature `tls` adds `rediss://` and the like, through rustls.
+//!
+//! [Daebus]: https://docs.rs/daebus
 
 pub mod bus;
 pub mod caller;
@@ -12,6 +61,8 @@ pub mod __private;
 /// The Redis driver, for what [`bus::Bus::redis`] gives.
 pub use fred;
 
+extern crate self as daebus_caller;
+
 pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
@@ -19,7 +70,7 @@ pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline}
 pub use error::{BusError, CallError};
 pub use wire::Fault;
 
-pub use daebus_macros::Fault;
+pub use daebus_macros::{Fault, contract};
 
 /// Any error, as handlers return it that don't say more: it reaches the caller as `internal`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

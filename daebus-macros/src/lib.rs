@@ -5,9 +5,11 @@
 
 mod attr;
 mod blueprint;
+mod contract;
 mod diagnostics;
 mod endpoint;
 mod fault;
+mod guess;
 mod names;
 mod paths;
 mod stub;
@@ -54,4 +56,17 @@ pub fn blueprint_of(tokens: TokenStream) -> TokenStream {
 #[proc_macro_derive(Fault, attributes(fault))]
 pub fn fault(item: TokenStream) -> TokenStream {
     fault::expand(item.into()).into()
+}
+
+/// Says what a service and its callers agree on. See `daebus::contract`.
+#[proc_macro_attribute]
+pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    contract::expand(arguments.into(), item.into()).into()
+}
+
+/// What a contract calls back to check a blueprint.
+#[doc(hidden)]
+#[proc_macro]
+pub fn check_contract(tokens: TokenStream) -> TokenStream {
+    contract::expand_check(tokens.into()).into()
 }

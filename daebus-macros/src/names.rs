@@ -68,6 +68,12 @@ pub(crate) fn check_text(name: &str) -> Result<(), String> {
     }
 }
 
+/// FNV-1a: by this number a contract's types are found under a name on the bus.
+pub(crate) fn hash(name: &str) -> u64 {
+    name.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
 /// `NotFound` → `not_found`, `HTTPError` → `http_error`.
 pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();

@@ -1,7 +1,8 @@
 //! The caller's methods, shared by blueprint and contract.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, parse_quote};
 
 use crate::paths::Private;
@@ -50,10 +51,20 @@ impl Method {
 
 /// The error that a caller gets: what the handler's error is once it has travelled.
 pub(crate) fn remote(error: Option<&TokenStream>, private: &Private) -> TokenStream {
-    let p = private.here();
+    remote_at(error, private, Span::call_site())
+}
+
+/// The same; what the compiler has to say about it shows up on the error's type, or else at `span`.
+pub(crate) fn remote_at(error: Option<&TokenStream>, private: &Private, span: Span) -> TokenStream {
     match error {
-        Some(error) => quote!(<#error as #p::IntoFault>::Remote),
-        None => quote!(#p::Fault),
+        Some(error) => {
+            let p = private.at(error.span());
+            quote_spanned!(error.span()=> <#error as #p::IntoFault>::Remote)
+        }
+        None => {
+            let p = private.at(span);
+            quote_spanned!(span=> #p::Fault)
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What generated code may name. Not for people, and not stable.
 
 pub use daebus_caller::__private::*;
+pub use daebus_macros::check_contract;
 
 pub use crate::answer::blocking;
 pub use crate::blueprint::{Blueprint, Mount};
@@ -8,6 +9,30 @@ pub use crate::context::{Context, Failure, kind};
 pub use crate::endpoint::{Endpoint, Source};
 pub use crate::extract::Extract;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+
+/// Tells whether an argument is an extractor that a stub goes by, under whatever name.
+#[derive(Debug)]
+pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
+
+impl<T> ArgumentProbe<crate::Payload<T>> {
+    /// It is the payload.
+    pub const IS_PAYLOAD: bool = true;
+}
+
+impl<T> ArgumentProbe<crate::Progress<T>> {
+    /// It is the progress.
+    pub const IS_PROGRESS: bool = true;
+}
+
+/// The answer for every other type.
+pub trait ArgumentProbeFallback {
+    /// It isn't.
+    const IS_PAYLOAD: bool = false;
+    /// It isn't.
+    const IS_PROGRESS: bool = false;
+}
+
+impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
 
 /// Runs one extractor.
 ///

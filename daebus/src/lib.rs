@@ -27,7 +27,7 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
-pub use daebus_macros::{action, blueprint, blueprint_of, listen, on_start, on_stop};
+pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
 
 pub use app::{Daebus, Service};
 pub use blueprint::Blueprint;

@@ -1,5 +1,7 @@
 //! Logging, ready-made, for those who want it.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -11,7 +13,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 pub fn init() {
     let (filter, problem) = filter();
     let json = std::env::var("DAEBUS_LOG_FORMAT").is_ok_and(|format| format.eq_ignore_ascii_case("json"));
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    // Colours are for people: journald and files get none.
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
+        .with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let result = if json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
     if let (Ok(()), Some(problem)) = (result, problem) {

@@ -8,6 +8,6 @@ pub use serde_json::{Value, json};
 
 pub use crate::{
     Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Daebus, Extension, Fault,
-    Json, Payload, Progress, Request, Shutdown, State, Update, action, blueprint, blueprint_of, listen,
-    on_start, on_stop,
+    Json, Payload, Progress, Request, Shutdown, State, Update, action, blueprint, blueprint_of, contract,
+    listen, on_start, on_stop,
 };

@@ -211,7 +211,12 @@ pub struct SetOptions {
 pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     match url {
         BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
-        BusUrl::Redis(url) => RedisBus::connect(url).await,
+        BusUrl::Redis(url) => {
+            // Boxed as a trait object: fred's futures are nested so deeply that an `async fn main` around them would
+            // reach the compiler's depth limit.
+            let connecting: BoxFuture<'_, _> = Box::pin(RedisBus::connect(url));
+            connecting.await
+        }
     }
 }
 

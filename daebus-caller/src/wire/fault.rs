@@ -140,14 +140,18 @@ impl Fault {
 
     /// Reads the payload of an error reply. What has no `error` of its own is quoted as it came.
     pub(super) fn read(payload: &str) -> Self {
-        let unreadable = || Self {
-            error: format!("an error without words: {}", payload.chars().take(200).collect::<String>()),
-            code: None,
-            details: Value::Null,
-            status: 500,
+        let without_words = |error: String| Self { error, code: None, details: Value::Null, status: 500 };
+        let quoted = || {
+            without_words(format!(
+                "an error without words: {}",
+                payload.chars().take(200).collect::<String>()
+            ))
         };
-        let Ok(fields) = Fields::read(payload) else { return unreadable() };
-        let Some(error) = fields.get("error") else { return unreadable() };
+        let Ok(fields) = Fields::read(payload) else {
+            // Whoever sends a bare sentence has said what there is to say.
+            return serde_json::from_str(payload).map_or_else(|_| quoted(), without_words);
+        };
+        let Some(error) = fields.get("error") else { return quoted() };
         let code = fields.text("code").map(Cow::into_owned).map(Cow::Owned);
         let mut fault = Self {
             error: fields.text("error").map_or_else(|| error.get().to_owned(), Cow::into_owned),
@@ -170,7 +174,7 @@ impl Fault {
         if !self.details.is_null() {
             object = object.field("details", &self.details);
         }
-        RawJson::from_text(object.finish())
+        object.finish()
     }
 }
 

@@ -34,7 +34,7 @@ impl RawJson {
 
     /// Takes JSON that stands by itself.
     pub fn of_value(json: &RawValue) -> Self {
-        Self::from_text(json.get().to_owned())
+        Self(json.get().to_owned().into())
     }
 
     /// Writes a value as JSON.
@@ -61,10 +61,6 @@ impl RawJson {
         self.0.is_empty()
     }
 
-    pub(crate) fn from_text(text: String) -> Self {
-        Self(text.into())
-    }
-
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         // Only made from text; a broken invariant reads as `null` and not as a panic in somebody's daemon.
@@ -75,6 +71,10 @@ impl RawJson {
     pub fn as_bytes(&self) -> &Bytes {
         static EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
         if self.is_nothing() { &EMPTY_OBJECT } else { &self.0 }
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.as_bytes().clone()
     }
 }
 
@@ -169,16 +169,21 @@ pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
     Cow::Owned(repaired)
 }
 
-/// The fields of a JSON object, borrowed and undecoded. Of duplicate keys the last wins.
-pub(super) struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+/// The fields of a JSON object, borrowed and undecoded, keys too: a key that is no text (lone surrogates) is one that
+/// nobody asks for, and must not spoil the others. Of duplicate keys the last wins.
+pub(super) struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'a> Fields<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        // Checked here since serde would quote the whole of a string that comes instead, however long it is.
+        if !text.trim_start().starts_with('{') {
+            return Err(serde::de::Error::custom("not a JSON object"));
+        }
         serde_json::from_str(text)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
-        self.iter().rev().find(|(key, _)| *key == name).map(|(_, value)| value)
+        self.0.iter().rev().find(|(key, _)| is_named(key, name)).map(|(_, value)| *value)
     }
 
     /// The field as text; `None` when it is absent or anything else.
@@ -186,9 +191,16 @@ impl<'a> Fields<'a> {
         self.get(name).and_then(read_text)
     }
 
-    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(key, value)| (key.as_ref(), *value))
+    /// Keys and values as they came.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&'a RawValue, &'a RawValue)> {
+        self.0.iter().copied()
     }
+}
+
+/// Whether the key, as it was written, says that name.
+pub(super) fn is_named(key: &RawValue, name: &str) -> bool {
+    let written = key.get().trim_matches('"');
+    written == name || written.contains('\\') && read_text(key).is_some_and(|key| key == name)
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -205,8 +217,8 @@ impl<'de> Deserialize<'de> for Fields<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 // The envelope of the Python package has five fields.
                 let mut fields = Vec::with_capacity(8);
-                while let Some((Text(key), value)) = map.next_entry()? {
-                    fields.push((key, value));
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
                 }
                 Ok(Fields(fields))
             }
@@ -216,61 +228,50 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A JSON string, borrowed where it has no escapes.
-struct Text<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Str;
-
-        impl<'de> Visitor<'de> for Str {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-
-        deserializer.deserialize_str(Str)
+/// A JSON string, borrowed where it has no escapes; `None` for anything else, lone surrogates included.
+pub(super) fn read_text(value: &RawValue) -> Option<Cow<'_, str>> {
+    let written = value.get().strip_prefix('"')?.strip_suffix('"')?;
+    if written.contains('\\') {
+        serde_json::from_str(value.get()).ok().map(Cow::Owned)
+    } else {
+        Some(Cow::Borrowed(written))
     }
 }
 
-/// A JSON string, borrowed where it has no escapes; `None` for anything else, lone surrogates included.
-pub(super) fn read_text(value: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(value.get()).ok().map(|Text(text)| text)
-}
-
 /// Writes a JSON object field by field, taking fields that are JSON already as they are.
-pub(super) struct ObjectWriter(String);
+pub(super) struct ObjectWriter(Vec<u8>);
 
 impl ObjectWriter {
     pub(super) fn new(capacity: usize) -> Self {
-        let mut text = String::with_capacity(capacity);
-        text.push('{');
+        let mut text = Vec::with_capacity(capacity);
+        text.push(b'{');
         Self(text)
     }
 
     /// Adds a field of text, numbers or such lists and maps of them as can't fail to serialize.
-    pub(super) fn field(self, name: &str, value: &(impl Serialize + ?Sized)) -> Self {
-        self.raw(name, &serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned()))
+    pub(super) fn field(mut self, name: &'static str, value: &(impl Serialize + ?Sized)) -> Self {
+        self.key(name);
+        let start = self.0.len();
+        if serde_json::to_writer(&mut self.0, value).is_err() {
+            self.0.truncate(start);
+            self.0.extend_from_slice(b"null");
+        }
+        self
     }
 
-    /// Adds a field that is JSON text already.
-    pub(super) fn raw(mut self, name: &str, json: &str) -> Self {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push_str(&serde_json::to_string(name).unwrap_or_default());
-        self.0.push(':');
-        self.0.push_str(json);
+    /// Adds a field that is JSON text already. The name needs no escapes.
+    pub(super) fn raw(mut self, name: &'static str, json: &str) -> Self {
+        self.key(name);
+        self.0.extend_from_slice(json.as_bytes());
+        self
+    }
+
+    /// Adds a field of another object, as it was written there.
+    pub(super) fn copy(mut self, (key, value): (&RawValue, &RawValue)) -> Self {
+        self.separate();
+        self.0.extend_from_slice(key.get().as_bytes());
+        self.0.push(b':');
+        self.0.extend_from_slice(value.get().as_bytes());
         self
     }
 
@@ -278,8 +279,21 @@ impl ObjectWriter {
         self.0.len() == 1
     }
 
-    pub(super) fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
+    pub(super) fn finish(mut self) -> RawJson {
+        self.0.push(b'}');
+        RawJson(self.0.into())
+    }
+
+    fn key(&mut self, name: &'static str) {
+        self.separate();
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+    }
+
+    fn separate(&mut self) {
+        if !self.is_empty() {
+            self.0.push(b',');
+        }
     }
 }

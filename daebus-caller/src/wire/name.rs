@@ -17,11 +17,11 @@ pub enum NameError {
         kind: &'static str,
     },
     /// The name has more than 255 bytes.
-    #[error("the {kind} name {name:.40?}… has {bytes} bytes; 255 is the most")]
+    #[error("the {kind} name {name:?}… has {bytes} bytes; 255 is the most")]
     TooLong {
         /// "channel" or "service".
         kind: &'static str,
-        /// The name as given.
+        /// How the name begins.
         name: String,
         /// Its length.
         bytes: usize,
@@ -65,8 +65,6 @@ impl ServiceName {
             "`.responses` ends the channel for replies without an address"
         } else if name.ends_with(".workflows") {
             "`.workflows` ends a channel of the Python package"
-        } else if name.starts_with('$') {
-            "`$` begins a reserved name"
         } else {
             return Ok(Self(name.into()));
         };
@@ -140,7 +138,7 @@ fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
     if name.is_empty() {
         Err(NameError::Empty { kind })
     } else if name.len() > MAX_BYTES {
-        Err(NameError::TooLong { kind, name: name.to_owned(), bytes: name.len() })
+        Err(NameError::TooLong { kind, name: name.chars().take(40).collect(), bytes: name.len() })
     } else if name.chars().any(char::is_control) {
         Err(NameError::Control { kind, name: name.to_owned() })
     } else if name.starts_with("daebus:") {

@@ -4,13 +4,14 @@ use std::any::TypeId;
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde_json::Value;
 
 use super::json::{Fields, ObjectWriter, RawJson, without_nan};
 
 /// A payload that doesn't fit the type it is read as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}", match field.as_str() { "" | "." => reason.clone(), field => format!("`{field}`: {reason}") })]
+#[error("{}", if field.is_empty() { reason.clone() } else { format!("`{field}`: {reason}") })]
 pub struct PayloadError {
     /// The path to the field that is wrong, such as `rows[3].email`; empty for the payload as a whole.
     pub field: String,
@@ -18,15 +19,15 @@ pub struct PayloadError {
     pub reason: String,
 }
 
-/// Writes an answer, a progress update or a broadcast. `()` is written as `{}`, since Python peers expect an object.
+/// Writes an answer, a progress update or a broadcast. `()` is written as `{}`, since Python peers expect an object;
+/// `None` stays null.
 ///
 /// # Errors
 ///
 /// When the value's `Serialize` fails, or a map in it has keys that aren't strings.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
     let json = RawJson::from_value(value)?;
-    // `None` is written as null too, and stays so: only the type that says nothing is `{}`.
-    let says_nothing = json.as_str() == "null" && std::mem::size_of_val(value) == 0;
+    let says_nothing = json.as_str() == "null" && size_of_val(value) == 0;
     Ok(if says_nothing { RawJson::nothing() } else { json })
 }
 
@@ -56,21 +57,19 @@ pub fn encode_flat<T: Serialize + ?Sized>(value: &T, action: &str) -> Result<Raw
     let object = match Fields::read(json.as_str()) {
         Ok(fields) if fields.get("payload").is_none() && fields.get("action").is_none() => fields
             .iter()
-            .fold(ObjectWriter::new(json.as_str().len() + 64), |object, (name, value)| {
-                object.raw(name, value.get())
-            })
+            .fold(ObjectWriter::new(json.as_str().len() + 64), ObjectWriter::copy)
             .field("action", action),
         _ => ObjectWriter::new(json.as_str().len() + 64)
             .field("action", action)
             .raw("payload", encode_payload(value)?.as_str()),
     };
-    Ok(RawJson::from_text(object.finish()))
+    Ok(object.finish())
 }
 
 /// Reads the payload of a request.
 ///
 /// A string is decoded once more; where that gives no `T`, the string itself is tried. `null` or absent reads as `{}`
-/// where `T` refuses null.
+/// where `T` refuses null, and `{}` as `()`.
 ///
 /// # Errors
 ///
@@ -80,16 +79,17 @@ pub fn decode_payload<T: DeserializeOwned>(payload: Option<&str>) -> Result<T, P
     if payload == "null" {
         return decode("null").or_else(|_| decode("{}"));
     }
-    if payload.starts_with('"')
-        && let Ok(inner) = serde_json::from_str::<String>(payload)
-        && let Ok(value) = decode(&inner)
-    {
-        return Ok(value);
-    }
-    decode(payload)
+    let Some(inner) = text_of(payload) else { return decode(payload) };
+    let of_inner = match decode(&inner) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    // What the sender meant is the inner JSON, when it is JSON, so its mistakes are the ones to tell.
+    let is_json = || serde_json::from_str::<IgnoredAny>(&without_nan(&inner)).is_ok();
+    decode(payload).map_err(|of_text| if is_json() { of_inner } else { of_text })
 }
 
-/// Reads a broadcast: any JSON value, taken as it is.
+/// Reads a broadcast: any JSON value, taken as it is. `{}` reads as `()`.
 ///
 /// # Errors
 ///
@@ -107,25 +107,50 @@ pub fn decode_answer<T: DeserializeOwned + 'static>(payload: Option<&str>) -> Re
     if TypeId::of::<T>() == TypeId::of::<()>() { decode("null") } else { decode(payload.unwrap_or("null")) }
 }
 
-fn decode<T: DeserializeOwned>(json: &str) -> Result<T, PayloadError> {
-    // The fast way knows nothing of the path to a mistake, of NaN, or of duplicate keys, which derived types refuse.
-    serde_json::from_str(json).or_else(|_| decode_slowly(json))
+/// The text of a JSON string; `None` for anything else.
+fn text_of(json: &str) -> Option<String> {
+    if json.starts_with('"') { serde_json::from_str(json).ok() } else { None }
 }
 
-fn decode_slowly<T: DeserializeOwned>(json: &str) -> Result<T, PayloadError> {
-    let whole = |error: serde_json::Error| PayloadError { field: String::new(), reason: error.to_string() };
-    let value: serde_json::Value = match serde_json::from_str(json) {
-        Ok(value) => value,
-        Err(error) => match without_nan(json) {
-            Cow::Owned(repaired) => serde_json::from_str(&repaired).map_err(|_| whole(error))?,
-            Cow::Borrowed(_) => {
-                // Lone surrogates are no `Value`, but may be fine where `T` doesn't look at them.
-                return serde_json::from_str(json).map_err(|_: serde_json::Error| whole(error));
-            }
-        },
-    };
-    serde_path_to_error::deserialize(value).map_err(|error| PayloadError {
-        field: error.path().to_string(),
-        reason: error.into_inner().to_string(),
+fn decode<T: DeserializeOwned>(json: &str) -> Result<T, PayloadError> {
+    // The fast way knows nothing of the path to a mistake, of NaN, or of duplicate keys, which derived types refuse.
+    serde_json::from_str(json).or_else(|error| decode_slowly(json, &error)).or_else(|error| {
+        // `()` and unit structs are written as `{}`, but serde reads them from null only.
+        let says_nothing = size_of::<T>() == 0 && json.trim() == "{}";
+        if says_nothing { serde_json::from_str("null").map_err(|_| error) } else { Err(error) }
     })
+}
+
+/// `first` is why the fast way failed.
+fn decode_slowly<T: DeserializeOwned>(json: &str, first: &serde_json::Error) -> Result<T, PayloadError> {
+    // Lone surrogates are no `Value`; then the first reason is the one to tell.
+    let whole = |_| PayloadError::new("", first);
+    let value: Value = serde_json::from_str(json).or_else(|error| match without_nan(json) {
+        Cow::Owned(repaired) => serde_json::from_str(&repaired).map_err(whole),
+        Cow::Borrowed(_) => Err(whole(error)),
+    })?;
+    serde_path_to_error::deserialize(value)
+        .map_err(|error| PayloadError::new(&error.path().to_string(), error.inner()))
+}
+
+impl PayloadError {
+    fn new(path: &str, error: &serde_json::Error) -> Self {
+        Self {
+            field: if path == "." { String::new() } else { shortened(path) },
+            reason: shortened(&error.to_string()),
+        }
+    }
+}
+
+/// At most some two hundred characters: serde quotes values whole, and this goes into replies and logs.
+fn shortened(words: &str) -> String {
+    const MOST: usize = 200;
+    match words.char_indices().nth(MOST) {
+        // The end says what was expected.
+        Some((cut, _)) => {
+            let end = words.char_indices().rev().nth(MOST / 2).map_or(cut, |(at, _)| at.max(cut));
+            format!("{} … {}", &words[..cut], &words[end..])
+        }
+        None => words.to_owned(),
+    }
 }

@@ -103,6 +103,6 @@ impl ReplyWriter<'_> {
             .field("final", &self.is_final)
             .field("instance", self.instance)
             .finish()
-            .into()
+            .into_bytes()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::json::{Fields, ObjectWriter, RawJson, read_text};
+use super::json::{Fields, ObjectWriter, RawJson, is_named, read_text};
 
 /// Headers of a request: `traceparent`, `tracestate`, and the application's own.
 pub type Headers = BTreeMap<String, String>;
@@ -60,6 +60,12 @@ impl<'a> Request<'a> {
         }
         Ok(request)
     }
+
+    /// The channel a reply goes to; see [`reply_channel`].
+    pub fn reply_channel(&self, own_name: &str) -> Option<String> {
+        let service = self.service.as_deref();
+        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), service, own_name)
+    }
 }
 
 /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
@@ -82,26 +88,28 @@ pub fn reply_channel(
 /// The payload of the flat form: the object's own fields, without those of the envelope.
 fn flat_payload(fields: &Fields<'_>) -> Option<Box<RawValue>> {
     let addressed = fields.get("reply_to").is_some() && fields.get("request_id").is_some();
-    let of_envelope =
-        |name: &str| name == "action" || addressed && matches!(name, "reply_to" | "request_id" | "service");
-    let payload = fields
-        .iter()
-        .filter(|(name, _)| !of_envelope(name))
-        .fold(ObjectWriter::new(64), |object, (name, value)| object.raw(name, value.get()));
-    if payload.is_empty() { None } else { RawValue::from_string(payload.finish()).ok() }
+    let of_envelope = |key: &RawValue| {
+        is_named(key, "action")
+            || addressed && ["reply_to", "request_id", "service"].iter().any(|name| is_named(key, name))
+    };
+    let payload =
+        fields.iter().filter(|(key, _)| !of_envelope(key)).fold(ObjectWriter::new(64), ObjectWriter::copy);
+    if payload.is_empty() { None } else { RawValue::from_string(payload.finish().as_str().to_owned()).ok() }
 }
 
+/// The headers that are text, each by itself: one that isn't doesn't take the others with it.
 fn read_headers(value: &RawValue) -> Headers {
-    let Ok(headers) = serde_json::from_str::<BTreeMap<String, &RawValue>>(value.get()) else {
-        return Headers::new();
-    };
-    headers.into_iter().filter_map(|(name, value)| Some((name, read_text(value)?.into_owned()))).collect()
+    let Ok(headers) = Fields::read(value.get()) else { return Headers::new() };
+    headers
+        .iter()
+        .filter_map(|(name, value)| Some((read_text(name)?.into_owned(), read_text(value)?.into_owned())))
+        .collect()
 }
 
 fn read_millis(value: &RawValue) -> Option<Duration> {
     let millis: f64 = serde_json::from_str(value.get()).ok()?;
-    // A day is beyond any call; a bound keeps later sums of instants from overflowing.
-    (millis >= 0.0).then(|| Duration::from_secs_f64((millis / 1000.0).min(86_400.0)))
+    // A negative budget is a spent one. A day is beyond any call; the bound keeps sums of instants from overflowing.
+    Some(Duration::from_secs_f64((millis / 1000.0).clamp(0.0, 86_400.0)))
 }
 
 fn read_words(value: &RawValue) -> Vec<Cow<'_, str>> {
@@ -152,6 +160,6 @@ impl RequestWriter<'_> {
         if !self.accepts.is_empty() {
             object = object.field("accepts", self.accepts);
         }
-        object.finish().into()
+        object.finish().into_bytes()
     }
 }

@@ -19,9 +19,9 @@ pub(crate) async fn messages_reach_channels_and_patterns(ground: Ground) {
     let mut all = listener.listen::<Reading>("sensor.*").await.unwrap();
     assert!(sender.send_message("sensor.1", &Reading { celsius: 1.5 }).await.unwrap() >= 1);
     assert_eq!(sender.send_message("sensor.2", &Reading { celsius: 2.5 }).await.unwrap(), 1);
-    assert_eq!(one.next().await.unwrap().celsius, 1.5);
-    assert_eq!(all.next().await.unwrap().celsius, 1.5);
-    assert_eq!(all.next().await.unwrap().celsius, 2.5);
+    assert_eq!(one.next().await.unwrap(), Reading { celsius: 1.5 });
+    assert_eq!(all.next().await.unwrap(), Reading { celsius: 1.5 });
+    assert_eq!(all.next().await.unwrap(), Reading { celsius: 2.5 });
     assert_eq!((one.dropped(), all.unreadable()), (0, 0));
 }
 

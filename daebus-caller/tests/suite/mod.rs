@@ -1,5 +1,7 @@
 //! What holds for a caller on whichever bus. Included by the tests of this crate and by those on a real Redis.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may, as tests may")]
+
 use std::any::Any;
 use std::future::Future;
 use std::sync::Arc;

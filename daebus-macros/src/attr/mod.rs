@@ -6,7 +6,7 @@ mod duration;
 mod hook;
 mod listen;
 
-pub(crate) use action::{Action, Types};
+pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use listen::{Listen, checked_channel};
 

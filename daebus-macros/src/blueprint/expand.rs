@@ -3,16 +3,16 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
-use super::guess;
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
+use super::{agreement, guess};
 use crate::diagnostics::Mistakes;
 use crate::endpoint;
 use crate::paths::Private;
 use crate::stub::Stub;
 
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
-    let Module { attrs, vis, ident, inner, items } = &blueprint.module;
+    let Module { attrs, vis, mod_token, brace, ident, inner, items } = &blueprint.module;
     let items = items.iter().map(|item| match item {
         ModuleItem::Function(function) => {
             let mut function = function.clone();
@@ -22,21 +22,28 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         item => quote!(#item),
     });
     // With mistakes on the way the guesses may be about half a handler.
-    let sound = mistakes.is_empty();
+    let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
     let guesses = blueprint.handlers.iter().filter(|_| sound);
     let guesses = guesses.map(|handler| guess::assertions(handler, private));
     let constructor = (!blueprint.has_blueprint).then(|| constructor(private, blueprint));
     let stub = (!blueprint.has_caller).then(|| stub(private, blueprint));
+    let (import, check) = agreement::expand(private, blueprint, sound).unzip();
     let mistakes = mistakes.into_tokens();
+    let content = quote! {
+        #(#inner)*
+        #(#items)*
+        #constructor
+        #stub
+        #(#guesses)*
+        #check
+    };
+    // The user's own braces: what the compiler has to say about the module points at the module.
+    let mut body = TokenStream::new();
+    brace.surround(&mut body, |body| body.extend(content));
     quote! {
         #(#attrs)*
-        #vis mod #ident {
-            #(#inner)*
-            #(#items)*
-            #constructor
-            #stub
-            #(#guesses)*
-        }
+        #vis #mod_token #ident #body
+        #import
         #mistakes
     }
 }

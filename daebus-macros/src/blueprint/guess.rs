@@ -1,10 +1,10 @@
-//! Assertions that a stub's types, guessed from their spelling, are what the compiler knows them to be.
+//! The guesses about one handler, each with its assertion.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 
 use crate::endpoint::{self, Handler};
+use crate::guess::{self, Extractor};
 use crate::paths::Private;
 
 /// One assertion for each guess about a handler that answers an action.
@@ -17,62 +17,19 @@ pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
     let mut assertions = TokenStream::new();
     let output = endpoint::output_of(&handler.function.sig.output, private);
     if action.types.answer.is_none() && !output.is_opaque {
-        let (ty, span) = (&output.ty, handler.function.sig.output.span());
-        let p = private.at(span);
-        let (holds, message) = if output.error.is_some() {
-            (
-                quote_spanned!(span=> #p::Probe::<#ty>::IS_RESULT),
-                format!(
-                    "the answer of `{name}` reads like a `Result` and isn't one: say what a caller gets, `answer = …` in `#[action(…)]`"
-                ),
-            )
-        } else {
-            (
-                quote_spanned!(span=> !#p::Probe::<#ty>::IS_RESULT),
-                format!(
-                    "the answer of `{name}` is a `Result` under another name: write `Result<T, E>`, or say what a caller gets, `answer = T, error = E` in `#[action(…)]`"
-                ),
-            )
-        };
-        assertions.extend(quote_spanned! {span=>
-            #(#cfgs)*
-            const _: () = {
-                #[allow(unused_imports)]
-                use #p::ProbeFallback as _;
-                #p::core::assert!(#holds, #message);
-            };
-        });
+        let span = handler.function.sig.output.span();
+        assertions.extend(guess::answer(&name, &output, span, &cfgs, private));
     }
+    let mut refuse = |ty, extractor| {
+        assertions.extend(guess::argument(&name, ty, extractor, ty.span(), &cfgs, private));
+    };
     for ty in &handler.arguments {
-        let span = ty.span();
-        let p = private.at(span);
-        let mut refuse = |probe: &str, message: String| {
-            let probe = syn::Ident::new(probe, span);
-            assertions.extend(quote_spanned! {span=>
-                #(#cfgs)*
-                const _: () = {
-                    #[allow(unused_imports)]
-                    use #p::ProbeFallback as _;
-                    #p::core::assert!(!#p::ArgumentProbe::<#ty>::#probe, #message);
-                };
-            });
-        };
         if endpoint::payload_of(ty).is_none() && action.types.payload.is_none() {
-            refuse(
-                "IS_PAYLOAD",
-                format!(
-                    "the payload of `{name}` comes under another name: write `Payload<T>`, or say what a caller sends, `payload = T` in `#[action(…)]`"
-                ),
-            );
+            refuse(ty, Extractor::Payload);
         }
         if endpoint::progress_of(ty).is_none() && action.types.progress.is_none() {
-            refuse(
-                "IS_PROGRESS",
-                format!(
-                    "the progress of `{name}` comes under another name: write `Progress<T>`, or say what a caller hears, `progress = T` in `#[action(…)]`"
-                ),
-            );
+            refuse(ty, Extractor::Progress);
         }
     }
-    quote!(#assertions)
+    assertions
 }

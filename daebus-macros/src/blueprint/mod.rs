@@ -1,5 +1,6 @@
 //! A module of handlers, in four steps: tokens → items → checked blueprint → tokens.
 
+mod agreement;
 mod expand;
 mod guess;
 mod model;

@@ -13,6 +13,8 @@ pub(super) struct Blueprint {
     pub(super) contract: Option<Path>,
     pub(super) module: Module,
     pub(super) handlers: Vec<Handler>,
+    /// Whether nothing is wrong with any of them; what is, is reported by their own attributes.
+    pub(super) handlers_are_sound: bool,
     /// The caller's methods, and which handler each comes from.
     pub(super) methods: Vec<(usize, Method)>,
     /// Whether the module has something of this name already, which has been reported.

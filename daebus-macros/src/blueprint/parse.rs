@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Ident, Item, Token, Visibility, braced};
+use syn::{Attribute, Ident, Item, Token, Visibility, braced, token};
 
 use crate::attr::Kind;
 use crate::endpoint::Function;
@@ -14,6 +14,8 @@ const EXAMPLE: &str = "`#[blueprint(\"users\")] mod users { … }`";
 pub(super) struct Module {
     pub(super) attrs: Vec<Attribute>,
     pub(super) vis: Visibility,
+    pub(super) mod_token: Token![mod],
+    pub(super) brace: token::Brace,
     pub(super) ident: Ident,
     /// `#![…]` inside the braces.
     pub(super) inner: Vec<Attribute>,
@@ -36,7 +38,7 @@ impl Parse for Module {
         if !input.peek(Token![mod]) {
             return Err(input.error(format!("`#[blueprint]` belongs on a module with a body: {EXAMPLE}")));
         }
-        input.parse::<Token![mod]>()?;
+        let mod_token = input.parse()?;
         let ident: Ident = input.parse()?;
         if input.peek(Token![;]) {
             return Err(input.error(format!(
@@ -45,13 +47,13 @@ impl Parse for Module {
             )));
         }
         let content;
-        braced!(content in input);
+        let brace = braced!(content in input);
         let inner = content.call(Attribute::parse_inner)?;
         let mut items = Vec::new();
         while !content.is_empty() {
             items.push(content.parse()?);
         }
-        Ok(Self { attrs, vis, ident, inner, items })
+        Ok(Self { attrs, vis, mod_token, brace, ident, inner, items })
     }
 }
 

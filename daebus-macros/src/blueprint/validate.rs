@@ -27,7 +27,9 @@ pub(super) fn validate(
     let name = name.map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_name(name, mistakes));
 
     let taken = scope::check(&module.items, mistakes);
-    let handlers: Vec<Handler> = module.items.iter().filter_map(handler).collect();
+    let mut of_handlers = Mistakes::default();
+    let handlers = module.items.iter().filter_map(|item| handler(item, &mut of_handlers));
+    let handlers: Vec<Handler> = handlers.collect();
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
@@ -46,6 +48,7 @@ pub(super) fn validate(
         contract,
         module,
         handlers,
+        handlers_are_sound: of_handlers.is_empty(),
         methods,
         has_blueprint: taken.blueprint,
         has_caller: taken.caller,
@@ -59,11 +62,9 @@ pub(super) fn checked_name(name: LitStr, mistakes: &mut Mistakes) -> LitStr {
     name
 }
 
-fn handler(item: &ModuleItem) -> Option<Handler> {
+fn handler(item: &ModuleItem, mistakes: &mut Mistakes) -> Option<Handler> {
     match item {
-        ModuleItem::Handler(function) => {
-            Some(endpoint::validate(None, function.clone(), &mut Mistakes::default()))
-        }
+        ModuleItem::Handler(function) => Some(endpoint::validate(None, function.clone(), mistakes)),
         _ => None,
     }
 }

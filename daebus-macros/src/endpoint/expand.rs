@@ -19,6 +19,8 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
+    // `async` says where it runs, and extractors come by value: advice against either would be wrong.
+    function.attrs.push(parse_quote!(#[allow(clippy::unused_async, clippy::needless_pass_by_value)]));
     let sound = mistakes.is_empty();
     if !sound {
         function.attrs.push(parse_quote!(#[allow(dead_code)]));
@@ -129,13 +131,13 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
     let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
-    let binding =
-        if names.is_empty() { quote!(let _ = &#context;) } else { quote!(let mut #context = #context;) };
+    let binding = (!names.is_empty()).then(|| quote!(let mut #context = #context;));
     quote! {
         |#context: #p::Context| async move {
             use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
             #binding
             #(#extracts)*
+            #p::core::mem::drop(#context);
             let #value = #call;
             #reply
         }

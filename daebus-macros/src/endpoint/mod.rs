@@ -12,6 +12,7 @@ pub(crate) use expand::cfgs;
 pub(crate) use marker::mark_unrecognised;
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
+pub(crate) use signature::{borrow_in, contains_impl_trait};
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
 pub(crate) use validate::validate;
 

@@ -82,7 +82,7 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
 }
 
 /// Whether a type says `impl Trait` anywhere.
-pub(super) fn contains_impl_trait(ty: &Type) -> bool {
+pub(crate) fn contains_impl_trait(ty: &Type) -> bool {
     struct Find(bool);
     impl VisitMut for Find {
         fn visit_type_mut(&mut self, ty: &mut Type) {

@@ -136,7 +136,8 @@ impl Actions {
             "action",
             service = inner.core.service.as_str(),
             action = action.name,
-            request_id = envelope.request_id.as_ref().map(RawJson::as_str).unwrap_or_default(),
+            request_id =
+                envelope.request_id.as_ref().map(|id| tracing::field::display(id.as_str().trim_matches('"'))),
         );
         let request = async move {
             tokio::select! {

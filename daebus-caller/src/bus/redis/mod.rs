@@ -21,7 +21,7 @@ use fred::clients::Client;
 use fred::error::Error;
 use fred::interfaces::{KeysInterface, PubsubInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions as Condition, Value};
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -72,7 +72,8 @@ impl RedisBus {
         // Before the first await: dropping the bus closes whatever there is by then.
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
         let supervisor = Supervisor::new(Arc::clone(&shared), connector);
-        let pair = supervisor.connect().await?;
+        // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
+        let pair = supervisor.connect().boxed().await?;
         let tasks = [tokio::spawn(supervisor.keep(pair)), tokio::spawn(supervisor::see_off(shared, leavers))];
         bus.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(Arc::new(bus))

@@ -1,0 +1,249 @@
+//! The caller on buses that are away, in doubt, or can't count: what no real one does when asked to.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may, as tests may")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use daebus_caller::bus::{Bus, BusState, Deliver, MemoryBus, Message, SetOptions, Subscription, Topic};
+use daebus_caller::{BusError, CallError, Caller, Fault, Retry};
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// An in-process bus whose failures the test decides.
+#[derive(Debug)]
+struct Odd {
+    inner: Arc<dyn Bus>,
+    state: watch::Sender<BusState>,
+    /// What the next publishes come to, before they are as usual again.
+    outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
+    counts_are_partial: bool,
+}
+
+impl Odd {
+    fn new(outcomes: impl IntoIterator<Item = Result<u64, BusError>>) -> Self {
+        Self {
+            inner: MemoryBus::new(),
+            state: watch::Sender::new(BusState::Ready),
+            outcomes: Mutex::new(outcomes.into_iter().collect()),
+            counts_are_partial: false,
+        }
+    }
+}
+
+impl Bus for Odd {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
+        match self.outcomes.lock().unwrap().pop_front() {
+            Some(outcome) => Box::pin(async { outcome }),
+            None => self.inner.publish(channel, message),
+        }
+    }
+    fn subscribe(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        self.inner.subscribe(topic, receiver)
+    }
+    fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
+        self.inner.subscribers(channel)
+    }
+    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
+        self.inner.get(key)
+    }
+    fn set<'a>(
+        &'a self,
+        key: &'a str,
+        value: Bytes,
+        options: SetOptions,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.set(key, value, options)
+    }
+    fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.delete(key)
+    }
+    fn increment<'a>(&'a self, key: &'a str, by: i64) -> BoxFuture<'a, Result<i64, BusError>> {
+        self.inner.increment(key, by)
+    }
+    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.expire(key, ttl)
+    }
+    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.set_add(key, member)
+    }
+    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.set_remove(key, member)
+    }
+    fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        self.inner.set_members(key)
+    }
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.state.subscribe()
+    }
+    fn counts_are_partial(&self) -> bool {
+        self.counts_are_partial
+    }
+    fn location(&self) -> String {
+        "odd://".into()
+    }
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.state.send_replace(BusState::Closed);
+        self.inner.close()
+    }
+}
+
+/// Answers every request with its payload.
+async fn answer(bus: &Arc<Odd>) -> Subscription {
+    let answering = bus.clone();
+    let answer = move |message: Message| {
+        let request: Value = serde_json::from_slice(&message.payload).unwrap();
+        let reply = serde_json::json!({"payload": request["payload"], "request_id": request["request_id"]});
+        let bus = answering.inner.clone();
+        tokio::spawn(async move {
+            bus.publish(request["reply_to"].as_str().unwrap(), reply.to_string().into()).await.unwrap();
+        });
+    };
+    bus.subscribe(Topic::Channel("svc".into()), Arc::new(answer)).await.unwrap()
+}
+
+fn unknown() -> Result<u64, BusError> {
+    Err(BusError::Unknown { location: "odd://".into(), reason: "the connection broke".into() })
+}
+
+fn caller(bus: &Arc<Odd>) -> Caller {
+    Caller::on_bus(bus.clone(), "svc").unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_stays_away_is_told_and_not_a_service_that_is_slow() {
+    let bus = Arc::new(Odd::new([]));
+    let _service = answer(&bus).await;
+    bus.state.send_replace(BusState::Away);
+    let caller = caller(&bus);
+    let started = Instant::now();
+    let error = caller.send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(matches!(&error, CallError::Bus(BusError::Away { .. })), "{error:?}");
+    assert!(error.is_not_run());
+    assert!(started.elapsed() >= Duration::from_secs(5) && started.elapsed() < Duration::from_secs(6));
+    assert_eq!(caller.in_flight(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_that_comes_back_gets_the_request_with_what_is_left_of_its_budget() {
+    let bus = Arc::new(Odd::new([]));
+    let budget = Arc::new(Mutex::new(None));
+    let note = budget.clone();
+    let _monitor = bus
+        .subscribe(
+            Topic::parse("svc"),
+            Arc::new(move |message: Message| {
+                let request: Value = serde_json::from_slice(&message.payload).unwrap();
+                *note.lock().unwrap() = request["timeout_ms"].as_u64();
+            }),
+        )
+        .await
+        .unwrap();
+    let _service = answer(&bus).await;
+    bus.state.send_replace(BusState::Away);
+    let job = caller(&bus).send_request::<Value>("get", 1).spawn();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    bus.state.send_replace(BusState::Ready);
+    assert_eq!(job.await.unwrap(), 1);
+    let budget = budget.lock().unwrap().unwrap();
+    assert!((1900..=2000).contains(&budget), "{budget}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_of_unknown_outcome_is_repeated_for_idempotent_actions_only() {
+    let bus = Arc::new(Odd::new([unknown(), unknown()]));
+    let _service = answer(&bus).await;
+    let caller = caller(&bus);
+    let error = caller.send_request::<Value>("add", ()).retry(3).await.unwrap_err();
+    assert!(matches!(&error, CallError::Bus(BusError::Unknown { .. })), "{error:?}");
+    assert!(!error.is_not_run());
+    let retry = Retry::attempts(3);
+    let answer = caller.__call::<Value, Fault, Value>("get", &1, true).retry(retry).await;
+    assert_eq!(answer.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_not_sent_is_tried_again() {
+    let full = Err(BusError::Full { location: "odd://".into() });
+    let bus = Arc::new(Odd::new([full.clone(), Ok(0), full]));
+    let _service = answer(&bus).await;
+    let answer = caller(&bus).send_request::<Value>("add", 1).retry(4).await;
+    assert_eq!(answer.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rest_that_would_outlast_the_budget_is_not_taken() {
+    let full = || Err(BusError::Full { location: "odd://".into() });
+    let bus = Arc::new(Odd::new([full(), full()]));
+    let _service = answer(&bus).await;
+    let started = Instant::now();
+    let retry = Retry::attempts(5).backoff(Duration::from_secs(60));
+    let error = caller(&bus).send_request::<Value>("add", 1).retry(retry).await.unwrap_err();
+    assert!(matches!(error, CallError::Bus(BusError::Full { .. })), "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_count_of_one_node_proves_nothing() {
+    let bus = Arc::new(Odd { counts_are_partial: true, ..Odd::new([Ok(0)]) });
+    let caller = caller(&bus);
+    let started = Instant::now();
+    let error = caller.send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(
+        matches!(&error, CallError::Timeout { after, .. } if *after == Duration::from_secs(5)),
+        "{error:?}"
+    );
+    assert_eq!(started.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bus_closed_by_whomever_ends_the_wait() {
+    let bus = Arc::new(Odd::new([Ok(1)]));
+    let caller = caller(&bus);
+    let job = caller.send_request::<Value>("get", ()).spawn();
+    while caller.in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    bus.close().await;
+    assert!(matches!(job.await, Err(CallError::Closed)));
+    assert_eq!(caller.in_flight(), 0);
+}
+
+/// Without a runtime there is nobody to send a `$cancel`; the call is forgotten all the same.
+#[test]
+fn a_call_dropped_outside_of_a_runtime_is_forgotten() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let bus = Arc::new(Odd::new([Ok(1)]));
+    let caller = caller(&bus);
+    let mut call = caller.send_request::<Value>("get", ()).into_future();
+    runtime.block_on(async {
+        while caller.in_flight() == 0 {
+            tokio::select! {
+                biased;
+                _ = &mut call => panic!("nobody answers"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+    });
+    drop(call);
+    assert_eq!(caller.in_flight(), 0);
+}
+
+/// Calls can be made wherever a task can.
+#[test]
+fn a_call_is_send_and_static() {
+    fn check<T: Send + 'static>(_: &T) {}
+    let bus = Arc::new(Odd::new([]));
+    let caller = caller(&bus);
+    check(&caller.send_request::<Value>("get", ()).into_future());
+    check(&caller.send_request::<Value>("get", ()).progress());
+    check(&async move { caller.send_request::<Value>("get", ()).await });
+}

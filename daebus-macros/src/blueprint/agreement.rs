@@ -1,0 +1,66 @@
+//! What a blueprint hands to its contract to be checked.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::ext::IdentExt as _;
+use syn::{LitStr, Type, parse_quote_spanned};
+
+use super::model::Blueprint;
+use crate::contract::Offer;
+use crate::endpoint::{self, Handler};
+use crate::paths::Private;
+use crate::stub::{self, Method};
+
+/// An import beside the module, and the check inside of it: the contract's path is written outside, where it means
+/// what its author thinks it means, while the handlers' types may be private to the module.
+pub(super) fn expand(
+    private: &Private,
+    blueprint: &Blueprint,
+    sound: bool,
+) -> Option<(TokenStream, TokenStream)> {
+    let contract = blueprint.contract.as_ref()?;
+    let module = &blueprint.module;
+    let cfgs = endpoint::cfgs(&module.attrs);
+    let import = format_ident!("__contract_of_{}", module.ident.unraw(), span = Span::call_site());
+    let outside = quote! {
+        #(#cfgs)*
+        #[doc(hidden)]
+        #[allow(unused_imports)]
+        use #contract as #import;
+    };
+    let inside = sound.then(|| {
+        let p = private.here();
+        let offers = blueprint
+            .methods
+            .iter()
+            .flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
+        quote!(super::#import! { { #p::check_contract } { #contract } { super::#import } { #(#offers)* } })
+    });
+    Some((outside, inside.unwrap_or_default()))
+}
+
+/// What a handler offers, once for each of its names.
+fn offers(private: &Private, handler: &Handler, method: &Method) -> Vec<Offer> {
+    let span = method.ident.span();
+    let p = private.at(span);
+    let nothing: Type = parse_quote_spanned!(span=> ());
+    let parsed = |tokens: TokenStream| syn::parse2::<Type>(tokens).unwrap_or_else(|_| nothing.clone());
+    let value = || quote_spanned!(span=> #p::Value);
+    let names: Vec<LitStr> = handler.actions().map(|action| action.name.clone()).collect();
+    let offer = |name| Offer {
+        name,
+        cfgs: endpoint::cfgs(&handler.function.attrs).into_iter().cloned().collect(),
+        function: Ident::clone(&method.ident),
+        payload: method
+            .payload
+            .as_ref()
+            .map_or_else(|| nothing.clone(), |payload| parsed(payload.ty.clone())),
+        answer: match &handler.function.sig.output {
+            syn::ReturnType::Default => nothing.clone(),
+            syn::ReturnType::Type(..) => parsed(method.answer.clone()),
+        },
+        error: parsed(stub::remote_at(method.error.as_ref(), private, span)),
+        progress: parsed(method.progress.clone().unwrap_or_else(value)),
+    };
+    names.into_iter().map(offer).collect()
+}

@@ -1,0 +1,160 @@
+//! A checked contract → the trait, the caller, and what a blueprint checks itself against. Can't fail.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::{Visibility, parse_quote};
+
+use super::model::{Action, Contract, Event};
+use super::validate::on;
+use crate::diagnostics::Mistakes;
+use crate::guess;
+use crate::names::hash;
+use crate::paths::Private;
+use crate::stub::{self, Stub};
+
+pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes) -> TokenStream {
+    let mut item = contract.item.clone();
+    let caller = format_ident!("{}Caller", item.ident);
+    let note = format!("\n\nA contract: nobody implements it. [`{caller}`] calls it, a blueprint offers it.");
+    item.attrs.push(parse_quote!(#[doc = #note]));
+    // Nobody calls or implements these either, so none of the usual concerns apply.
+    item.attrs.push(parse_quote!(#[allow(async_fn_in_trait, dead_code)]));
+    let sound = mistakes.is_empty();
+    let stub = stub(private, contract, &caller);
+    let guesses = contract.actions.iter().filter(|_| sound).map(|action| {
+        let name = action.method.ident.to_string();
+        guess::answer(&name, &action.output, action.output_span, &[], private)
+    });
+    let agreement = agreement(private, contract, sound);
+    let mistakes = mistakes.into_tokens();
+    quote! {
+        #item
+        #stub
+        #(#guesses)*
+        #agreement
+        #mistakes
+    }
+}
+
+fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
+    let p = private.here();
+    let service = &contract.service;
+    let doc =
+        format!("Calls the service `{}`, with the types of [`{}`].", service.value(), contract.item.ident);
+    let actions = contract.actions.iter().map(|action| action.method.expand(private));
+    let events = contract.events.iter().map(|event| expand_event(private, event));
+    let stub = Stub {
+        doc,
+        vis: contract.item.vis.to_token_stream(),
+        ident,
+        constructors: quote! {
+            /// The service's name.
+            pub const SERVICE: &'static str = #service;
+
+            /// Connects to the bus, to call the service.
+            ///
+            /// # Errors
+            ///
+            /// When the URL can't be used, or the bus can't be reached.
+            pub async fn connect(url: &str) -> #p::core::result::Result<Self, #p::BusError> {
+                #p::core::result::Result::map(#p::Caller::connect(url, Self::SERVICE).await, Self::new)
+            }
+        },
+        methods: actions.chain(events).collect(),
+    };
+    stub.expand(private)
+}
+
+fn expand_event(private: &Private, event: &Event) -> TokenStream {
+    let p = private.here();
+    let Event { attrs, ident, channel, payload } = event;
+    let stub::Parameter { name, ty } = payload;
+    let hear = on(ident);
+    let doc = format!("Hears what is published on the channel `{}`.", channel.value());
+    quote! {
+        #(#attrs)*
+        ///
+        /// # Errors
+        ///
+        /// When it can't be written as JSON, or the bus is away.
+        pub async fn #ident(&self, #name: &#ty) -> #p::core::result::Result<#p::core::primitive::u64, #p::BusError> {
+            #p::Caller::send_message(&self.caller, #channel, #name).await
+        }
+
+        #[doc = #doc]
+        ///
+        /// # Errors
+        ///
+        /// When the bus is away or refuses.
+        pub async fn #hear(&self) -> #p::core::result::Result<#p::Listening<#ty>, #p::BusError> {
+            #p::Caller::listen(&self.caller, #channel).await
+        }
+    }
+}
+
+/// What `#[blueprint("users", contract = Users)]` finds under the trait's path, wherever that was imported from: a
+/// macro `Users!` with the names, which calls back, and a function `Users::<HASH>` with the types.
+fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream {
+    let p = private.here();
+    let ident = &contract.item.ident;
+    let vis = &contract.item.vis;
+    let marker = format_ident!("__{ident}Contract", span = Span::call_site());
+    let types = contract.actions.iter().map(|action| types(private, action, &marker));
+    let names = contract.actions.iter().map(|action| {
+        let (name, signature) = (&action.method.action, &action.signature);
+        quote!([#name #signature])
+    });
+    let names: TokenStream = names.collect();
+    let text = contract.item.to_token_stream().to_string();
+    let exported =
+        format_ident!("__daebus_contract_{:016x}", hash(&format!("{} {text}", contract.service.value())));
+    let (export, macro_vis) = match vis {
+        Visibility::Public(_) => (quote!(#[macro_export]), quote!(pub)),
+        other => (quote!(), quote!(#other)),
+    };
+    // With mistakes in the contract there is no telling what a blueprint lacks.
+    let body = sound.then(|| quote!($($callback)* ! { { #names } $($handlers)* }));
+    quote! {
+        #[doc(hidden)]
+        #[allow(non_camel_case_types)]
+        #vis struct #marker<const ACTION: #p::core::primitive::u64> {}
+
+        #[doc(hidden)]
+        #[allow(non_snake_case, dead_code)]
+        #vis const fn #ident<const ACTION: #p::core::primitive::u64>() -> #marker<ACTION> {
+            #marker {}
+        }
+
+        #(#types)*
+
+        #[doc(hidden)]
+        #export
+        #[allow(unused_macros)]
+        macro_rules! #exported {
+            ({ $($callback:tt)* } $($handlers:tt)*) => { #body };
+        }
+        #[doc(hidden)]
+        #[allow(unused_imports)]
+        #macro_vis use #exported as #ident;
+    }
+}
+
+fn types(private: &Private, action: &Action, marker: &Ident) -> TokenStream {
+    let p = private.here();
+    let name = &action.method.action;
+    let key = hash(&name.value());
+    let payload = action.payload();
+    let answer = &action.method.answer;
+    let error = stub::remote(action.method.error.as_ref(), private);
+    let progress = action.method.progress.clone().unwrap_or_else(|| quote!(#p::Value));
+    quote! {
+        #[automatically_derived]
+        impl #p::Action for #marker<#key> {
+            const NAME: &'static str = #name;
+            type Payload = #payload;
+            type Answer = #answer;
+            type Error = #error;
+            type Progress = #progress;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the tests need and a fresh machine lacks.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use crate::step::{Report, bounded, works};
+
+/// How long a download or an installation may take.
+const INSTALL: Duration = Duration::from_secs(5 * 60);
+
+/// The Python package that the interop tests run against, and what it needs.
+const REQUIREMENTS: &str = "tests/interop/requirements.txt";
+
+/// Installs what is missing, and says so.
+pub(crate) fn run(report: &mut Report) {
+    report.step("redis-server", |_| redis());
+    report.step("the Python package daebus", |_| python());
+}
+
+fn redis() -> Result<(), String> {
+    if works("redis-server", &["--version"]) {
+        println!("   redis-server is there");
+        return Ok(());
+    }
+    println!("   redis-server is missing; installing it with apt (the tests start their own, on free ports)");
+    apt("redis-server")?;
+    if works("redis-server", &["--version"]) {
+        Ok(())
+    } else {
+        Err("redis-server was installed, but can't be run".into())
+    }
+}
+
+fn python() -> Result<(), String> {
+    let requirements = crate::root().join(REQUIREMENTS);
+    let wanted = fs::read_to_string(&requirements).map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
+    let venv = venv();
+    // Written last, so that an installation that was cut short is done again.
+    let mark = venv.join("requirements.installed");
+    let interpreter = venv.join("bin/python");
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) && imports(&interpreter, "daebus")
+    {
+        println!("   it is in {}", venv.display());
+        return Ok(());
+    }
+    println!("   installing {REQUIREMENTS} into {}", venv.display());
+    make_venv(&venv)?;
+    let mut pip = Command::new(&interpreter);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    said(pip.arg(&requirements))?;
+    if !imports(&interpreter, "daebus") {
+        return Err("the package was installed, but Python can't import it".into());
+    }
+    fs::write(&mark, wanted).map_err(|error| format!("{}: {error}", mark.display()))
+}
+
+/// The virtual environment: `DAEBUS_INTEROP_VENV`, else `target/interop-venv`. The tests look in the same places.
+fn venv() -> PathBuf {
+    if let Some(path) = std::env::var_os("DAEBUS_INTEROP_VENV") {
+        return path.into();
+    }
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
+    crate::root().join(target).join("interop-venv")
+}
+
+fn make_venv(venv: &Path) -> Result<(), String> {
+    if !works("python3", &["--version"]) {
+        println!("   python3 is missing; installing it with apt");
+        apt("python3")?;
+    }
+    if said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv)).is_ok() {
+        return Ok(());
+    }
+    if works("python3", &["-m", "virtualenv", "--version"]) {
+        println!("   python3 has no venv; virtualenv does as well");
+        return said(Command::new("python3").args(["-m", "virtualenv", "--clear"]).arg(venv));
+    }
+    println!("   python3 has no working venv; installing python3-venv with apt");
+    apt("python3-venv")?;
+    said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
+}
+
+fn imports(interpreter: &Path, module: &str) -> bool {
+    let import = format!("import {module}");
+    Command::new(interpreter).args(["-c", &import]).output().is_ok_and(|output| output.status.success())
+}
+
+/// Installs a Debian package: as root, else through `sudo` where that asks for no password.
+fn apt(package: &str) -> Result<(), String> {
+    let by_hand = || format!("install {package} by hand, then run this again");
+    if !works("apt-get", &["--version"]) {
+        return Err(format!("there is no apt-get on this machine: {}", by_hand()));
+    }
+    let sudo: &[&str] = if is_root() {
+        &[]
+    } else if works("sudo", &["-n", "true"]) {
+        &["sudo", "-n"]
+    } else {
+        return Err(format!("this isn't root, and sudo asks for a password: {}", by_hand()));
+    };
+    let apt_get = |arguments: &[&str]| {
+        // sudo hands no variables on, `env` behind it does.
+        let mut words = sudo.to_vec();
+        words.extend(["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        let mut command = Command::new(words[0]);
+        said(command.args(&words[1..]).args(arguments))
+    };
+    // The lists may be there already; where they can't be fetched the installation says what is wrong.
+    if let Err(why) = apt_get(&["-qq", "update"]) {
+        println!("   the package lists can't be updated ({why}); trying with those that are here");
+    }
+    apt_get(&["-qq", "install", "--yes", "--no-install-recommends", package])
+        .map_err(|why| format!("{why}: {}", by_hand()))
+}
+
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
+
+/// Runs a command, showing it first.
+fn said(command: &mut Command) -> Result<(), String> {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    println!("   $ {}", words.map(|word| word.to_string_lossy()).collect::<Vec<_>>().join(" "));
+    bounded(command, INSTALL)
+}
