@@ -3,11 +3,11 @@
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
-pub use crate::answer::blocking;
 pub use crate::blueprint::{Blueprint, Mount};
 pub use crate::context::{Context, Failure, kind};
 pub use crate::endpoint::{Endpoint, Source};
 pub use crate::extract::Extract;
+pub use crate::guard::blocking;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 
 /// Tells whether an argument is an extractor that a stub goes by, under whatever name.
@@ -33,6 +33,14 @@ pub trait ArgumentProbeFallback {
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
+
+/// What the code of a route may name.
+pub mod route {
+    pub use crate::route::{
+        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
+        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+    };
+}
 
 /// Runs one extractor.
 ///

@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use crate::blueprint::Blueprint;
 use crate::endpoint::{Endpoint, Reach, Source};
 use crate::layer::AnyLayer;
-use crate::state::States;
+use crate::route::Route;
+use crate::state::{Needs, States};
 
 /// An action as the bus loop runs it, or a socket handler as a client's session does.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct Registry {
     actions: HashMap<&'static str, Arc<Action>>,
     pub(crate) listeners: Vec<(&'static str, Endpoint)>,
     sockets: HashMap<&'static str, Arc<Action>>,
+    /// The HTTP routes; the server checks their paths.
+    pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
 }
@@ -49,8 +52,12 @@ impl Registry {
                 format!("state of type {name} was put in twice; wrap one of the two in a type of its own")
             })
             .collect();
+        for route in blueprints.iter().flat_map(Blueprint::routes) {
+            mistakes.extend(missing_state(&route.needs, route.source, states));
+            registry.routes.push(Arc::new(route));
+        }
         for endpoint in blueprints.into_iter().flat_map(Blueprint::into_endpoints) {
-            mistakes.extend(missing_state(&endpoint, states));
+            mistakes.extend(missing_state(&endpoint.needs, endpoint.source, states));
             if let Err(mistake) = registry.add(endpoint.layered(layers)) {
                 mistakes.push(mistake);
             }
@@ -124,6 +131,7 @@ impl Registry {
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()
             .map(|endpoint| (endpoint.source, endpoint.in_flight.count()))
+            .chain(self.routes.iter().map(|route| (route.source, route.in_flight.count())))
             .filter(|(_, count)| *count > 0)
     }
 
@@ -138,7 +146,7 @@ impl Registry {
     }
 }
 
-fn missing_state(endpoint: &Endpoint, states: &States) -> Vec<String> {
-    let missing = endpoint.needs.iter().filter(|need| !states.has(need));
-    missing.map(|need| need.missing(endpoint.source)).collect()
+fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<String> {
+    let missing = needs.iter().filter(|need| !states.has(need));
+    missing.map(|need| need.missing(source)).collect()
 }

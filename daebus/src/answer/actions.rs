@@ -11,13 +11,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info_span, warn};
 
-use super::guard::Turn;
+use super::Limits;
 use super::intake::Intake;
 use super::running::{Key, Running};
-use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::InFlightGuard;
 use crate::envelope::{Envelope, Unreadable};
+use crate::guard::{Turn, run_guarded};
 use crate::registry::{Action, Registry};
 use crate::reply::Replier;
 use crate::workers::Workers;

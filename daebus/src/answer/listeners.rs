@@ -10,12 +10,12 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info_span, warn};
 
-use super::guard::Turn;
+use super::Limits;
 use super::intake::Intake;
-use super::{Limits, run_guarded};
 use crate::context::{Context, Core};
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
+use crate::guard::{Turn, run_guarded};
 use crate::workers::Workers;
 
 /// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty.

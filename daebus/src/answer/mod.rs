@@ -3,7 +3,6 @@
 //! An unreadable payload, an unknown action, a spent deadline, a panic: each becomes a fault here and nowhere else.
 
 mod actions;
-mod guard;
 mod intake;
 mod listeners;
 mod running;
@@ -11,8 +10,6 @@ mod running;
 use std::time::Duration;
 
 pub(crate) use actions::Actions;
-pub use guard::blocking;
-pub(crate) use guard::{Turn, blocking_in_flight, run_guarded};
 pub(crate) use intake::Intake;
 pub(crate) use listeners::listen;
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 use daebus_caller::deadline::Deadline;
 use tracing::{Instrument, error, info_span};
 
-use crate::answer::{Turn, run_guarded};
 use crate::context::{Context, Core, Failure};
 use crate::endpoint::Endpoint;
 use crate::error::{Error, Result};
+use crate::guard::{Turn, run_guarded};
 use crate::registry::Registry;
 
 /// Runs the `on_start` handlers one after the other; the first that fails ends it.

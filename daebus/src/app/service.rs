@@ -1,11 +1,13 @@
 //! A running service, and how it stops.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::attach::Servers;
 use super::hooks;
 use crate::answer::{Actions, Intake};
 use crate::context::Core;
@@ -26,6 +28,7 @@ pub struct Service {
     workers: Workers,
     actions: Actions,
     intakes: Vec<Intake>,
+    servers: Servers,
     drain: Duration,
 }
 
@@ -37,12 +40,17 @@ impl Service {
         actions: Actions,
         drain: Duration,
     ) -> Self {
-        Self { core, registry, workers, actions, intakes: Vec::new(), drain }
+        Self { core, registry, workers, actions, intakes: Vec::new(), servers: Servers::default(), drain }
     }
 
     /// The service's name.
     pub fn name(&self) -> &str {
         self.core.service.as_str()
+    }
+
+    /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.servers.http_addr()
     }
 
     /// Callers of this and of other services, which share this service's connection to the bus.
@@ -65,6 +73,7 @@ impl Service {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
         self.actions.drain();
+        self.servers.drain();
         for intake in self.intakes.drain(..) {
             intake.leave();
         }
@@ -106,6 +115,10 @@ impl Service {
 
     pub(super) fn actions(&self) -> &Actions {
         &self.actions
+    }
+
+    pub(super) fn keep_servers(&mut self, servers: Servers) {
+        self.servers = servers;
     }
 
     pub(super) fn keep(&mut self, intake: Intake) {

@@ -3,8 +3,8 @@
 use tracing::{info, warn};
 
 use super::Daebus;
-use crate::answer::blocking_in_flight;
 use crate::error::{Error, Result};
+use crate::guard::blocking_in_flight;
 
 pub(super) async fn run(app: Daebus) -> Result<()> {
     let mut signals = Signals::listen()?;

@@ -6,6 +6,7 @@ use daebus_caller::Link;
 use daebus_caller::wire::ServiceName;
 use uuid::Uuid;
 
+use super::attach::{Attached, Bound};
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
 use crate::context::Core;
@@ -16,8 +17,9 @@ use crate::workers::Workers;
 
 pub(super) async fn start(app: Daebus) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
-    let registry = Registry::new(app.blueprints, &app.layers, &app.states)
-        .map_err(|mistakes| Error::Setup { service: name.to_string(), mistakes })?;
+    let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
+    let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
+    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
     let bus = bus::connect(name.as_str(), app.bus.as_deref()).await?;
     let link = Link::new(Arc::clone(&bus));
     let core = Arc::new(Core {
@@ -33,7 +35,7 @@ pub(super) async fn start(app: Daebus) -> Result<Service> {
     let workers = Workers::default();
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
     let mut service = Service::new(core, registry, workers, actions, app.drain);
-    match open(&mut service, app.limits).await {
+    match open(&mut service, bound, app.limits).await {
         Ok(()) => {
             banner::announce(service.core(), service.registry());
             Ok(service)
@@ -45,7 +47,7 @@ pub(super) async fn start(app: Daebus) -> Result<Service> {
     }
 }
 
-async fn open(service: &mut Service, limits: crate::answer::Limits) -> Result<()> {
+async fn open(service: &mut Service, bound: Bound, limits: crate::answer::Limits) -> Result<()> {
     hooks::start(service.core(), service.registry(), limits.timeout).await?;
     // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
     let registry = Arc::clone(service.registry());
@@ -59,5 +61,7 @@ async fn open(service: &mut Service, limits: crate::answer::Limits) -> Result<()
         let intake = service.actions().subscribe().await?;
         service.keep(intake);
     }
+    let servers = bound.serve(service.core(), limits.timeout, service.workers());
+    service.keep_servers(servers);
     Ok(())
 }

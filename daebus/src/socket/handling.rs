@@ -13,9 +13,10 @@ use tracing::{Instrument, debug, error, info_span};
 use super::client::Client;
 use super::frame::{self, Frame};
 use super::live::Inner;
-use crate::answer::{Turn, run_guarded};
+
 use crate::context::{Context, Failure};
 use crate::envelope::Envelope;
+use crate::guard::{Turn, run_guarded};
 use crate::handler::Outcome;
 use crate::registry::Action;
 
