@@ -18,6 +18,12 @@ impl States {
         }
     }
 
+    /// WebSockets are attached, and these are their clients.
+    pub(crate) fn attach_web_socket<T: Send + Sync + 'static>(&mut self, sockets: T) {
+        self.insert(WebSocketAttached);
+        self.insert(sockets);
+    }
+
     pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
         self.values.get(&TypeId::of::<T>())?.downcast_ref()
     }
@@ -33,7 +39,7 @@ impl States {
 }
 
 /// Stands in [`States`] where WebSockets are attached.
-pub(crate) struct WebSocketAttached;
+struct WebSocketAttached;
 
 /// A type of state that a handler takes, or what has to be attached for it.
 #[derive(Debug, Clone, Copy)]

@@ -1,16 +1,16 @@
 //! The door: which connections become WebSockets, and under which id.
 
+use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing;
+use axum::routing::{self, MethodRouter};
 use daebus_caller::wire::{Fault, FaultCode};
 use governor::DefaultDirectRateLimiter;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -36,6 +36,12 @@ const BUFFER: usize = 8 * 1024;
 /// The WebSockets of a running service.
 #[derive(Clone)]
 pub(crate) struct Live(Arc<Inner>);
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("sockets", &self.0.sockets).finish_non_exhaustive()
+    }
+}
 
 pub(super) struct Inner {
     pub(super) settings: Settings,
@@ -70,14 +76,14 @@ impl Live {
         Self(Arc::new(Inner { settings, sockets, core, registry, workers, timeout, closing, places }))
     }
 
-    /// A router that upgrades what comes to `path`.
-    pub(crate) fn router(&self, path: &str) -> Router {
+    /// Upgrades what comes to a path, whatever the method: what isn't an upgrade is told that it should be.
+    pub(crate) fn upgrades(&self) -> MethodRouter {
         let live = self.clone();
         let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
             let live = live.clone();
             async move { live.admit(&parts, upgrade).unwrap_or_else(|refusal| refusal) }
         };
-        Router::new().route(path, routing::any(upgrade))
+        routing::any(upgrade)
     }
 
     /// Tells every client that the service goes, and closes the connections. The service's workers are done when all

@@ -197,12 +197,6 @@ impl WebSocket {
     /// What is set so that it can't work, each in a sentence.
     pub(crate) fn mistakes(&self) -> Vec<String> {
         let mut mistakes: Vec<String> = self.settings.mistakes().into_iter().collect();
-        if !self.path.starts_with('/') || self.path.contains(['{', '}', '<', '>', '?', '#', '*']) {
-            mistakes.push(format!(
-                "WebSocket::path {:?} is no path to connect to: it begins with `/` and is taken as it is",
-                self.path
-            ));
-        }
         if self.port.is_some() && self.bind.is_some() {
             mistakes.push(
                 "WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"
