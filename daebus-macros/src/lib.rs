@@ -28,6 +28,30 @@ pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::Listen, arguments.into(), item.into()).into()
 }
 
+/// Answers messages that WebSocket clients send. See `daebus::socket`.
+#[proc_macro_attribute]
+pub fn socket(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Socket, arguments.into(), item.into()).into()
+}
+
+/// Lets WebSocket clients in. See `daebus::socket_connect`.
+#[proc_macro_attribute]
+pub fn socket_connect(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketConnect, arguments.into(), item.into()).into()
+}
+
+/// Runs when a WebSocket client has gone. See `daebus::socket_disconnect`.
+#[proc_macro_attribute]
+pub fn socket_disconnect(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketDisconnect, arguments.into(), item.into()).into()
+}
+
+/// Hears who a WebSocket client is. See `daebus::socket_register`.
+#[proc_macro_attribute]
+pub fn socket_register(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketRegister, arguments.into(), item.into()).into()
+}
+
 /// Runs before the service answers anything. See `daebus::on_start`.
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {

@@ -30,7 +30,10 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
-pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
+pub use daebus_macros::{
+    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, socket, socket_connect,
+    socket_disconnect, socket_register,
+};
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;

@@ -7,8 +7,8 @@ pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 
 pub use crate::{
-    Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Client, Cors, Daebus, Extension,
-    Fault, Http, Json, Payload, Progress, Request, Shutdown, Sockets, State, Update, WebSocket, action, blueprint,
-    blueprint_of, contract,
-    listen, on_start, on_stop,
+    Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Client, Cors, Daebus,
+    Extension, Fault, Http, Json, Payload, Progress, Request, Shutdown, Sockets, State, Update, WebSocket,
+    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, socket, socket_connect,
+    socket_disconnect, socket_register,
 };

@@ -33,13 +33,7 @@ impl Action {
         let span = arguments.span;
         let name =
             arguments.name("the action", "get_user", mistakes).and_then(|name| checked_name(name, mistakes));
-        let expected =
-            "a time is written in quotes, with its unit: `timeout = \"2s\"`, `\"500ms\"`, `\"1m30s\"`";
-        let timeout = arguments.text("timeout", expected, mistakes).and_then(|text| {
-            duration::parse(&text.value())
-                .map_err(|reason| mistakes.on(&text, format!("no time: {reason}; {expected}")))
-                .ok()
-        });
+        let timeout = duration::timeout(&mut arguments, mistakes);
         let concurrency = arguments.count("concurrency", mistakes);
         let idempotent = arguments.flag("idempotent", mistakes);
         let types = Types {

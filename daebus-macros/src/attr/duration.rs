@@ -2,11 +2,21 @@
 
 use std::time::Duration;
 
+use super::Arguments;
+use crate::diagnostics::Mistakes;
+
 /// Units from the longest on; in a time of several parts they come in this order.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The most that makes sense for a time to wait, and far from where the clock's arithmetic could overflow.
 const MAX_MILLIS: u64 = 366 * 86_400_000;
+
+/// `timeout = "2s"`.
+pub(super) fn timeout(arguments: &mut Arguments, mistakes: &mut Mistakes) -> Option<Duration> {
+    let expected = "a time is written in quotes, with its unit: `timeout = \"2s\"`, `\"500ms\"`, `\"1m30s\"`";
+    let text = arguments.text("timeout", expected, mistakes)?;
+    parse(&text.value()).map_err(|reason| mistakes.on(&text, format!("no time: {reason}; {expected}"))).ok()
+}
 
 /// Reads a time of one or more parts, each a whole number with a unit.
 pub(super) fn parse(text: &str) -> Result<Duration, String> {

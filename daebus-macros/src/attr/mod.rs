@@ -5,10 +5,12 @@ mod arguments;
 mod duration;
 mod hook;
 mod listen;
+mod socket;
 
 pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use listen::{Listen, checked_channel};
+pub(crate) use socket::Socket;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use syn::{Attribute, Meta};
@@ -20,18 +22,35 @@ use crate::diagnostics::Mistakes;
 pub(crate) enum Kind {
     Action,
     Listen,
+    Socket,
+    SocketConnect,
+    SocketDisconnect,
+    SocketRegister,
     OnStart,
     OnStop,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Action, Self::Listen, Self::OnStart, Self::OnStop];
+    const ALL: [Self; 8] = [
+        Self::Action,
+        Self::Listen,
+        Self::Socket,
+        Self::SocketConnect,
+        Self::SocketDisconnect,
+        Self::SocketRegister,
+        Self::OnStart,
+        Self::OnStop,
+    ];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
             Self::Listen => "listen",
+            Self::Socket => "socket",
+            Self::SocketConnect => "socket_connect",
+            Self::SocketDisconnect => "socket_disconnect",
+            Self::SocketRegister => "socket_register",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
         }
@@ -79,6 +98,10 @@ impl RawAttribute {
         match kind {
             Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
+            Kind::Socket => Socket::check(arguments, mistakes).map(Checked::Socket),
+            Kind::SocketConnect => Some(Checked::Socket(Socket::event("connect", arguments, mistakes))),
+            Kind::SocketDisconnect => Some(Checked::Socket(Socket::event("disconnect", arguments, mistakes))),
+            Kind::SocketRegister => Some(Checked::Socket(Socket::event("register", arguments, mistakes))),
             Kind::OnStart => {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStart(span))
@@ -95,6 +118,7 @@ impl RawAttribute {
 pub(crate) enum Checked {
     Action(Action),
     Listen(Listen),
+    Socket(Socket),
     OnStart(Span),
     OnStop(Span),
 }

@@ -33,11 +33,12 @@ pub(super) fn validate(
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[on_start]` or `#[on_stop]` \
-             on a function that stands directly in it",
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[socket(\"…\")]`, `#[on_start]` \
+             or `#[on_stop]` on a function that stands directly in it",
         );
     }
     refuse_twice(&handlers, mistakes);
+    refuse_sockets_twice(&handlers, mistakes);
     let methods = handlers
         .iter()
         .enumerate()
@@ -93,6 +94,26 @@ fn refuse_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
 
 fn is_conditional(handler: &Handler) -> bool {
     !endpoint::cfgs(&handler.function.attrs).is_empty()
+}
+
+/// The same for two functions that answer one type of WebSocket message.
+fn refuse_sockets_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
+    let mut seen: Vec<(String, &Handler)> = Vec::new();
+    for handler in handlers.iter().filter(|handler| !is_conditional(handler)) {
+        for socket in handler.sockets() {
+            let kind = socket.kind.value();
+            match seen.iter().find(|(other, first)| *other == kind && first.name() != handler.name()) {
+                Some((_, first)) => mistakes.on(
+                    &socket.kind,
+                    format!(
+                        "messages of the type `{kind}` have a handler already, `fn {}`; give one of the two another type",
+                        first.name()
+                    ),
+                ),
+                None => seen.push((kind, handler)),
+            }
+        }
+    }
 }
 
 /// The caller's method for a handler that answers an action: one, for the first of its names.

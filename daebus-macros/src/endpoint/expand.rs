@@ -1,5 +1,7 @@
 //! A checked handler → the function, its braced struct and what mounts it. Can't fail.
 
+use std::time::Duration;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
@@ -69,10 +71,7 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
     let (kind, constructor, name, rest) = match endpoint {
         Checked::Action(action) => {
             let name = &action.name;
-            let timeout = action.timeout.map(|timeout| {
-                let (secs, nanos) = (timeout.as_secs(), timeout.subsec_nanos());
-                quote!(.timeout(#p::core::time::Duration::new(#secs, #nanos)))
-            });
+            let timeout = action.timeout.map(|within| timeout(&p, within));
             let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
             let idempotent = action.idempotent.then(|| quote!(.idempotent()));
             (quote!(Action), quote!(action), quote!(#name,), quote!(#timeout #concurrency #idempotent))
@@ -81,6 +80,12 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
             let topic = &listen.topic;
             let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
             (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
+        }
+        Checked::Socket(socket) => {
+            let kind = &socket.kind;
+            let timeout = socket.timeout.map(|within| timeout(&p, within));
+            let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
+            (quote!(Socket), quote!(socket), quote!(#kind,), quote!(#timeout #concurrency))
         }
         Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
@@ -92,6 +97,11 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc)
+}
+
+fn timeout(p: &TokenStream, within: Duration) -> TokenStream {
+    let (secs, nanos) = (within.as_secs(), within.subsec_nanos());
+    quote!(.timeout(#p::core::time::Duration::new(#secs, #nanos)))
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.

@@ -3,7 +3,7 @@
 use syn::{Attribute, Type};
 
 use super::parse::Function;
-use crate::attr::{Action, Checked};
+use crate::attr::{Action, Checked, Socket};
 
 /// An annotated function: what the attributes say, and what they need to know of the function.
 pub(crate) struct Handler {
@@ -24,6 +24,14 @@ impl Handler {
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
         self.endpoints.iter().filter_map(|endpoint| match endpoint {
             Checked::Action(action) => Some(action),
+            _ => None,
+        })
+    }
+
+    /// The WebSocket messages among its endpoints.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &Socket> {
+        self.endpoints.iter().filter_map(|endpoint| match endpoint {
+            Checked::Socket(socket) => Some(socket),
             _ => None,
         })
     }

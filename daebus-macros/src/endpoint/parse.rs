@@ -62,8 +62,8 @@ pub(super) fn explain(kind: Kind, item: &TokenStream, error: syn::Error) -> syn:
     let message = format!(
         "`#[{name}]` belongs on a function: `#[{name}{}] async fn …`",
         match kind {
-            Kind::Action | Kind::Listen => "(\"…\")",
-            Kind::OnStart | Kind::OnStop => "",
+            Kind::Action | Kind::Listen | Kind::Socket => "(\"…\")",
+            _ => "",
         }
     );
     match other {

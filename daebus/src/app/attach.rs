@@ -130,11 +130,7 @@ impl Attached {
 
 impl AttachedSockets {
     /// Finds them a place: among the HTTP server's `mounts`, or a server of their own.
-    fn new(
-        web_socket: WebSocket,
-        http: Option<&str>,
-        mounts: &mut Vec<Mount>,
-    ) -> Result<Self, Vec<String>> {
+    fn new(web_socket: WebSocket, http: Option<&str>, mounts: &mut Vec<Mount>) -> Result<Self, Vec<String>> {
         let mistakes = web_socket.mistakes();
         if !mistakes.is_empty() {
             return Err(mistakes);

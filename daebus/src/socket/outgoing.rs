@@ -179,21 +179,30 @@ impl Outgoing {
         &self.ended
     }
 
-    /// Writes until the connection is closed, the client is gone, or it takes nothing in any more.
+    /// Writes until the connection is closed, the client is gone, or it takes nothing in any more. Returns whether the
+    /// close frame has left, so that it may be answered.
     pub(super) async fn write(
         self: Arc<Self>,
         mut sink: impl Sink<Message, Error = axum::Error> + Unpin,
         client: Arc<str>,
-    ) {
-        tokio::select! {
-            () = self.write_all(&mut sink, &client) => {}
-            () = self.overdue() => debug!(client = &*client, "a client didn't take in what was left for it"),
-            () = self.ended.cancelled() => {}
-        }
+    ) -> bool {
+        let closed = tokio::select! {
+            closed = self.write_all(&mut sink, &client) => closed,
+            () = self.overdue() => {
+                debug!(client = &*client, "a client didn't take in what was left for it");
+                false
+            }
+            () = self.ended.cancelled() => false,
+        };
         self.end();
+        closed
     }
 
-    async fn write_all(&self, sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin), client: &str) {
+    async fn write_all(
+        &self,
+        sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin),
+        client: &str,
+    ) -> bool {
         loop {
             let step = self.next().await;
             let (message, last) = match &step {
@@ -204,16 +213,20 @@ impl Outgoing {
                 }
             };
             match timeout(WRITE_WITHIN, sink.send(message)).await {
-                Ok(Ok(())) if last => return,
+                Ok(Ok(())) if last => return true,
                 Ok(Ok(())) => {
                     if matches!(step, Step::Frame(_)) {
                         self.state().last_sent = Some(Instant::now());
                         self.sent.fetch_add(1, Ordering::Relaxed);
                     }
                 }
-                Ok(Err(error)) => return debug!(client, %error, "a client can't be written to"),
+                Ok(Err(error)) => {
+                    debug!(client, %error, "a client can't be written to");
+                    return false;
+                }
                 Err(_) => {
-                    return warn!(client, "a client took nothing in for {WRITE_WITHIN:?}; it is given up");
+                    warn!(client, "a client took nothing in for {WRITE_WITHIN:?}; it is given up");
+                    return false;
                 }
             }
         }

@@ -73,9 +73,10 @@ impl Session {
         }
         let farewell = async {
             // The writer has bounds of its own, and what can't be joined has nothing more to write.
-            let _ = writer.await;
-            let closed = async { while let Some(Ok(_)) = stream.next().await {} };
-            let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
+            if writer.await.unwrap_or_default() {
+                let closed = async { while let Some(Ok(_)) = stream.next().await {} };
+                let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
+            }
             if linger {
                 tokio::time::sleep(LINGER).await;
             }
