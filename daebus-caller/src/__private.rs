@@ -43,31 +43,65 @@ impl<T, E> ResultTypes for Result<T, E> {
     type Error = E;
 }
 
-pub use agreement::{same_answer, same_error, same_payload, same_progress};
+pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};
 
-/// A blueprint's types against its contract's, one trait each, so that a difference reads as what it is.
+/// A blueprint's types against its contract's. A trait for each part, so that a difference reads as what it is.
 mod agreement {
+    use std::marker::PhantomData;
+
     use crate::contract::Action;
 
-    macro_rules! same {
-        ($($function:ident $trait:ident $part:ident $what:literal;)*) => {$(
-            #[diagnostic::on_unimplemented(
-                message = "the contract has another type here: its $what is `{T}`, and this handler's is `{Self}`",
-                label = "`{T}` in the contract"
-            )]
-            pub trait $trait<T> {}
+    /// What a contract says about one action. Methods, because then the compiler knows the contract's types before it
+    /// looks at the handler's, and reports the latter as the ones that differ.
+    #[derive(Debug)]
+    pub struct Agreed<P, A, E, G>(PhantomData<fn() -> (P, A, E, G)>);
 
-            impl<T> $trait<T> for T {}
-
-            /// Compiles when the handler's type is the contract's.
-            pub const fn $function<A: Action, T: $trait<A::$part>>(_: fn() -> A) {}
-        )*};
+    /// Looks it up by the contract's own function, `Users::<KEY>`.
+    pub const fn agreed<A: Action>(_: fn() -> A) -> Agreed<A::Payload, A::Answer, A::Error, A::Progress> {
+        Agreed(PhantomData)
     }
 
-    same! {
-        same_payload IsPayload Payload "payload";
-        same_answer IsAnswer Answer "answer";
-        same_error IsError Error "error";
-        same_progress IsProgress Progress "progress";
+    impl<P, A, E, G> Agreed<P, A, E, G> {
+        /// Compiles when the handler takes the contract's payload.
+        pub const fn payload<T: IsPayload<P>>(&self) {}
+        /// Compiles when the handler gives the contract's answer.
+        pub const fn answer<T: IsAnswer<A>>(&self) {}
+        /// Compiles when the handler fails with the contract's error.
+        pub const fn error<T: IsError<E>>(&self) {}
+        /// Compiles when the handler sends the contract's progress.
+        pub const fn progress<T: IsProgress<G>>(&self) {}
     }
+
+    /// The same type.
+    #[diagnostic::on_unimplemented(
+        message = "the payload is `{T}` in the contract, and `{Self}` in this handler",
+        label = "the contract has `{T}`"
+    )]
+    pub trait IsPayload<T> {}
+    impl<T> IsPayload<T> for T {}
+
+    /// The same type.
+    #[diagnostic::on_unimplemented(
+        message = "the answer is `{T}` in the contract, and `{Self}` in this handler",
+        label = "the contract has `{T}`"
+    )]
+    pub trait IsAnswer<T> {}
+    impl<T> IsAnswer<T> for T {}
+
+    /// The same type.
+    #[diagnostic::on_unimplemented(
+        message = "the error is `{T}` in the contract, and reaches the caller as `{Self}` from this handler",
+        label = "the contract has `{T}`"
+    )]
+    pub trait IsError<T> {}
+    impl<T> IsError<T> for T {}
+
+    /// The same type.
+    #[diagnostic::on_unimplemented(
+        message = "the progress is `{T}` in the contract, and `{Self}` in this handler",
+        label = "the contract has `{T}`",
+        note = "`Value` stands for no progress at all"
+    )]
+    pub trait IsProgress<T> {}
+    impl<T> IsProgress<T> for T {}
 }

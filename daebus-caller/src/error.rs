@@ -61,6 +61,11 @@ pub enum BusError {
 }
 
 impl BusError {
+    /// What [`BusError::Encode`] says for a message to `channel`.
+    pub fn encode(channel: &str, error: &serde_json::Error) -> Self {
+        Self::Encode { channel: channel.to_owned(), reason: error.to_string() }
+    }
+
     /// Whether nothing was sent for sure, so that trying again can't do a thing twice.
     pub fn is_not_sent(&self) -> bool {
         !matches!(self, Self::Unknown { .. })

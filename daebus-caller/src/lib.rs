@@ -49,6 +49,8 @@
 //!
 //! [Daebus]: https://docs.rs/daebus
 
+extern crate self as daebus_caller;
+
 pub mod bus;
 pub mod caller;
 pub mod contract;
@@ -61,16 +63,13 @@ pub mod __private;
 /// The Redis driver, for what [`bus::Bus::redis`] gives.
 pub use fred;
 
-extern crate self as daebus_caller;
-
 pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
 pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline};
+pub use daebus_macros::{Fault, contract};
 pub use error::{BusError, CallError};
 pub use wire::Fault;
-
-pub use daebus_macros::{Fault, contract};
 
 /// Any error, as handlers return it that don't say more: it reaches the caller as `internal`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -1,5 +1,7 @@
 //! What the runtime makes of requests, good and bad, on the in-process bus.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::future::{IntoFuture, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -241,7 +243,15 @@ async fn rubbish_is_answered_where_there_is_somebody_to_answer() -> Result<(), B
         .start()
         .await?;
     let bus = bus::connect(&BusUrl::parse("memory://rubbish")?).await?;
-    for silent in [&b"not json"[..], b"[1]", b"{}", b"{\"action\": 7}", b"\xff\xfe", &[b'['; 1 << 20], b""] {
+    for silent in [
+        &b"not json"[..],
+        b"[1]",
+        b"{}",
+        b"{\"action\": 7}",
+        b"\xff\xfe",
+        &"[".repeat(1 << 20).into_bytes(),
+        b"",
+    ] {
         bus.publish("svc", Bytes::copy_from_slice(silent)).await?;
     }
     let envelope = |payload: &[u8]| {
@@ -251,7 +261,7 @@ async fn rubbish_is_answered_where_there_is_somebody_to_answer() -> Result<(), B
         message.push(b'}');
         message
     };
-    let brackets = [[b'['; 100_000], [b']'; 100_000]].concat();
+    let brackets = ["[".repeat(100_000), "]".repeat(100_000)].concat().into_bytes();
     let large = format!("\"{}\"", "x".repeat(1 << 20)).into_bytes();
     for bad in [&brackets[..], b"\"\xff\"", &large] {
         let reply = exchange(&*bus, &envelope(bad)).await;

@@ -1,5 +1,7 @@
 //! What is found out when a service starts, and how it is told.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use daebus::prelude::*;
 use daebus::{Error, caller::bus};
 

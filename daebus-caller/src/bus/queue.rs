@@ -24,8 +24,14 @@ impl Default for QueueLimits {
     }
 }
 
-/// A bounded queue of messages: the bus puts in, one [`QueueReceiver`] takes out.
+/// A bounded queue of messages: the bus puts in, one [`QueueReceiver`] takes out. Dropping its last handle closes it,
+/// as the end of a subscription or of its bus does for a queue that nobody else holds.
+#[derive(Debug)]
 pub struct Queue {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
     limits: QueueLimits,
     when_full: WhenFull,
     inner: Mutex<Inner>,
@@ -64,13 +70,13 @@ impl Queue {
     }
 
     fn new(limits: QueueLimits, when_full: WhenFull) -> (Arc<Self>, QueueReceiver) {
-        let queue = Arc::new(Self { limits, when_full, inner: Mutex::default(), arrived: Notify::new() });
-        (Arc::clone(&queue), QueueReceiver { queue })
+        let shared = Arc::new(Shared { limits, when_full, inner: Mutex::default(), arrived: Notify::new() });
+        (Arc::new(Self { shared: Arc::clone(&shared) }), QueueReceiver { shared })
     }
 
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.lock().messages.len()
+        self.shared.lock().messages.len()
     }
 
     /// Whether none waits.
@@ -80,11 +86,29 @@ impl Queue {
 
     /// How many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
-        self.lock().dropped
+        self.shared.lock().dropped
     }
 
     /// Takes no more messages; what waits can still be received.
     pub fn close(&self) {
+        self.shared.close();
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Deliver for Queue {
+    fn deliver(&self, message: Message) {
+        self.shared.put(message);
+    }
+}
+
+impl Shared {
+    fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();
     }
@@ -111,10 +135,8 @@ impl Queue {
         }
         Taken::Message(message)
     }
-}
 
-impl Deliver for Queue {
-    fn deliver(&self, message: Message) {
+    fn put(&self, message: Message) {
         let size = size(&message);
         let mut inner = self.lock();
         let full = |inner: &Inner| {
@@ -159,7 +181,7 @@ impl Deliver for Queue {
     }
 }
 
-impl fmt::Debug for Queue {
+impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = self.lock();
         f.debug_struct("Queue")
@@ -174,7 +196,7 @@ impl fmt::Debug for Queue {
 /// The way out of a [`Queue`]. Dropping it closes the queue.
 #[derive(Debug)]
 pub struct QueueReceiver {
-    queue: Arc<Queue>,
+    shared: Arc<Shared>,
 }
 
 impl QueueReceiver {
@@ -182,18 +204,18 @@ impl QueueReceiver {
     /// nothing.
     pub async fn recv(&mut self) -> Option<Message> {
         loop {
-            match self.queue.take() {
+            match self.shared.take() {
                 Taken::Message(message) => return Some(message),
                 Taken::Closed => return None,
                 // `notify_one` leaves a permit when nobody waits, so a message between `take` and here isn't missed.
-                Taken::Nothing => self.queue.arrived.notified().await,
+                Taken::Nothing => self.shared.arrived.notified().await,
             }
         }
     }
 
     /// The next message if there is one now.
     pub fn try_recv(&mut self) -> Option<Message> {
-        match self.queue.take() {
+        match self.shared.take() {
             Taken::Message(message) => Some(message),
             Taken::Closed | Taken::Nothing => None,
         }
@@ -201,28 +223,28 @@ impl QueueReceiver {
 
     /// Takes no more messages; what waits can still be received.
     pub fn close(&self) {
-        self.queue.close();
+        self.shared.close();
     }
 
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.queue.len()
+        self.shared.lock().messages.len()
     }
 
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.len() == 0
     }
 
     /// How many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
-        self.queue.dropped()
+        self.shared.lock().dropped
     }
 }
 
 impl Drop for QueueReceiver {
     fn drop(&mut self) {
-        self.queue.close();
+        self.shared.close();
     }
 }
 

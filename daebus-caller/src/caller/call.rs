@@ -149,6 +149,7 @@ where
                 reason,
             })?,
             headers: std::mem::take(&mut self.headers),
+            budget: deadline.remaining(),
         };
         let listeners = &mut self.listeners;
         let wants_progress = !listeners.is_empty();

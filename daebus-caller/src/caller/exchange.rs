@@ -1,5 +1,6 @@
 //! One try of a call: a request out, progress and an answer in.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -25,6 +26,8 @@ pub(super) struct Question {
     pub(super) action: String,
     pub(super) payload: RawJson,
     pub(super) headers: Headers,
+    /// The whole of the time for it, all tries together; told when it runs out.
+    pub(super) budget: Duration,
 }
 
 impl Question {
@@ -35,23 +38,18 @@ impl Question {
         wants_progress: bool,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
     ) -> Result<Option<RawJson>, CallError> {
-        let progress = std::sync::Arc::new(ProgressQueue::new(wants_progress));
+        let progress = Arc::new(ProgressQueue::new(wants_progress));
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
         let answer = self.link.pending().add(request_id, progress.clone());
         let mut in_flight = InFlight { question: self, request_id, sent: false };
-        let waited = deadline.remaining();
 
         let outcome = tokio::select! {
             // An answer that is there counts, however late we come to look.
             biased;
             outcome = self.exchange(request_id, deadline, answer, &progress, on_progress, &mut in_flight.sent) => outcome,
             () = self.link.closed() => Err(CallError::Closed),
-            () = tokio::time::sleep_until(deadline.instant()) => Err(CallError::Timeout {
-                service: self.service.to_string(),
-                action: self.action.clone(),
-                after: waited,
-            }),
+            () = tokio::time::sleep_until(deadline.instant()) => Err(self.too_late()),
         };
         in_flight.end();
         match &outcome {
@@ -74,6 +72,9 @@ impl Question {
     ) -> Result<Option<RawJson>, CallError> {
         let inbox = self.link.inbox(deadline).await?;
         let remaining = deadline.remaining();
+        if remaining.is_zero() {
+            return Err(self.too_late());
+        }
         let request = RequestWriter {
             action: &self.action,
             payload: &self.payload,
@@ -149,6 +150,14 @@ impl Question {
             self.link.bus().publish(service, ping.write()).await.is_ok_and(|now| now >= receivers)
         }
         .boxed()
+    }
+
+    fn too_late(&self) -> CallError {
+        CallError::Timeout {
+            service: self.service.to_string(),
+            action: self.action.clone(),
+            after: self.budget,
+        }
     }
 
     fn nobody(&self) -> CallError {

@@ -61,7 +61,8 @@ impl Link {
         Ok(&self.0.inbox)
     }
 
-    async fn ready(&self, deadline: Deadline) -> Result<(), BusError> {
+    /// Waits for the bus, no longer than until the deadline.
+    pub(super) async fn ready(&self, deadline: Deadline) -> Result<(), BusError> {
         let mut state = self.bus().state();
         let away = || BusError::Away { location: self.bus().location() };
         let settled = state.wait_for(|state| *state != BusState::Away);

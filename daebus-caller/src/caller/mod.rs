@@ -34,7 +34,7 @@ use crate::wire::{Channel, NameError, RawJson, ServiceName, encode, encode_flat}
 /// How long a call waits for its answer unless said otherwise, as in the Python package.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a one-way message waits for a bus that is away.
+/// How long a one-way message, or a wish to listen, waits for a bus that is away.
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long [`Caller::connect`] waits for the bus.
@@ -174,8 +174,7 @@ impl Caller {
     /// within 5 s; [`BusError::Unknown`] when it may or may not have been sent.
     pub async fn send_message(&self, channel: &str, payload: impl Serialize) -> Result<u64, BusError> {
         let channel = Channel::new(channel)?;
-        let message = encode(&payload)
-            .map_err(|error| BusError::Encode { channel: channel.to_string(), reason: error.to_string() })?;
+        let message = encode(&payload).map_err(|error| BusError::encode(channel.as_str(), &error))?;
         self.publish(channel.as_str(), &message).await
     }
 
@@ -198,8 +197,7 @@ impl Caller {
             Some(action) => encode_flat(&payload, action),
             None => encode(&payload),
         };
-        let message = message
-            .map_err(|error| BusError::Encode { channel: service.to_string(), reason: error.to_string() })?;
+        let message = message.map_err(|error| BusError::encode(service.as_str(), &error))?;
         self.publish(service.as_str(), &message).await
     }
 
@@ -207,7 +205,8 @@ impl Caller {
     ///
     /// # Errors
     ///
-    /// [`BusError::Name`] for a name that can't be a channel's, [`BusError::Closed`], and what the bus says.
+    /// [`BusError::Name`] for a name that can't be a channel's, [`BusError::Closed`], [`BusError::Away`] when the bus isn't
+    /// there within 5 s, [`BusError::Refused`] when the server doesn't let us listen.
     pub async fn listen<T>(&self, channel_or_pattern: &str) -> Result<Listening<T>, BusError>
     where
         T: DeserializeOwned + Send + 'static,
@@ -216,6 +215,7 @@ impl Caller {
         if self.closing.is_cancelled() {
             return Err(BusError::Closed);
         }
+        self.link.ready(Deadline::after(SEND_TIMEOUT)).await?;
         Listening::start(self.link.clone(), self.closing.clone(), Topic::parse(name.as_str())).await
     }
 

@@ -73,7 +73,8 @@ impl RawJson {
         if self.is_nothing() { &EMPTY_OBJECT } else { &self.0 }
     }
 
-    pub(crate) fn into_bytes(self) -> Bytes {
+    /// The bytes of the text, as a message.
+    pub fn into_bytes(self) -> Bytes {
         self.as_bytes().clone()
     }
 }

@@ -115,6 +115,10 @@ pub(crate) async fn a_call_waits_no_longer_than_the_handler_around_it(ground: Gr
         caller.send_request::<Value>("get", ()).await
     });
     assert!(matches!(spent.await, Err(CallError::Timeout { .. })));
+    // A budget that is spent isn't worth a message: after the job's request comes the next thing that is sent.
+    caller.send_to_service((), Some("last")).await.unwrap();
+    assert_eq!(service.next().await["action"], "get");
+    assert_eq!(service.next().await["action"], "last");
 }
 
 pub(crate) async fn a_job_runs_in_the_background(ground: Ground) {

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use daebus_caller::bus::{Bus, Queue, QueueLimits, Subscription, Topic};
+use daebus_caller::bus::{Bus, Outbox, Queue, QueueLimits, Subscription, Topic};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -130,13 +130,13 @@ impl Service {
         let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
         let subscription = bus.subscribe(Topic::Channel(name.into()), queue).await.unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
-        let bus = bus.clone();
+        let outbox = Outbox::new(bus.clone());
         let answering = tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
                 let request: Value = serde_json::from_slice(&message.payload).unwrap();
                 let _ = tell.send(request.clone());
                 let Some(reply_to) = request["reply_to"].as_str().map(str::to_owned) else { continue };
-                let (bus, id, replies) = (bus.clone(), request["request_id"].clone(), answer(request));
+                let (outbox, id, replies) = (outbox.clone(), request["request_id"].clone(), answer(request));
                 tokio::spawn(async move {
                     for mut reply in replies.await {
                         // Text is published as it is, so that a test can say rubbish.
@@ -146,7 +146,7 @@ impl Service {
                             reply["request_id"] = id.clone();
                             reply.to_string()
                         };
-                        bus.publish(&reply_to, message.into()).await.unwrap();
+                        outbox.publish(&reply_to, message.into(), BOUND).await.unwrap();
                     }
                 });
             }

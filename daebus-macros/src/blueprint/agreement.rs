@@ -3,6 +3,7 @@
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
+use syn::spanned::Spanned as _;
 use syn::{LitStr, Type, parse_quote_spanned};
 
 use super::model::Blueprint;
@@ -21,11 +22,14 @@ pub(super) fn expand(
     let contract = blueprint.contract.as_ref()?;
     let module = &blueprint.module;
     let cfgs = endpoint::cfgs(&module.attrs);
-    let import = format_ident!("__contract_of_{}", module.ident.unraw(), span = Span::call_site());
+    // Seen by whoever names a trait that is no contract, as the name that the compiler can't find.
+    let last = contract.segments.last()?.ident.unraw();
+    let span = Span::call_site().located_at(contract.span());
+    let import = format_ident!("{last}_is_no_contract_for_{}", module.ident.unraw(), span = span);
     let outside = quote! {
         #(#cfgs)*
         #[doc(hidden)]
-        #[allow(unused_imports)]
+        #[allow(unused_imports, non_snake_case)]
         use #contract as #import;
     };
     let inside = sound.then(|| {
@@ -34,7 +38,7 @@ pub(super) fn expand(
             .methods
             .iter()
             .flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
-        quote!(super::#import! { { #p::check_contract } { #contract } { super::#import } { #(#offers)* } })
+        quote_spanned!(span=> super::#import! { { #p::check_contract } { #contract } { super::#import } { #(#offers)* } })
     });
     Some((outside, inside.unwrap_or_default()))
 }

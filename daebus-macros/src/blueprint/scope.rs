@@ -62,7 +62,7 @@ fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
     let is_taken = ident == name;
     if is_taken {
         let what =
-            if name == "Caller" { "a struct `Caller`, the typed stub" } else { "a function `blueprint`" };
+            if name == "Caller" { "a struct `Caller`, the typed stub," } else { "a function `blueprint`" };
         mistakes
             .on(ident, format!("`#[blueprint]` puts {what} into this module; give this one another name"));
     }

@@ -122,16 +122,16 @@ fn same_types(private: &Private, check: &Check, offer: &Offer) -> TokenStream {
     let Offer { name, cfgs, function, payload, answer, error, progress } = offer;
     let import = &check.import;
     let key = hash(&name.value());
-    let same = |question: &str, ty: &Type| {
-        let span = ty.span();
-        let p = private.at(span);
-        let question = Ident::new(question, span);
-        quote_spanned!(span=> #p::#question::<_, #ty>(#import::<#key>);)
+    let p = private.here();
+    let agreed = Ident::new("agreed", proc_macro2::Span::mixed_site());
+    let same = |part: &str, ty: &Type| {
+        let part = Ident::new(part, ty.span());
+        quote_spanned!(ty.span()=> #agreed.#part::<#ty>();)
     };
-    let payload = same("same_payload", payload);
-    let answer = same("same_answer", answer);
-    let error = same("same_error", error);
-    let progress = same("same_progress", progress);
+    let payload = same("payload", payload);
+    let answer = same("answer", answer);
+    let error = same("error", error);
+    let progress = same("progress", progress);
     let conditions: Vec<TokenStream> =
         cfgs.iter().filter_map(|cfg| cfg.parse_args::<TokenStream>().ok()).collect();
     let left_out = (!conditions.is_empty()).then(|| {
@@ -144,7 +144,10 @@ fn same_types(private: &Private, check: &Check, offer: &Offer) -> TokenStream {
     });
     quote! {
         #(#cfgs)*
-        const _: () = { #payload #answer #error #progress };
+        const _: () = {
+            let #agreed = #p::agreed(#import::<#key>);
+            #payload #answer #error #progress
+        };
         #left_out
     }
 }

@@ -224,6 +224,10 @@ impl Actions {
     /// Says so where that can't be wrong: on a shared channel another process may have the action.
     fn unknown_action(&self, envelope: Arc<Envelope>) {
         let Some(action) = envelope.action.clone() else { return };
+        if envelope.reply_channel(self.0.core.service.as_str()).is_none() {
+            debug!(action, "no handler for this one-way action");
+            return;
+        }
         let this = self.clone();
         self.spawn_refusal(async move {
             let service = this.0.core.service.as_str();

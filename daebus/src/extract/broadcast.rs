@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use daebus_caller::BusError;
@@ -20,7 +21,7 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// Publishes a value and returns how many connections received it.
+    /// Publishes a value, given by value or by reference, and returns how many connections received it.
     ///
     /// Python peers read objects only: give them a struct or a map.
     ///
@@ -28,11 +29,17 @@ impl Broadcast {
     ///
     /// When the channel's name is empty or reserved, the value can't be written as JSON, or the bus stays away for
     /// 2 s. The next send works as soon as the bus is back.
-    pub async fn send<T: Serialize + ?Sized>(&self, channel: &str, message: &T) -> Result<u64, BusError> {
-        let channel = Channel::new(channel)?;
-        let json = encode(message)
-            .map_err(|error| BusError::Encode { channel: channel.to_string(), reason: error.to_string() })?;
-        self.outbox.publish(channel.as_str(), json.as_bytes().clone(), WITHIN).await
+    pub fn send(&self, channel: &str, message: impl Serialize) -> BoxFuture<'static, Result<u64, BusError>> {
+        // Written at once, so that the message need not be one that can wait in a task.
+        let written = Channel::new(channel).map_err(BusError::from).and_then(|channel| {
+            let json = encode(&message).map_err(|error| BusError::encode(channel.as_str(), &error))?;
+            Ok((channel, json))
+        });
+        let outbox = self.outbox.clone();
+        Box::pin(async move {
+            let (channel, json) = written?;
+            outbox.publish(channel.as_str(), json.into_bytes(), WITHIN).await
+        })
     }
 }
 

@@ -1,6 +1,8 @@
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde::Serialize;
 
 use daebus_caller::BusError;
@@ -28,21 +30,20 @@ impl<T> Clone for Progress<T> {
 }
 
 impl<T: Serialize> Progress<T> {
-    /// Sends one update.
+    /// Sends one update, given by value or by reference.
     ///
     /// # Errors
     ///
     /// When the update can't be written as JSON, or the bus stays away for 5 s.
-    pub async fn send(&self, update: T) -> Result<(), BusError>
-    where
-        T: Send + Sync,
-    {
-        let Some(replier) = &self.replier else { return Ok(()) };
-        let payload = encode(&update).map_err(|error| BusError::Encode {
-            channel: replier.channel().to_owned(),
-            reason: error.to_string(),
-        })?;
-        replier.progress(&payload).await
+    pub fn send(&self, update: impl Borrow<T>) -> BoxFuture<'static, Result<(), BusError>> {
+        // Written at once, so that the update need not be one that can wait in a task.
+        let payload = encode(update.borrow());
+        let replier = self.replier.clone();
+        Box::pin(async move {
+            let Some(replier) = replier else { return Ok(()) };
+            let payload = payload.map_err(|error| BusError::encode(replier.channel(), &error))?;
+            replier.progress(&payload).await
+        })
     }
 }
 

@@ -13,10 +13,9 @@ use fred::clients::Client;
 use fred::error::{Error, ErrorKind};
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, TcpConfig};
-use fred::types::{ClusterHash, CustomCommand, Message, RespVersion, Value};
+use fred::types::{ClusterHash, CustomCommand, RespVersion, Value};
 use fred::util::redis_keyslot;
 use socket2::TcpKeepalive;
-use tokio::sync::broadcast;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -123,7 +122,6 @@ fn knows_no_resp3(words: &str) -> bool {
 /// A connection. Dropping it closes it and ends its task.
 pub(super) struct Link {
     client: Client,
-    messages: std::sync::Mutex<Option<broadcast::Receiver<Message>>>,
     driver: AbortHandle,
     gone: CancellationToken,
     why: Arc<OnceLock<Error>>,
@@ -132,25 +130,23 @@ pub(super) struct Link {
 
 impl Link {
     fn start(client: Client) -> Self {
-        // Before the connection is there, so that no message is missed.
-        let messages = client.message_rx();
         let driver = client.connect();
         let gone = CancellationToken::new();
         let why = Arc::new(OnceLock::new());
         let link = Self {
             client,
-            messages: std::sync::Mutex::new(Some(messages)),
             driver: driver.abort_handle(),
             gone: gone.clone(),
             why: Arc::clone(&why),
             tokens: AtomicU64::new(0),
         };
-        // Ends with the driver, which ends with the connection or the link.
+        // Ends with the driver, which ends with the connection or the link; or with the runtime.
+        let gone = gone.drop_guard();
         tokio::spawn(async move {
+            let _gone = gone;
             if let Ok(Err(error)) = driver.await {
                 let _ = why.set(error);
             }
-            gone.cancel();
         });
         link
     }
@@ -158,11 +154,6 @@ impl Link {
     /// The driver's client.
     pub(super) fn client(&self) -> &Client {
         &self.client
-    }
-
-    /// The messages that arrive here; once only.
-    pub(super) fn messages(&self) -> Option<broadcast::Receiver<Message>> {
-        self.messages.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
     }
 
     /// Cancelled when the connection is lost or closed.

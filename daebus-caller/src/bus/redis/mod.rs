@@ -22,7 +22,7 @@ use fred::error::Error;
 use fred::interfaces::{KeysInterface, PubsubInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions as Condition, Value};
 use futures_util::future::{BoxFuture, FutureExt};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::connection::Connector;
@@ -49,6 +49,9 @@ pub(super) fn check(url: &str) -> Result<(), String> {
 /// removed, a message may be heard twice. Redis's keyspace notifications aren't delivered: the driver keeps them
 /// apart.
 ///
+/// A Redis server that isn't told otherwise drops a subscriber for which more than 32 MB wait (its setting
+/// `client-output-buffer-limit pubsub`), and a single message of that size does it: it is lost, and the bus reconnects.
+///
 /// Dropping the bus closes it, even where subscriptions are left.
 pub struct RedisBus {
     shared: Arc<Shared>,
@@ -67,14 +70,13 @@ impl RedisBus {
         let connector = Connector::new(url.with_password())
             .map_err(|reason| BusError::Url { url: url.to_string(), reason })?;
         let is_clustered = connector.is_clustered();
-        let (sender, leavers) = mpsc::unbounded_channel();
-        let shared = Shared::new(url.to_string(), sender);
+        let shared = Shared::new(url.to_string());
         // Before the first await: dropping the bus closes whatever there is by then.
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
         let supervisor = Supervisor::new(Arc::clone(&shared), connector);
         // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
         let pair = supervisor.connect().boxed().await?;
-        let tasks = [tokio::spawn(supervisor.keep(pair)), tokio::spawn(supervisor::see_off(shared, leavers))];
+        let tasks = [tokio::spawn(supervisor.keep(pair)), tokio::spawn(shared.see_off())];
         bus.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
         Ok(Arc::new(bus))
     }

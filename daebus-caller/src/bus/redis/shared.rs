@@ -2,18 +2,18 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use fred::interfaces::EventInterface;
+use tokio::sync::{Notify, watch};
 
-use super::connection::{Failure, Link};
-use super::reader::{Reader, Settle};
+use super::connection::{Failure, Kind, Link};
+use super::reader;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::{BusState, Deliver, Subscription, Topic};
 use crate::error::BusError;
 
-/// How long a pattern's new listener waits for the reader to have read what came before it.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Channels in one command, to keep it within any server's limits.
+pub(super) const AT_ONCE: usize = 1000;
 
 pub(super) struct Shared {
     /// For people: the URL with its password masked.
@@ -23,8 +23,9 @@ pub(super) struct Shared {
     pub(super) lost: AtomicU64,
     /// Held while something is sent on the subscriber: its answers are told apart by their order only.
     pub(super) gate: tokio::sync::Mutex<()>,
-    /// Topics whose last listener has left.
-    leavers: mpsc::UnboundedSender<Topic>,
+    /// Topics whose last listener has left, which the server has yet to be told.
+    leavers: Mutex<Vec<Topic>>,
+    somebody_left: Notify,
     connections: RwLock<Connections>,
     subscriptions: Mutex<Subscriptions>,
 }
@@ -34,24 +35,18 @@ struct Connections {
     /// There while the bus is ready.
     commands: Option<Arc<Link>>,
     /// There from before its subscriptions are restored.
-    subscriber: Option<Subscriber>,
-}
-
-/// The connection that is subscribed, and its reader.
-#[derive(Clone)]
-pub(super) struct Subscriber {
-    pub(super) link: Arc<Link>,
-    settles: mpsc::UnboundedSender<Settle>,
+    subscriber: Option<Arc<Link>>,
 }
 
 impl Shared {
-    pub(super) fn new(location: String, leavers: mpsc::UnboundedSender<Topic>) -> Arc<Self> {
+    pub(super) fn new(location: String) -> Arc<Self> {
         Arc::new(Self {
             location,
             state: watch::Sender::new(BusState::Away),
             lost: AtomicU64::new(0),
             gate: tokio::sync::Mutex::new(()),
-            leavers,
+            leavers: Mutex::default(),
+            somebody_left: Notify::new(),
             connections: RwLock::default(),
             subscriptions: Mutex::default(),
         })
@@ -69,7 +64,7 @@ impl Shared {
         connections.commands.clone().ok_or_else(|| self.unavailable())
     }
 
-    pub(super) fn subscriber(&self) -> Option<Subscriber> {
+    pub(super) fn subscriber(&self) -> Option<Arc<Link>> {
         self.connections.read().unwrap_or_else(PoisonError::into_inner).subscriber.clone()
     }
 
@@ -94,15 +89,14 @@ impl Shared {
     }
 
     /// Takes a new connection for subscriptions into use and begins to read it.
-    pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Option<Subscriber> {
-        let settles = Reader::start(Arc::clone(self), link.messages()?, link.gone().clone());
-        let subscriber = Subscriber { link, settles };
+    pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Result<(), Failure> {
+        reader::read(Arc::clone(self), link.client().message_rx());
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         if *self.state.borrow() == BusState::Closed {
-            return None;
+            return Err(Failure::Unsure("the bus is closed".into()));
         }
-        connections.subscriber = Some(subscriber.clone());
-        Some(subscriber)
+        connections.subscriber = Some(link);
+        Ok(())
     }
 
     /// Both connections are there, and every subscription is confirmed.
@@ -130,7 +124,7 @@ impl Shared {
             self.state.send_replace(BusState::Closed);
             std::mem::take(&mut *connections)
         };
-        for link in gone.commands.iter().chain(gone.subscriber.as_ref().map(|subscriber| &subscriber.link)) {
+        for link in gone.commands.iter().chain(&gone.subscriber) {
             link.close();
         }
         let listeners = self.subscriptions().clear();
@@ -160,6 +154,11 @@ impl Shared {
             return Ok(subscription);
         }
         let subscriber = self.subscriber().ok_or_else(|| self.unavailable())?;
+        if matches!(topic, Topic::Pattern(_)) {
+            // A pattern that still stands on the server after its listener has left may match the same messages, and
+            // its copies aren't counted.
+            self.tell_who_left().await;
+        }
         match self.subscribe_on(&subscriber, &topic).await {
             Ok(()) => Ok(subscription),
             Err(failure @ Failure::Refused(_)) => Err(self.error(failure)),
@@ -168,17 +167,11 @@ impl Shared {
         }
     }
 
-    /// Subscribes and waits until it counts. The gate is held.
-    pub(super) async fn subscribe_on(&self, subscriber: &Subscriber, topic: &Topic) -> Result<(), Failure> {
+    /// Subscribes and waits until it is confirmed. The gate is held.
+    pub(super) async fn subscribe_on(&self, subscriber: &Link, topic: &Topic) -> Result<(), Failure> {
         let (kind, name) = split(topic);
-        subscriber.link.subscribe(kind, std::slice::from_ref(name)).await?;
+        subscriber.subscribe(kind, std::slice::from_ref(name)).await?;
         self.subscriptions().confirm(kind, name);
-        if let Topic::Pattern(pattern) = topic {
-            let (done, settled) = oneshot::channel();
-            let _ = subscriber.settles.send(Settle { pattern: Arc::clone(pattern), done });
-            // Unsettled costs a duplicate at worst.
-            let _ = tokio::time::timeout(SETTLE_TIMEOUT, settled).await;
-        }
         Ok(())
     }
 
@@ -186,7 +179,43 @@ impl Shared {
         let (last, listeners) = self.subscriptions().remove(&topic, id);
         drop(listeners);
         if last {
-            let _ = self.leavers.send(topic);
+            self.leavers.lock().unwrap_or_else(PoisonError::into_inner).push(topic);
+            self.somebody_left.notify_one();
+        }
+    }
+
+    /// Unsubscribes from what nobody listens to any more, as it happens, without end.
+    pub(super) async fn see_off(self: Arc<Self>) {
+        loop {
+            self.somebody_left.notified().await;
+            let _gate = self.gate.lock().await;
+            self.tell_who_left().await;
+        }
+    }
+
+    /// Unsubscribes from what nobody listens to any more. A topic that has found a new listener meanwhile stays. The
+    /// gate is held.
+    async fn tell_who_left(&self) {
+        let leavers = std::mem::take(&mut *self.leavers.lock().unwrap_or_else(PoisonError::into_inner));
+        let (mut channels, mut patterns) = (Vec::new(), Vec::new());
+        {
+            let mut subscriptions = self.subscriptions();
+            for topic in leavers {
+                if subscriptions.forget(&topic) {
+                    let (kind, name) = split(&topic);
+                    let names = if kind == Kind::Channel { &mut channels } else { &mut patterns };
+                    names.push(Arc::clone(name));
+                }
+            }
+        }
+        // Without a connection there is nothing to end.
+        let Some(subscriber) = self.subscriber() else { return };
+        for (kind, names) in [(Kind::Channel, channels), (Kind::Pattern, patterns)] {
+            for names in names.chunks(AT_ONCE) {
+                if let Err(failure) = subscriber.unsubscribe(kind, names).await {
+                    tracing::debug!(%failure, "not unsubscribed");
+                }
+            }
         }
     }
 }

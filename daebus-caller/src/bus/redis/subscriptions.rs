@@ -25,8 +25,7 @@ struct Subscribed {
     listeners: Listeners,
     /// The server has confirmed it.
     confirmed: bool,
-    /// Every message that the reader has yet to read was sent while the server had this pattern: the copies it sends
-    /// can be counted on.
+    /// The server has had this pattern for every message that is yet to come: the copies it sends can be counted on.
     settled: bool,
 }
 
@@ -70,12 +69,7 @@ impl Subscriptions {
     pub(super) fn confirm(&mut self, kind: Kind, name: &str) {
         if let Some(subscribed) = self.of(kind).get_mut(name) {
             subscribed.confirmed = true;
-        }
-    }
-
-    pub(super) fn settle(&mut self, pattern: &str) {
-        if let Some(subscribed) = self.patterns.get_mut(pattern) {
-            subscribed.settled = subscribed.confirmed;
+            subscribed.settled = true;
         }
     }
 

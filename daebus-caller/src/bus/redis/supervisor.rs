@@ -1,21 +1,16 @@
-//! Keeps the two connections up, and tells the server who has left.
+//! Keeps the two connections up.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
-
 use super::connection::{Connector, Failure, Kind, Link, Role};
-use super::shared::{Shared, Subscriber};
-use super::subscriptions::split;
+use super::shared::{AT_ONCE, Shared};
 use crate::bus::{BusState, Topic};
 use crate::error::BusError;
 
 /// The wait after the first failed attempt; it doubles with each, up to [`LONGEST_WAIT`], without end.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// Channels in one SUBSCRIBE when all are restored, to keep a single command within any server's limits.
-const AT_ONCE: usize = 1000;
 
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
@@ -24,7 +19,7 @@ pub(super) struct Supervisor {
 
 /// The two connections: SUBSCRIBE and what answers it have one for themselves.
 pub(super) struct Pair {
-    subscriber: Subscriber,
+    subscriber: Arc<Link>,
     commands: Arc<Link>,
 }
 
@@ -83,11 +78,11 @@ impl Supervisor {
     async fn watch(&self, Pair { subscriber, commands }: &Pair) -> String {
         let answers = || async {
             let _gate = self.shared.gate.lock().await;
-            subscriber.link.barrier().await
+            subscriber.barrier().await
         };
         tokio::select! {
-            why = subscriber.link.watch(answers) => {
-                subscriber.link.close();
+            why = subscriber.watch(answers) => {
+                subscriber.close();
                 why
             }
             why = commands.watch(|| commands.ping()) => {
@@ -99,8 +94,8 @@ impl Supervisor {
 
     /// Subscriptions first: a request must not go out before its answer can come in.
     async fn replace(&self, pair: &mut Pair) -> Result<(), Failure> {
-        while pair.subscriber.link.gone().is_cancelled() || pair.commands.gone().is_cancelled() {
-            if pair.subscriber.link.gone().is_cancelled() {
+        while pair.subscriber.gone().is_cancelled() || pair.commands.gone().is_cancelled() {
+            if pair.subscriber.gone().is_cancelled() {
                 pair.subscriber = self.subscriber().await?;
             } else {
                 pair.commands = self.connector.connect(Role::Commands).await?;
@@ -110,11 +105,10 @@ impl Supervisor {
     }
 
     /// Connects the subscriber and restores every subscription.
-    async fn subscriber(&self) -> Result<Subscriber, Failure> {
-        let link = self.connector.connect(Role::Subscriptions).await?;
-        let closed = || Failure::Unsure("the bus is closed".into());
+    async fn subscriber(&self) -> Result<Arc<Link>, Failure> {
+        let subscriber = self.connector.connect(Role::Subscriptions).await?;
         let _gate = self.shared.gate.lock().await;
-        let subscriber = self.shared.attach(link).ok_or_else(closed)?;
+        self.shared.attach(Arc::clone(&subscriber))?;
         let (channels, patterns) = self.shared.subscriptions().start_over();
         for channels in channels.chunks(AT_ONCE) {
             self.restore(&subscriber, Kind::Channel, channels).await?;
@@ -123,8 +117,8 @@ impl Supervisor {
         Ok(subscriber)
     }
 
-    async fn restore(&self, subscriber: &Subscriber, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
-        match subscriber.link.subscribe(kind, names).await {
+    async fn restore(&self, subscriber: &Link, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
+        match subscriber.subscribe(kind, names).await {
             Ok(()) => {
                 let mut subscriptions = self.shared.subscriptions();
                 for name in names {
@@ -138,12 +132,7 @@ impl Supervisor {
         }
     }
 
-    async fn restore_each(
-        &self,
-        subscriber: &Subscriber,
-        kind: Kind,
-        names: &[Arc<str>],
-    ) -> Result<(), Failure> {
+    async fn restore_each(&self, subscriber: &Link, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
         if kind == Kind::Pattern {
             let mut subscriptions = self.shared.subscriptions();
             for pattern in names {
@@ -165,32 +154,6 @@ impl Supervisor {
             }
         }
         Ok(())
-    }
-}
-
-/// Unsubscribes from what nobody listens to any more. Topics that have found a new listener meanwhile stay.
-pub(super) async fn see_off(shared: Arc<Shared>, mut leavers: mpsc::UnboundedReceiver<Topic>) {
-    let mut topics = Vec::new();
-    while leavers.recv_many(&mut topics, AT_ONCE).await > 0 {
-        let _gate = shared.gate.lock().await;
-        let (mut channels, mut patterns) = (Vec::new(), Vec::new());
-        {
-            let mut subscriptions = shared.subscriptions();
-            for topic in topics.drain(..) {
-                if subscriptions.forget(&topic) {
-                    let (kind, name) = split(&topic);
-                    let names = if kind == Kind::Channel { &mut channels } else { &mut patterns };
-                    names.push(Arc::clone(name));
-                }
-            }
-        }
-        // Without a connection there is nothing to end.
-        let Some(subscriber) = shared.subscriber() else { continue };
-        for (kind, names) in [(Kind::Channel, channels), (Kind::Pattern, patterns)] {
-            if let Err(failure) = subscriber.link.unsubscribe(kind, &names).await {
-                tracing::debug!(%failure, "not unsubscribed");
-            }
-        }
     }
 }
 

@@ -1,0 +1,14 @@
+//! A module without a body, and arguments of a blueprint.
+
+use daebus::prelude::*;
+
+#[blueprint("users")]
+mod users;
+
+#[blueprint("users", contrakt = Users)]
+mod misspelt {
+    #[daebus::action("a")]
+    fn a() {}
+}
+
+fn main() {}

@@ -1,0 +1,34 @@
+//! Channels, and what takes no arguments.
+
+use daebus::prelude::*;
+
+#[listen]
+async fn missing() {}
+
+#[listen("daebus:members:users")]
+async fn reserved() {}
+
+#[listen("__keyspace@0__:x")]
+async fn of_redis() {}
+
+#[listen("a", concurrency = 8)]
+async fn of_an_action() {}
+
+#[listen("a", concurrent = 0)]
+async fn nothing_at_once() {}
+
+#[listen("a.*")]
+#[listen("a.*")]
+async fn twice() {}
+
+#[on_start("now")]
+async fn name() {}
+
+#[on_stop(timeout = "2s")]
+async fn key() {}
+
+#[on_start]
+#[on_start]
+async fn start_twice() {}
+
+fn main() {}
