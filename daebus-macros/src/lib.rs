@@ -52,6 +52,12 @@ pub fn socket_register(arguments: TokenStream, item: TokenStream) -> TokenStream
     endpoint::expand(attr::Kind::SocketRegister, arguments.into(), item.into()).into()
 }
 
+/// Answers HTTP requests to a path. See `daebus::route`.
+#[proc_macro_attribute]
+pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Route, arguments.into(), item.into()).into()
+}
+
 /// Runs before the service answers anything. See `daebus::on_start`.
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {

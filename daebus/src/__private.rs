@@ -10,6 +10,14 @@ pub use crate::extract::Extract;
 pub use crate::guard::blocking;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 
+/// What the code of a route may name.
+pub mod route {
+    pub use crate::route::{
+        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
+        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+    };
+}
+
 /// Tells whether an argument is an extractor that a stub goes by, under whatever name.
 #[derive(Debug)]
 pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
@@ -33,14 +41,6 @@ pub trait ArgumentProbeFallback {
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
-
-/// What the code of a route may name.
-pub mod route {
-    pub use crate::route::{
-        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
-        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
-    };
-}
 
 /// Runs one extractor.
 ///

@@ -31,7 +31,7 @@ pub mod __private;
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
 pub use daebus_macros::{
-    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, socket, socket_connect,
+    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route, socket, socket_connect,
     socket_disconnect, socket_register,
 };
 

@@ -2,6 +2,7 @@
 
 pub use std::time::Duration;
 
+pub use axum::http::HeaderMap;
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
@@ -9,6 +10,6 @@ pub use serde_json::{Value, json};
 pub use crate::{
     Blueprint, BoxError, Broadcast, BusError, Call, CallError, Caller, Callers, Client, Cors, Daebus,
     Extension, Fault, Http, Json, Payload, Progress, Request, Shutdown, Sockets, State, Update, WebSocket,
-    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, socket, socket_connect,
+    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route, socket, socket_connect,
     socket_disconnect, socket_register,
 };

@@ -33,7 +33,7 @@ impl Action {
         let span = arguments.span;
         let name =
             arguments.name("the action", "get_user", mistakes).and_then(|name| checked_name(name, mistakes));
-        let timeout = duration::timeout(&mut arguments, mistakes);
+        let timeout = duration::argument(&mut arguments, "timeout", mistakes);
         let concurrency = arguments.count("concurrency", mistakes);
         let idempotent = arguments.flag("idempotent", mistakes);
         let types = Types {

@@ -12,9 +12,14 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 const MAX_MILLIS: u64 = 366 * 86_400_000;
 
 /// `timeout = "2s"`.
-pub(super) fn timeout(arguments: &mut Arguments, mistakes: &mut Mistakes) -> Option<Duration> {
-    let expected = "a time is written in quotes, with its unit: `timeout = \"2s\"`, `\"500ms\"`, `\"1m30s\"`";
-    let text = arguments.text("timeout", expected, mistakes)?;
+pub(super) fn argument(
+    arguments: &mut Arguments,
+    key: &'static str,
+    mistakes: &mut Mistakes,
+) -> Option<Duration> {
+    let expected =
+        format!("a time is written in quotes, with its unit: `{key} = \"2s\"`, `\"500ms\"`, `\"1m30s\"`");
+    let text = arguments.text(key, &expected, mistakes)?;
     parse(&text.value()).map_err(|reason| mistakes.on(&text, format!("no time: {reason}; {expected}"))).ok()
 }
 

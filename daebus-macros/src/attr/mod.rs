@@ -5,11 +5,13 @@ mod arguments;
 mod duration;
 mod hook;
 mod listen;
+mod route;
 mod socket;
 
 pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use listen::{Listen, checked_channel};
+pub(crate) use route::Route;
 pub(crate) use socket::Socket;
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -22,6 +24,7 @@ use crate::diagnostics::Mistakes;
 pub(crate) enum Kind {
     Action,
     Listen,
+    Route,
     Socket,
     SocketConnect,
     SocketDisconnect,
@@ -31,9 +34,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Action,
         Self::Listen,
+        Self::Route,
         Self::Socket,
         Self::SocketConnect,
         Self::SocketDisconnect,
@@ -47,6 +51,7 @@ impl Kind {
         match self {
             Self::Action => "action",
             Self::Listen => "listen",
+            Self::Route => "route",
             Self::Socket => "socket",
             Self::SocketConnect => "socket_connect",
             Self::SocketDisconnect => "socket_disconnect",
@@ -98,6 +103,7 @@ impl RawAttribute {
         match kind {
             Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
+            Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::Socket => Socket::check(arguments, mistakes).map(Checked::Socket),
             Kind::SocketConnect => Some(Checked::Socket(Socket::event("connect", arguments, mistakes))),
             Kind::SocketDisconnect => Some(Checked::Socket(Socket::event("disconnect", arguments, mistakes))),
@@ -118,6 +124,7 @@ impl RawAttribute {
 pub(crate) enum Checked {
     Action(Action),
     Listen(Listen),
+    Route(Route),
     Socket(Socket),
     OnStart(Span),
     OnStop(Span),

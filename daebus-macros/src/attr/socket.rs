@@ -31,7 +31,7 @@ impl Socket {
     }
 
     fn with(kind: LitStr, mut arguments: Arguments, mistakes: &mut Mistakes) -> Self {
-        let timeout = duration::timeout(&mut arguments, mistakes);
+        let timeout = duration::argument(&mut arguments, "timeout", mistakes);
         let concurrency = arguments.count("concurrency", mistakes);
         arguments.finish(mistakes);
         Self { kind, timeout, concurrency }

@@ -33,8 +33,8 @@ pub(super) fn validate(
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[socket(\"…\")]`, `#[on_start]` \
-             or `#[on_stop]` on a function that stands directly in it",
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[socket(\"…\")]`, \
+             `#[on_start]` or `#[on_stop]` on a function that stands directly in it",
         );
     }
     refuse_twice(&handlers, mistakes);

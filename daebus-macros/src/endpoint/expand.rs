@@ -9,6 +9,7 @@ use syn::{Attribute, ReturnType, parse_quote};
 
 use super::marker::mark_unrecognised;
 use super::model::Handler;
+use super::route;
 use crate::attr::Checked;
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
@@ -28,16 +29,16 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         function.attrs.push(parse_quote!(#[allow(dead_code)]));
     }
     let mistakes = mistakes.into_tokens();
+    let blueprint = Ident::new("blueprint", Span::mixed_site());
     let endpoints = handler
         .endpoints
         .iter()
         .filter(|_| sound)
-        .map(|endpoint| expand_endpoint(private, handler, endpoint));
+        .map(|endpoint| mounted(private, handler, endpoint, &blueprint));
     let cfgs = cfgs(&handler.function.attrs);
     let vis = &handler.function.vis;
     let ident = &handler.function.sig.ident;
     let p = private.here();
-    let blueprint = Ident::new("blueprint", Span::mixed_site());
     quote! {
         #function
 
@@ -51,7 +52,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         impl #p::Mount for #ident {
             #[allow(deprecated)]
             fn mount(#blueprint: #p::Blueprint) -> #p::Blueprint {
-                #(let #blueprint = #p::Blueprint::endpoint(#blueprint, #endpoints);)*
+                #(let #blueprint = #endpoints;)*
                 #blueprint
             }
         }
@@ -65,7 +66,8 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
-fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> TokenStream {
+/// The blueprint with one more endpoint.
+fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: &Ident) -> TokenStream {
     let p = private.here();
     let source = source(private, handler);
     let (kind, constructor, name, rest) = match endpoint {
@@ -87,6 +89,10 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
             let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
             (quote!(Socket), quote!(socket), quote!(#kind,), quote!(#timeout #concurrency))
         }
+        Checked::Route(route) => {
+            let route = route::expand(private, handler, route);
+            return quote!(#p::Blueprint::route(#blueprint, #route));
+        }
         Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
     };
@@ -96,7 +102,8 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
         quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc)
+    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #run) #(#needs)* #rest #doc);
+    quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
 }
 
 fn timeout(p: &TokenStream, within: Duration) -> TokenStream {
@@ -105,7 +112,7 @@ fn timeout(p: &TokenStream, within: Duration) -> TokenStream {
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
-fn source(private: &Private, handler: &Handler) -> TokenStream {
+pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
     let ident = &handler.function.sig.ident;
     let name = handler.name();
     let span = ident.span();

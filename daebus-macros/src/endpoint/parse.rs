@@ -63,6 +63,7 @@ pub(super) fn explain(kind: Kind, item: &TokenStream, error: syn::Error) -> syn:
         "`#[{name}]` belongs on a function: `#[{name}{}] async fn …`",
         match kind {
             Kind::Action | Kind::Listen | Kind::Socket => "(\"…\")",
+            Kind::Route => "(\"/…\")",
             _ => "",
         }
     );

@@ -226,11 +226,16 @@ fn origin(word: &str) -> Result<HeaderValue, String> {
     if word == "null" {
         return Err(wrong("\"*\", since any sandboxed page is \"null\""));
     }
+    if !word.contains("://") {
+        return Err(wrong("it with its scheme, \"http://localhost:3000\""));
+    }
     let url = Url::parse(word).map_err(|_| wrong("it as \"http://localhost:3000\""))?;
     let sent = url.origin().ascii_serialization();
     // Schemes of apps (`capacitor://localhost`) have no origin in the standard's sense, and are sent as they are.
-    if sent != "null" && sent != word {
-        return Err(wrong(&format!("{sent:?}")));
+    let is_wrong = if sent == "null" { word.ends_with('/') } else { sent != word };
+    if is_wrong {
+        let instead = if sent == "null" { word.trim_end_matches('/') } else { &sent };
+        return Err(wrong(&format!("{instead:?}")));
     }
     HeaderValue::from_str(word).map_err(|_| wrong("it without characters that no header has"))
 }
@@ -274,9 +279,15 @@ mod tests {
             assert!(mistakes(&cors).contains("credentials"), "{cors:?}");
         }
         assert!(mistakes(&Cors::new()).contains("no origin"));
-        for origin in
-            ["http://localhost:3000/", "localhost:3000/x", "HTTP://a.b", "a.b", "null", "http://a.b:80"]
-        {
+        for origin in [
+            "http://localhost:3000/",
+            "localhost:3000/x",
+            "HTTP://a.b",
+            "a.b",
+            "localhost:3000",
+            "null",
+            "http://a.b:80",
+        ] {
             assert!(mistakes(&Cors::new().allowed_origins([origin])).contains("origin"), "{origin}");
         }
         assert!(mistakes(&Cors::new().allowed_origins(["*", "http://a.b"])).contains("not both"));

@@ -30,6 +30,10 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
                 && let Ok(status) = StatusCode::from_u16(route.status)
             {
                 *response.status_mut() = status;
+                if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+                    // These have no body, and `()` would be `{}`.
+                    return status.into_response();
+                }
             }
             response
         }

@@ -16,7 +16,7 @@ use crate::context::Failure;
 pub(super) fn read<T: DeserializeOwned>(form: &[u8]) -> Result<T, PayloadError> {
     let fields = serde_html_form::Deserializer::new(form_urlencoded::parse(form));
     serde_path_to_error::deserialize(fields).map_err(|error| PayloadError {
-        field: error.path().to_string(),
+        field: Some(error.path().to_string()).filter(|path| path != ".").unwrap_or_default(),
         reason: error.into_inner().to_string(),
     })
 }
