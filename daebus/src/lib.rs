@@ -30,10 +30,15 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
-pub use daebus_macros::{
-    action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route, socket, socket_connect,
-    socket_disconnect, socket_register,
-};
+#[doc = include_str!("docs/socket.md")]
+pub use daebus_macros::socket;
+#[doc = include_str!("docs/socket_connect.md")]
+pub use daebus_macros::socket_connect;
+#[doc = include_str!("docs/socket_disconnect.md")]
+pub use daebus_macros::socket_disconnect;
+#[doc = include_str!("docs/socket_register.md")]
+pub use daebus_macros::socket_register;
+pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route};
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;

@@ -36,6 +36,7 @@ async fn a_message_too_many_is_refused_in_its_turn() {
     // The limit is one client's, not everybody's.
     let mut other = Peer::connect(&service).await;
     assert_eq!(other.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
+    drop((peer, other));
     service.stop().await.unwrap();
 }
 
@@ -51,6 +52,7 @@ async fn a_rate_is_a_rate_and_not_a_sentence() {
         }
     };
     timeout(SOON, accepted_again).await.unwrap();
+    drop(peer);
     service.stop().await.unwrap();
 }
 
@@ -80,6 +82,7 @@ async fn a_message_too_large_closes_the_connection() {
     let mut peer = Peer::connect(&service).await;
     let most = "x".repeat(1000 - json!({"type": "echo", "data": ""}).to_string().len());
     assert_eq!(peer.ask(json!({"type": "echo", "data": most})).await["data"], *most);
+    drop(peer);
     service.stop().await.unwrap();
 }
 
@@ -118,6 +121,7 @@ async fn a_client_is_pinged_and_one_that_does_not_answer_is_let_go() {
     assert_eq!(sockets.count(), 1);
     assert_eq!(alive.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
     drop(dead);
+    drop(alive);
     service.stop().await.unwrap();
 }
 

@@ -51,6 +51,7 @@ async fn messages_go_to_one_to_some_and_to_all() {
     assert_eq!(c.receive().await, json!({"type": "others", "data": 4}));
     let error = sockets.send("user_nobody", "x", &5).unwrap_err();
     assert_eq!(error.to_string(), "the client user_nobody is not connected");
+    drop((a, b, c));
     service.stop().await.unwrap();
 }
 
@@ -65,6 +66,7 @@ async fn actions_and_listeners_reach_clients() {
     assert_eq!(peer.receive().await, json!({"type": "shout", "data": "hello"}));
     caller.send_message("news", &json!({"n": 1})).await.unwrap();
     assert_eq!(peer.receive().await, json!({"type": "news", "data": {"n": 1}}));
+    drop(peer);
     service.stop().await.unwrap();
 }
 
@@ -116,6 +118,7 @@ async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
         assert_eq!(slow.receive().await["data"], n);
     }
     assert_eq!(slow.receive().await["error"], "Invalid JSON");
+    drop((slow, quick));
     service.stop().await.unwrap();
 }
 

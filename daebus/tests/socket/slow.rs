@@ -59,6 +59,7 @@ async fn a_slow_client_loses_the_oldest_and_holds_up_nobody() {
     };
     timeout(SOON, catching_up).await.unwrap();
     assert_eq!(sockets.dropped(), client.dropped());
+    drop((slow, quick));
     service.stop().await.unwrap();
 }
 
@@ -70,7 +71,7 @@ async fn or_it_is_disconnected() {
     flood(&sockets, &mut quick).await;
     assert!(!client.is_connected());
     until("it is gone", || sockets.count() == 1).await;
-    drop(slow);
+    drop((slow, quick));
     service.stop().await.unwrap();
 }
 
