@@ -67,9 +67,13 @@ pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
 pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline};
-pub use daebus_macros::{Fault, contract};
 pub use error::{BusError, CallError};
 pub use wire::Fault;
+
+#[doc = include_str!("docs/fault.md")]
+pub use daebus_macros::Fault;
+#[doc = include_str!("docs/contract.md")]
+pub use daebus_macros::contract;
 
 /// Any error, as handlers return it that don't say more: it reaches the caller as `internal`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -51,6 +51,14 @@ pub async fn extract<K, T: Extract<K>>(cx: &mut Context) -> Result<T, Failure> {
     T::extract(cx).await
 }
 
+/// The same for a type that says `'static` somewhere. Inside an async block the compiler forgets such a lifetime, and
+/// then can't show that the extractor's own future may move between threads; of a box it knows.
+pub fn extract_static<'a, K: 'a, T: Extract<K> + 'a>(
+    cx: &'a mut Context,
+) -> futures_util::future::BoxFuture<'a, Result<T, Failure>> {
+    Box::pin(T::extract(cx))
+}
+
 /// Where a function stands; the attributes give its name and the compiler the rest.
 pub const fn source(
     function: &'static str,

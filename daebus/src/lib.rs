@@ -30,6 +30,22 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
+
+#[doc = include_str!("docs/action.md")]
+pub use daebus_macros::action;
+#[doc = include_str!("docs/blueprint.md")]
+pub use daebus_macros::blueprint;
+#[doc = include_str!("docs/blueprint_of.md")]
+pub use daebus_macros::blueprint_of;
+#[doc = include_str!("docs/contract.md")]
+pub use daebus_macros::contract;
+#[doc = include_str!("docs/listen.md")]
+pub use daebus_macros::listen;
+#[doc = include_str!("docs/on_start.md")]
+pub use daebus_macros::on_start;
+#[doc = include_str!("docs/on_stop.md")]
+pub use daebus_macros::on_stop;
+pub use daebus_macros::route;
 #[doc = include_str!("docs/socket.md")]
 pub use daebus_macros::socket;
 #[doc = include_str!("docs/socket_connect.md")]
@@ -38,7 +54,6 @@ pub use daebus_macros::socket_connect;
 pub use daebus_macros::socket_disconnect;
 #[doc = include_str!("docs/socket_register.md")]
 pub use daebus_macros::socket_register;
-pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop, route};
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;

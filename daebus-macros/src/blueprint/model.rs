@@ -27,7 +27,7 @@ impl Blueprint {
     pub(super) fn mounted(&self) -> impl Iterator<Item = (&Handler, &Ident)> {
         self.handlers
             .iter()
-            .filter(|handler| !handler.is_method)
+            .filter(|handler| handler.has_struct)
             .map(|handler| (handler, &handler.function.sig.ident))
     }
 }

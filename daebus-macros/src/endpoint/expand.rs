@@ -9,7 +9,7 @@ use syn::{Attribute, ReturnType, parse_quote};
 
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use super::route;
+use super::{route, signature};
 use crate::attr::Checked;
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
@@ -18,7 +18,7 @@ use crate::paths::Private;
 pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {
     let mut function = handler.function.clone();
     mark_unrecognised(&mut function.attrs);
-    if handler.is_method {
+    if !handler.has_struct {
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
@@ -134,7 +134,9 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream) -> TokenStream 
         .collect();
     let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
         let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> let #name = #p::extract::<#p::kind::#kind, #ty>(&mut #context).await?;)
+        let extract = if signature::mentions_static(ty) { "extract_static" } else { "extract" };
+        let extract = Ident::new(extract, ty.span());
+        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
     });
     let call = if sig.asyncness.is_some() {
         quote!(#ident(#(#names),*).await)

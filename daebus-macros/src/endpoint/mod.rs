@@ -10,7 +10,7 @@ mod spelling;
 mod validate;
 
 pub(crate) use expand::cfgs;
-pub(crate) use marker::mark_unrecognised;
+pub(crate) use marker::{mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
 pub(crate) use signature::{borrow_in, contains_impl_trait};

@@ -13,8 +13,9 @@ pub(crate) struct Handler {
     pub(crate) endpoints: Vec<Checked>,
     /// The extractors, in order.
     pub(crate) arguments: Vec<Type>,
-    /// It takes `self`, so it stands in an `impl` or a `trait`, where no struct can stand beside it.
-    pub(crate) is_method: bool,
+    /// A struct can stand beside it. Not in an `impl` or a `trait`, where a function with `self` is, and not when there
+    /// is one already.
+    pub(crate) has_struct: bool,
     /// Its types can be named elsewhere.
     pub(crate) signature_is_sound: bool,
 }

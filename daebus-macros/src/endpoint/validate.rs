@@ -11,7 +11,8 @@ pub(crate) fn validate(
     mut function: Function,
     mistakes: &mut Mistakes,
 ) -> Handler {
-    if let (Some(first), true) = (&first, marker::is_marked(&function.attrs)) {
+    let is_marked = first.is_some() && marker::is_marked(&function.attrs);
+    if let (Some(first), true) = (&first, is_marked) {
         let name = first.kind.name();
         mistakes.at(
             first.span,
@@ -21,7 +22,6 @@ pub(crate) fn validate(
             ),
         );
     }
-    marker::refuse_cfg_attr(&function.attrs, mistakes);
 
     let mut raw: Vec<RawAttribute> = first.into_iter().collect();
     let siblings = std::mem::take(&mut function.attrs);
@@ -44,8 +44,9 @@ pub(crate) fn validate(
         }
         endpoints.push(endpoint);
     }
-    let is_method = function.sig.receiver().is_some();
-    Handler { function, endpoints, arguments, is_method, signature_is_sound }
+    // The struct of a function that was marked is there already, or nobody waits for it.
+    let has_struct = !is_marked && function.sig.receiver().is_none();
+    Handler { function, endpoints, arguments, has_struct, signature_is_sound }
 }
 
 /// The same thing said twice on one function would run it twice.

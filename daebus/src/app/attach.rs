@@ -120,7 +120,7 @@ impl Attached {
                     Some(plan) => Some(Address::bind(plan, "WebSockets").await?),
                     None => None,
                 };
-                Some((web_socket, live, own))
+                Some(BoundSockets { web_socket, live, own })
             }
             None => None,
         };
@@ -207,7 +207,14 @@ impl Address {
 #[derive(Debug)]
 pub(super) struct Bound {
     http: Option<Address>,
-    sockets: Option<(WebSocket, Arc<OnceLock<Live>>, Option<Address>)>,
+    sockets: Option<BoundSockets>,
+}
+
+#[derive(Debug)]
+struct BoundSockets {
+    web_socket: WebSocket,
+    live: Arc<OnceLock<Live>>,
+    own: Option<Address>,
 }
 
 impl Bound {
@@ -221,7 +228,7 @@ impl Bound {
     ) -> Servers {
         let mut servers = Servers::default();
         let mut own = None;
-        if let Some((web_socket, live, address)) = self.sockets {
+        if let Some(BoundSockets { web_socket, live, own: address }) = self.sockets {
             servers.sockets = Some(web_socket.sockets().clone());
             let (core, registry) = (Arc::clone(core), Arc::clone(registry));
             let ready = live.get_or_init(|| web_socket.into_live(core, registry, workers.clone(), timeout));

@@ -57,7 +57,7 @@ impl Handling<'_> {
     }
 
     /// The handler of a message, or that there is none.
-    pub(super) fn message(&self, raw: Bytes, frame: Frame) -> BoxFuture<'static, Done> {
+    pub(super) fn message(&self, raw: &Bytes, frame: Frame) -> BoxFuture<'static, Done> {
         let Frame { kind, data, request_id } = frame;
         let Some(handler) = self.live.registry.socket(&kind).cloned() else {
             debug!(kind, "no handler for this type of WebSocket message");
@@ -65,7 +65,7 @@ impl Handling<'_> {
             return Box::pin(std::future::ready(Done::Answer(Some(answer))));
         };
         let path = self.client.path().into();
-        let envelope = Envelope::of_frame(path, RawJson::whole(&raw), kind, data, request_id.clone());
+        let envelope = Envelope::of_frame(path, RawJson::whole(raw), kind, data, request_id.clone());
         let run = self.run(handler, envelope);
         Box::pin(async move {
             Done::Answer(match run.await {

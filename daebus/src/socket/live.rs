@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use daebus_caller::wire::{Fault, FaultCode};
@@ -81,7 +81,7 @@ impl Live {
         let live = self.clone();
         let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
             let live = live.clone();
-            async move { live.admit(&parts, upgrade).unwrap_or_else(|refusal| refusal) }
+            async move { live.admit(&parts, upgrade).unwrap_or_else(|fault| refuse(&fault)) }
         };
         routing::any(upgrade)
     }
@@ -96,17 +96,16 @@ impl Live {
         self,
         parts: &Parts,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-    ) -> Result<Response, Response> {
+    ) -> Result<Response, Fault> {
         let live = &self.0;
-        let upgrade = upgrade.map_err(|rejection| refuse_plain(&rejection))?;
+        let upgrade = upgrade.map_err(|rejection| no_upgrade(&rejection))?;
         let service = live.core.service.as_str();
         if live.closing.is_cancelled() {
-            let fault = Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down"));
-            return Err(refuse(&fault));
+            return Err(Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down")));
         }
         check_origin(live.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
             warn!("a WebSocket is refused: {reason}");
-            refuse(&Fault::new("origin_not_allowed", reason).with_status(403))
+            Fault::new("origin_not_allowed", reason).with_status(403)
         })?;
         let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
             let most = live.settings.connections;
@@ -115,7 +114,7 @@ impl Live {
                 "a WebSocket is refused: there are as many connections as WebSocket::max_connections says"
             );
             let fault = format!("{service} has as many WebSocket connections as it takes");
-            return Err(refuse(&Fault::reserved(FaultCode::Overloaded, fault)));
+            return Err(Fault::reserved(FaultCode::Overloaded, fault));
         };
         let place = Place { _permit: permit, _worker: live.workers.hold() };
         let about = Upgrade::of(parts);
@@ -160,14 +159,17 @@ impl Inner {
 }
 
 /// Whatever isn't an upgrade is told what belongs here.
-fn refuse_plain(rejection: &WebSocketUpgradeRejection) -> Response {
+fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Fault {
     let words = format!("only WebSocket clients connect here: {}", rejection.body_text());
-    let fault = Fault::new("not_a_websocket", words).with_status(426);
-    ([(header::UPGRADE, "websocket")], refuse(&fault)).into_response()
+    Fault::new("not_a_websocket", words).with_status(StatusCode::UPGRADE_REQUIRED.as_u16())
 }
 
 fn refuse(fault: &Fault) -> Response {
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
     let body = fault.to_payload().as_bytes().clone();
-    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    if status == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
 }

@@ -198,7 +198,7 @@ impl Session {
     fn handle(&self, inbound: Inbound) -> BoxFuture<'static, Done> {
         let answer = match inbound {
             Inbound::Message(message) => match Frame::read(&message) {
-                Ok(frame) => return self.handling().message(message, frame),
+                Ok(frame) => return self.handling().message(&message, frame),
                 Err(why) => frame::unreadable(&why),
             },
             Inbound::Limited(message) => {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::extract::ConnectInfo;
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use daebus_caller::wire::{Headers, RawJson};
 use url::{Url, form_urlencoded};
@@ -73,7 +74,7 @@ pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri:
         None => host_of(origin).is_some_and(|host| {
             let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
             asked
-                .or_else(|| uri.authority().map(|authority| authority.as_str()))
+                .or_else(|| uri.authority().map(Authority::as_str))
                 .and_then(|asked| host_of(&format!("http://{asked}")))
                 == Some(host)
         }),

@@ -122,13 +122,14 @@ async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
     service.stop().await.unwrap();
 }
 
+async fn save(State(count): State<Arc<AtomicUsize>>) {
+    tokio::task::yield_now().await;
+    count.fetch_add(1, Ordering::SeqCst);
+}
+
 #[tokio::test]
 async fn what_a_client_sent_before_it_left_is_handled() {
     let count = Arc::new(AtomicUsize::new(0));
-    async fn save(State(count): State<Arc<AtomicUsize>>) {
-        tokio::task::yield_now().await;
-        count.fetch_add(1, Ordering::SeqCst);
-    }
     let blueprint = Blueprint::new("b").socket("save", save);
     let service = app("saved", WebSocket::new(), blueprint).state(Arc::clone(&count)).start().await.unwrap();
     let mut peer = Peer::connect(&service).await;

@@ -3,10 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use fred::interfaces::EventInterface;
 use tokio::sync::{Notify, watch};
 
-use super::connection::{Failure, Kind, Link};
+use super::connection::{Kind, Link};
+use super::failure::Failure;
 use super::reader;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::{BusState, Deliver, Subscription, Topic};
@@ -90,7 +90,7 @@ impl Shared {
 
     /// Takes a new connection for subscriptions into use and begins to read it.
     pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Result<(), Failure> {
-        reader::read(Arc::clone(self), link.client().message_rx());
+        reader::read(Arc::clone(self), &link);
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         if *self.state.borrow() == BusState::Closed {
             return Err(Failure::Unsure("the bus is closed".into()));

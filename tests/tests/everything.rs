@@ -1,4 +1,6 @@
-//! Everything that a service of today can say, in one file.
+//! Everything that a service of today can say, in one file: it compiles, and the parts fit together.
+
+#![allow(missing_docs)]
 
 use daebus::prelude::*;
 
@@ -39,7 +41,11 @@ pub mod users {
 
     #[action("get_user", timeout = "1m30s", concurrency = 4, idempotent)]
     #[action("find_user")]
-    pub async fn get_user(Payload(id): Payload<u64>, events: Broadcast, request: Request) -> Result<User, UserError> {
+    pub async fn get_user(
+        Payload(id): Payload<u64>,
+        events: Broadcast,
+        request: Request,
+    ) -> Result<User, UserError> {
         let _ = request.id();
         events.send("user_events", &User { id }).await?;
         Err(UserError::NotFound { id })
@@ -77,7 +83,10 @@ mod outside {
     }
 }
 
-fn main() {
-    let _ = Daebus::new("user_service").register(users::blueprint()).register(blueprint_of!["more"; outside::outside]);
+#[test]
+fn the_parts_fit_together() {
+    let _ = Daebus::new("user_service")
+        .register(users::blueprint())
+        .register(blueprint_of!["more"; outside::outside]);
     let _ = (UsersCaller::get_user, UsersCaller::on_user_event, users::Caller::tea);
 }
