@@ -53,6 +53,7 @@ use crate::state::Needs;
     label = "not an extractor here",
     note = "actions and listeners take Payload<T>, State<T>, Request, Broadcast, Callers, Shutdown, Extension<T>; \
             actions Progress<T> too",
+    note = "sockets take Client and, but for Request, what listeners take; every handler may take Sockets",
     note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
 )]
 pub trait Extract<K>: Sized {

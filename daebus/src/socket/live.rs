@@ -29,8 +29,8 @@ use crate::context::Core;
 use crate::registry::Registry;
 use crate::workers::Workers;
 
-/// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for a
-/// thousand connections that are mostly silent.
+/// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
+/// hundreds of connections that are mostly silent.
 const BUFFER: usize = 8 * 1024;
 
 /// The WebSockets of a running service.

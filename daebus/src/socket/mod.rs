@@ -142,7 +142,7 @@ impl WebSocket {
         self
     }
 
-    /// How many clients may be connected at once, 1,000 unless set. One more is answered with HTTP status 503.
+    /// How many clients may be connected at once, 400 unless set. One more is answered with HTTP status 503.
     pub fn max_connections(mut self, clients: usize) -> Self {
         self.settings.connections = clients;
         self

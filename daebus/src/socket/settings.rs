@@ -56,8 +56,8 @@ impl Default for Settings {
             queue: 256,
             when_full: WhenFull::DropOldest,
             origins: None,
-            // Below the 1,024 open files that a process is usually allowed.
-            connections: 1000,
+            // Of the 1,024 files that a process usually may open, what HTTP's 512 connections and the bus leave.
+            connections: 400,
             client_ids: None,
             shutdown_message: "Server is shutting down".to_owned(),
             reconnect: true,
