@@ -45,6 +45,7 @@ pub use daebus_macros::listen;
 pub use daebus_macros::on_start;
 #[doc = include_str!("docs/on_stop.md")]
 pub use daebus_macros::on_stop;
+#[doc = include_str!("docs/route.md")]
 pub use daebus_macros::route;
 #[doc = include_str!("docs/socket.md")]
 pub use daebus_macros::socket;

@@ -88,8 +88,8 @@ impl Plan {
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
     pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
         let Self { http, table, beyond, cors } = self;
-        let routes = table.into_router(core, timeout, &beyond);
-        let mut router = http.layers.iter().fold(beyond.onto(routes), |router, layer| layer.apply(router));
+        let paths = table.into_router(core, timeout, &beyond);
+        let mut router = http.layers.iter().fold(beyond.onto(paths), |router, layer| layer.apply(router));
         if http.has_service_routes {
             router = probes::routes(core).fallback_service(router);
         }
@@ -102,7 +102,7 @@ impl Plan {
             .layer(DefaultBodyLimit::disable())
             .layer(from_fn(move |request: Request, next: Next| gate::pass(limits, request, next)));
         match cors {
-            Some(cors) => router.layer(cors),
+            Some(layer) => router.layer(layer),
             None => router,
         }
     }

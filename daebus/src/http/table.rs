@@ -19,8 +19,11 @@ pub(crate) struct Mount {
     pub(crate) path: String,
     /// For people: what it is and who asked for it.
     pub(crate) who: String,
-    pub(crate) make: Box<dyn FnOnce(&Arc<Core>) -> MethodRouter + Send + Sync>,
+    pub(crate) make: Make,
 }
+
+/// Makes what answers, once the service is there.
+pub(crate) type Make = Box<dyn FnOnce(&Arc<Core>) -> MethodRouter + Send + Sync>;
 
 impl fmt::Debug for Mount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -102,13 +102,18 @@ impl<T: Serialize> ViaValue for Ret<T> {
 }
 
 /// Last: nothing fits, and the compiler is given the words to say so.
-pub trait ViaNothing {
+pub trait ViaNothing<T> {
     /// The response.
-    fn respond(self) -> Answered;
+    fn respond(self) -> Answered
+    where
+        T: Answer;
 }
 
-impl<T: Answer> ViaNothing for &Ret<T> {
-    fn respond(self) -> Answered {
+impl<T> ViaNothing<T> for &Ret<T> {
+    fn respond(self) -> Answered
+    where
+        T: Answer,
+    {
         Err(Failure::internal("nothing implements `Answer`").into())
     }
 }
