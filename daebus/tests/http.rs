@@ -1,6 +1,6 @@
 //! Routes over TCP, with a real client.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use daebus::prelude::*;
 use reqwest::Client;
 
 #[derive(Clone, Default)]
-struct Db(Arc<AtomicUsize>);
+pub struct Db(Arc<AtomicUsize>);
 
 #[derive(Debug, Serialize, Deserialize, PartialEq, Clone, Default)]
 pub struct NewUser {
