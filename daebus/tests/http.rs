@@ -134,7 +134,7 @@ mod returns {
 
     #[route("/slow", timeout = "50ms")]
     async fn slow() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[route("/no_content", methods = ["POST"], status = 204)]
