@@ -42,7 +42,7 @@
 //! | [`caller`] | [`Caller`], [`Call`] and what they give |
 //! | [`bus`] | the bus itself: publish, subscribe, a few keys; in process or on Redis |
 //! | [`wire`] | what is said on the bus, as data |
-//! | [`contract`] | what a service and its callers agree on |
+//! | [`mod@contract`] | what a service and its callers agree on |
 //! | [`error`] | [`CallError`] and [`BusError`] |
 //!
 //! Feature `tls` adds `rediss://` and the like, through rustls.

@@ -29,6 +29,12 @@ pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::Listen, arguments.into(), &item.into()).into()
 }
 
+/// Answers HTTP requests to a path. See `daebus::route`.
+#[proc_macro_attribute]
+pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Route, arguments.into(), &item.into()).into()
+}
+
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::OnStart, arguments.into(), &item.into()).into()

@@ -12,6 +12,14 @@ pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub use crate::plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use crate::threads::on_thread;
 
+/// What the code of a route may name.
+pub mod route {
+    pub use crate::route::{
+        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
+        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+    };
+}
+
 /// Tells whether an argument is an extractor that a stub goes by, under whatever name.
 #[derive(Debug)]
 pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);

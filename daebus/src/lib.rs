@@ -14,6 +14,7 @@ mod extensions;
 mod extract;
 mod guard;
 mod handler;
+mod http;
 pub mod layer;
 mod log_on_change;
 pub mod logging;
@@ -22,6 +23,7 @@ mod plan;
 pub mod prelude;
 mod registry;
 mod reply;
+mod route;
 mod schedule;
 mod shutdown;
 mod state;
@@ -54,10 +56,13 @@ pub use daebus_macros::listen;
 pub use daebus_macros::on_start;
 #[doc = include_str!("docs/on_stop.md")]
 pub use daebus_macros::on_stop;
+#[doc = include_str!("docs/route.md")]
+pub use daebus_macros::route;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
 
-pub use app::{Daebus, Service};
+pub use app::{Attachment, Daebus, Service};
+pub use axum;
 pub use blueprint::Blueprint;
 pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
@@ -66,6 +71,7 @@ pub use extract::{
     Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
 };
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
+pub use http::{Cors, Http};
 pub use layer::Next;
 pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use schedule::ScheduleInfo;

@@ -33,7 +33,7 @@ pub(super) fn validate(
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[on_start]` or `#[on_stop]` \
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[on_start]` or `#[on_stop]` \
              on a function that stands directly in it",
         );
     }
@@ -99,7 +99,7 @@ fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
         Checked::Action(action) => Some(("action", &action.name)),
         Checked::Background(background) => Some(("schedule", &background.name)),
         Checked::Thread(thread) => Some(("thread", &thread.name)),
-        Checked::Listen(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
+        Checked::Listen(_) | Checked::Route(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
     }
 }
 

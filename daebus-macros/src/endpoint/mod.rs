@@ -4,6 +4,7 @@ mod expand;
 mod marker;
 mod model;
 mod parse;
+mod route;
 mod signature;
 mod spelling;
 mod validate;

@@ -1,6 +1,6 @@
 //! Function and raw attributes → a checked handler.
 
-use super::{marker, model::Handler, parse::Function, signature};
+use super::{marker, model::Handler, parse::Function, route, signature};
 use crate::attr::{Checked, RawAttribute};
 use crate::diagnostics::Mistakes;
 
@@ -39,6 +39,9 @@ pub(crate) fn validate(
     for raw in raw {
         let Some(endpoint) = raw.check(mistakes) else { continue };
         refuse_twice(&endpoints, &endpoint, mistakes);
+        if let Checked::Route(route) = &endpoint {
+            route::check(route, &function.sig, mistakes);
+        }
         endpoints.push(endpoint);
     }
     // The struct of a function that was marked is there already, or nobody waits for it.
@@ -60,6 +63,13 @@ fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes)
                 if first.topic.value() == second.topic.value() =>
             {
                 mistakes.on(&second.topic, "the function listens here already; leave one of the two out");
+            }
+            (Checked::Route(first), Checked::Route(second))
+                if first.pattern.value() == second.pattern.value() =>
+            {
+                let message =
+                    "the function has this path already; write all its `methods` into one of the two";
+                mistakes.on(&second.pattern, message);
             }
             (Checked::OnStart(_), Checked::OnStart(second)) => {
                 mistakes.at(*second, "the function runs at the start already; leave one `on_start` out");

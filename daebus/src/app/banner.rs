@@ -9,5 +9,8 @@ pub(super) fn announce(core: &Core, registry: &Registry) {
     for endpoint in registry.endpoints() {
         info!("{} → {}", endpoint.reach, endpoint.source);
     }
+    for route in &registry.routes {
+        info!("route {route} → {}", route.source);
+    }
     info!(instance = &*core.instance, "{} is ready on {}", core.service, core.bus.location());
 }

@@ -1,5 +1,6 @@
 //! The application: what is put into it, how it starts, serves and stops.
 
+mod attach;
 mod banner;
 mod bus;
 mod hooks;
@@ -14,6 +15,7 @@ use daebus_caller::wire::RawJson;
 use tower_layer::Layer;
 use tower_service::Service as TowerService;
 
+pub use attach::Attachment;
 pub use service::Service;
 pub(crate) use startup::Surroundings;
 
@@ -56,6 +58,7 @@ pub struct Daebus {
     states: States,
     blueprints: Vec<Blueprint>,
     layers: Vec<AnyLayer>,
+    attachments: Vec<Attachment>,
     limits: Limits,
     drain: Duration,
 }
@@ -72,6 +75,7 @@ impl Daebus {
             states: States::default(),
             blueprints: Vec::new(),
             layers: Vec::new(),
+            attachments: Vec::new(),
             limits: Limits::default(),
             drain: Duration::from_secs(30),
         }
@@ -96,6 +100,12 @@ impl Daebus {
     /// Mounts a blueprint's handlers. Two handlers under one name are an error at the start.
     pub fn register(mut self, blueprint: Blueprint) -> Self {
         self.blueprints.push(blueprint);
+        self
+    }
+
+    /// Attaches a server that leads to the same handlers: [`Http`](crate::Http).
+    pub fn attach(mut self, attachment: impl Into<Attachment>) -> Self {
+        self.attachments.push(attachment.into());
         self
     }
 

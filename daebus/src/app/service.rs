@@ -1,12 +1,14 @@
 //! A running service, and how it stops.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tracing::{info, warn};
 
+use super::attach::Servers;
 use super::hooks;
 use crate::answer::{Actions, Intake};
 use crate::context::Core;
@@ -29,6 +31,7 @@ pub struct Service {
     actions: Actions,
     tasks: Tasks,
     intakes: Vec<Intake>,
+    servers: Servers,
     drain: Duration,
 }
 
@@ -41,12 +44,18 @@ impl Service {
         tasks: Tasks,
         drain: Duration,
     ) -> Self {
-        Self { core, registry, workers, actions, tasks, intakes: Vec::new(), drain }
+        let (intakes, servers) = (Vec::new(), Servers::default());
+        Self { core, registry, workers, actions, tasks, intakes, servers, drain }
     }
 
     /// The service's name.
     pub fn name(&self) -> &str {
         self.core.service.as_str()
+    }
+
+    /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.servers.http_addr()
     }
 
     /// Callers of this and of other services, which share this service's connection to the bus.
@@ -79,6 +88,7 @@ impl Service {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
         self.actions.drain();
+        self.servers.drain();
         join_all(self.intakes.drain(..).map(Intake::leave)).await;
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
@@ -123,6 +133,10 @@ impl Service {
 
     pub(super) fn actions(&self) -> &Actions {
         &self.actions
+    }
+
+    pub(super) fn keep_servers(&mut self, servers: Servers) {
+        self.servers = servers;
     }
 
     pub(super) fn keep(&mut self, intake: Intake) {

@@ -7,6 +7,7 @@ use daebus_caller::bus::Bus;
 use daebus_caller::wire::ServiceName;
 use uuid::Uuid;
 
+use super::attach::{Attached, Bound};
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
 use crate::clock::Clock;
@@ -40,8 +41,9 @@ impl Surroundings {
 
 pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
-    let registry = Registry::new(app.blueprints, &app.layers, &app.states)
-        .map_err(|mistakes| Error::Setup { service: name.to_string(), mistakes })?;
+    let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
+    let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
+    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
     let Surroundings { bus, clock, panics, auto_start } = surroundings;
     let bus = match bus {
         Some(bus) => bus,
@@ -70,7 +72,7 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
     let mut service = Service::new(core, registry, workers, actions, tasks, app.drain);
-    match open(&mut service, app.limits).await {
+    match open(&mut service, bound, app.limits).await {
         Ok(()) => {
             banner::announce(service.core(), service.registry());
             schedules.start(service.core(), service.registry(), service.workers());
@@ -84,7 +86,7 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     }
 }
 
-async fn open(service: &mut Service, limits: crate::answer::Limits) -> Result<()> {
+async fn open(service: &mut Service, bound: Bound, limits: crate::answer::Limits) -> Result<()> {
     hooks::start(service.core(), service.registry(), limits.timeout).await?;
     // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
     let registry = Arc::clone(service.registry());
@@ -98,5 +100,7 @@ async fn open(service: &mut Service, limits: crate::answer::Limits) -> Result<()
         let intake = service.actions().subscribe().await?;
         service.keep(intake);
     }
+    let servers = bound.serve(service.core(), limits.timeout, service.workers());
+    service.keep_servers(servers);
     Ok(())
 }
