@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The tasks of one running service.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,11 @@ impl Workers {
         self.tasks.spawn(async move {
             cut.run_until_cancelled(task).await;
         });
+    }
+
+    /// Counts as a task until it is dropped: for what is about to become one.
+    pub(crate) fn hold(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 
     /// Waits until every task has ended; returns whether they did in time.

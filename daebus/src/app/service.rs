@@ -16,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::extract::{Cache, Callers};
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
+use crate::socket::Sockets;
 use crate::tasks::Tasks;
 use crate::workers::Workers;
 
@@ -56,6 +57,16 @@ impl Service {
     /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.servers.http_addr()
+    }
+
+    /// Where WebSocket clients connect; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        self.servers.socket_addr()
+    }
+
+    /// The WebSocket clients; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    pub fn sockets(&self) -> Option<Sockets> {
+        self.servers.sockets()
     }
 
     /// Callers of this and of other services, which share this service's connection to the bus.

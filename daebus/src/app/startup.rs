@@ -7,7 +7,7 @@ use daebus_caller::bus::Bus;
 use daebus_caller::wire::ServiceName;
 use uuid::Uuid;
 
-use super::attach::{Attached, Bound};
+use super::attach::{self, Attached, Bound};
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
 use crate::clock::Clock;
@@ -39,9 +39,10 @@ impl Surroundings {
     }
 }
 
-pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
+pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
     let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
+    attach::announce(&app.attachments, &mut app.states);
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
     let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
     let Surroundings { bus, clock, panics, auto_start } = surroundings;
@@ -100,7 +101,7 @@ async fn open(service: &mut Service, bound: Bound, limits: crate::answer::Limits
         let intake = service.actions().subscribe().await?;
         service.keep(intake);
     }
-    let servers = bound.serve(service.core(), limits.timeout, service.workers());
+    let servers = bound.serve(service.core(), &registry, limits.timeout, service.workers());
     service.keep_servers(servers);
     Ok(())
 }

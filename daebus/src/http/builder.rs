@@ -84,6 +84,11 @@ impl Http {
         }
     }
 
+    /// The address it listens on, as it was given.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Lets pages of other origins call.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(cors);
