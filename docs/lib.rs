@@ -15,5 +15,5 @@ macro_rules! chapters {
 }
 
 chapters! {
-    start handlers extractors blueprints calling schedules errors testing
+    start handlers extractors blueprints calling schedules http websockets errors testing
 }
