@@ -26,3 +26,7 @@ pub mod python_surface {}
 #[cfg(doctest)]
 #[doc = include_str!("src/seeds.md")]
 pub mod seeds {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/wire-behaviours.md")]
+pub mod wire_behaviours {}
