@@ -230,6 +230,9 @@ impl Bound {
         let mut own = None;
         if let Some(BoundSockets { web_socket, live, own: address }) = self.sockets {
             servers.sockets = Some(web_socket.sockets().clone());
+            let shared = if address.is_some() { None } else { self.http.as_ref() };
+            let prefix = shared.map_or("", |http| http.plan.prefix());
+            servers.socket_path = format!("{prefix}{}", web_socket.path_name());
             let (core, registry) = (Arc::clone(core), Arc::clone(registry));
             let ready = live.get_or_init(|| web_socket.into_live(core, registry, workers.clone(), timeout));
             servers.live = Some(ready.clone());
@@ -249,6 +252,8 @@ pub(super) struct Servers {
     own: Option<(Server, SocketAddr)>,
     live: Option<Live>,
     sockets: Option<Sockets>,
+    /// Where clients connect, behind the address.
+    socket_path: String,
 }
 
 impl Servers {
@@ -259,6 +264,11 @@ impl Servers {
     pub(super) fn socket_addr(&self) -> Option<SocketAddr> {
         self.live.as_ref()?;
         self.own.as_ref().or(self.http.as_ref()).map(|(_, addr)| *addr)
+    }
+
+    /// Where WebSocket clients connect, as they write it.
+    pub(super) fn socket_url(&self) -> Option<String> {
+        Some(format!("ws://{}{}", self.socket_addr()?, self.socket_path))
     }
 
     pub(super) fn sockets(&self) -> Option<Sockets> {

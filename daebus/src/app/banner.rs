@@ -16,8 +16,8 @@ pub(super) fn announce(service: &Service) {
     if let Some(address) = service.http_addr() {
         info!("HTTP on http://{address}");
     }
-    if let Some(address) = service.socket_addr() {
-        info!("WebSockets on ws://{address}");
+    if let Some(url) = service.socket_url() {
+        info!("WebSockets on {url}");
     }
     info!(instance = &*core.instance, "{} is ready on {}", core.service, core.bus.location());
 }
