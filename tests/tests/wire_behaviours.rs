@@ -310,5 +310,5 @@ fn every_file_that_the_book_names_is_there() {
             assert!(workspace().join(path).is_file(), "{file}: {path}");
         }
     }
-    assert!(places(&chapter("seeds.md")).len() >= 7, "seeds.md has lost its examples");
+    assert!(places(&chapter("seeds.md")).len() >= 16, "seeds.md has lost its examples");
 }
