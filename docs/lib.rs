@@ -17,3 +17,16 @@ macro_rules! chapters {
 chapters! {
     start handlers extractors blueprints calling schedules http websockets errors testing protocol python
 }
+
+// Chapters whose file's name is no name in Rust.
+#[cfg(doctest)]
+#[doc = include_str!("src/python-surface.md")]
+pub mod python_surface {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/seeds.md")]
+pub mod seeds {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/wire-behaviours.md")]
+pub mod wire_behaviours {}
