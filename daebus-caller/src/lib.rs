@@ -45,12 +45,14 @@
 //! | [`contract`] | what a service and its callers agree on |
 //! | [`error`] | [`CallError`] and [`BusError`] |
 //!
-//! Feature `tls` adds `rediss://` and the like, through rustls.
+//! Feature `blocking` adds the same verbs for programs without a runtime, `tls` adds `rediss://` and the like, through rustls.
 //!
 //! [Daebus]: https://docs.rs/daebus
 
 extern crate self as daebus_caller;
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod bus;
 pub mod caller;
 pub mod contract;
