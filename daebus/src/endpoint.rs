@@ -61,6 +61,18 @@ pub(crate) enum Reach {
     Thread(&'static str, ThreadOptions),
 }
 
+impl Reach {
+    /// The action, topic, schedule or thread; hooks have none.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Action(name) | Self::Listen(name) | Self::Background(name, _) | Self::Thread(name, _) => {
+                Some(name)
+            }
+            Self::OnStart | Self::OnStop => None,
+        }
+    }
+}
+
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

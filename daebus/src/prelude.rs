@@ -7,7 +7,7 @@ pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 
 pub use crate::{
-    Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Daebus, Extension,
-    Fault, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update, action, background,
-    blueprint, blueprint_of, contract, listen, on_start, on_stop, thread,
+    Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Daebus, Events,
+    Extension, Fault, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update, action,
+    background, blueprint, blueprint_of, contract, listen, on_start, on_stop, thread,
 };

@@ -9,5 +9,13 @@ pub(super) fn announce(core: &Core, registry: &Registry) {
     for endpoint in registry.endpoints() {
         info!("{} → {}", endpoint.reach, endpoint.source);
     }
+    if core.readiness.is_ready() {
+        ready(core);
+    } else {
+        info!("{} is up, and joins {} when it is there", core.service, core.bus.location());
+    }
+}
+
+pub(super) fn ready(core: &Core) {
     info!(instance = &*core.instance, "{} is ready on {}", core.service, core.bus.location());
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::hooks;
-use crate::answer::{Actions, Intake};
+use crate::answer::{Actions, Intakes};
 use crate::context::Core;
 use crate::error::{Error, Result};
-use crate::extract::{Cache, Callers};
+use crate::events::Events;
+use crate::extract::{Broadcast, Cache, Callers};
+use crate::feature::{FeatureContext, Features};
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
 use crate::tasks::Tasks;
@@ -27,7 +29,9 @@ pub struct Service {
     workers: Workers,
     actions: Actions,
     tasks: Tasks,
-    intakes: Vec<Intake>,
+    features: Features,
+    cx: FeatureContext,
+    intakes: Intakes,
     drain: Duration,
 }
 
@@ -37,10 +41,11 @@ impl Service {
         registry: Arc<Registry>,
         workers: Workers,
         actions: Actions,
-        tasks: Tasks,
+        (features, cx): (Features, FeatureContext),
         drain: Duration,
     ) -> Self {
-        Self { core, registry, workers, actions, tasks, intakes: Vec::new(), drain }
+        let (tasks, intakes) = (cx.tasks(), Intakes::open());
+        Self { core, registry, workers, actions, tasks, features, cx, intakes, drain }
     }
 
     /// The service's name.
@@ -58,6 +63,26 @@ impl Service {
         self.tasks.clone()
     }
 
+    /// Listens to channels while the service runs.
+    pub fn events(&self) -> Events {
+        self.cx.events()
+    }
+
+    /// Publishes to channels.
+    pub fn broadcast(&self) -> Broadcast {
+        self.cx.broadcast()
+    }
+
+    /// Whether every subscription is confirmed; with `wait_for_bus(false)` that may take a while.
+    pub fn is_ready(&self) -> bool {
+        self.core.readiness.is_ready()
+    }
+
+    /// Waits until every subscription is confirmed, for as long as the bus is away.
+    pub async fn ready(&self) {
+        self.core.readiness.ready().await;
+    }
+
     /// The key-value store on the service's bus.
     pub fn cache(&self) -> Cache {
         Cache::new(Arc::clone(&self.core.bus))
@@ -68,21 +93,21 @@ impl Service {
         self.core.shutdown.clone()
     }
 
-    /// Stops the service: leaves its channels, answers `shutting_down` to what still comes, waits for the handlers
-    /// that run, runs `on_stop`, and leaves the bus.
+    /// Stops the service: tells its features, leaves its channels, answers `shutting_down` to what still comes, waits
+    /// for the handlers that run, runs `on_stop`, stops the features, and leaves the bus.
     ///
     /// # Errors
     ///
     /// When handlers were still running after the drain time and had to be cut off; `on_stop` has run all the same.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
+        self.features.before_stop(&self.cx).await;
         self.actions.drain();
-        for intake in self.intakes.drain(..) {
-            intake.leave();
-        }
+        self.intakes.leave();
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
+        self.features.stop(&self.cx).await;
         self.core.bus.close().await;
         match &result {
             Ok(()) => info!("{} has stopped", self.core.service),
@@ -92,8 +117,9 @@ impl Service {
     }
 
     fn cut_off(&self) -> Error {
-        let running = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
-        let handlers = running.collect::<Vec<_>>().join(", ");
+        let handlers = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
+        let others = self.workers.entered().into_iter().map(|(name, count)| format!("{count}× {name}"));
+        let handlers = handlers.chain(others).collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
@@ -104,9 +130,11 @@ impl Service {
     }
 
     /// Ends a service that didn't come up.
-    pub(super) async fn abandon(mut self) {
-        self.intakes.clear();
+    pub(super) async fn abandon(self) {
+        self.core.shutdown.request();
+        self.intakes.leave();
         self.workers.cut_off();
+        self.features.stop(&self.cx).await;
         self.core.bus.close().await;
     }
 
@@ -126,8 +154,12 @@ impl Service {
         &self.actions
     }
 
-    pub(super) fn keep(&mut self, intake: Intake) {
-        self.intakes.push(intake);
+    pub(super) fn intakes(&self) -> &Intakes {
+        &self.intakes
+    }
+
+    pub(super) fn features(&self) -> (&Features, &FeatureContext) {
+        (&self.features, &self.cx)
     }
 }
 

@@ -1,19 +1,24 @@
-//! Start-up: state checked → bus → `on_start` → subscriptions confirmed → ready.
+//! Start-up: everything checked → bus → features → `on_start` → subscriptions confirmed → ready.
 
 use std::sync::Arc;
 
-use daebus_caller::Link;
-use daebus_caller::bus::Bus;
+use daebus_caller::bus::{Bus, Topic};
 use daebus_caller::wire::ServiceName;
+use daebus_caller::{BusError, Link};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 use uuid::Uuid;
 
 use super::{Daebus, Service, banner, bus, hooks};
-use crate::answer::{Actions, listen};
+use crate::answer::{Actions, Intakes, Join, Limits, listen};
 use crate::clock::Clock;
-use crate::context::Core;
+use crate::context::{Core, Failure};
 use crate::error::{Error, Result};
+use crate::events::Desk;
 use crate::extensions::Extensions;
+use crate::feature::FeatureContext;
 use crate::panics::Panics;
+use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::schedule::Schedules;
 use crate::shutdown::Shutdown;
@@ -29,23 +34,41 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
     pub(crate) auto_start: AutoStart,
+    /// Cancelled when the start is to be given up; what has started is stopped then.
+    pub(crate) interrupt: CancellationToken,
 }
 
 impl Surroundings {
     /// The world.
     pub(super) fn real() -> Self {
-        Self { bus: None, clock: Clock::default(), panics: Panics::default(), auto_start: AutoStart::AsSaid }
+        Self {
+            bus: None,
+            clock: Clock::default(),
+            panics: Panics::default(),
+            auto_start: AutoStart::AsSaid,
+            interrupt: CancellationToken::new(),
+        }
     }
 }
 
 pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
-    let registry = Registry::new(app.blueprints, &app.layers, &app.states)
-        .map_err(|mistakes| Error::Setup { service: name.to_string(), mistakes })?;
-    let Surroundings { bus, clock, panics, auto_start } = surroundings;
+    let mut mistakes = app.features.mistakes();
+    let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
+        mistakes.extend(found);
+        Registry::default()
+    });
+    if !mistakes.is_empty() {
+        return Err(Error::Setup { service: name.to_string(), mistakes });
+    }
+    let interrupted = || Error::Interrupted { service: name.to_string() };
+    let Surroundings { bus, clock, panics, auto_start, interrupt } = surroundings;
     let bus = match bus {
         Some(bus) => bus,
-        None => bus::connect(name.as_str(), app.bus.as_deref()).await?,
+        None => {
+            let connecting = bus::connect(name.as_str(), app.bus.as_deref(), app.waits_for_bus);
+            interrupt.run_until_cancelled(connecting).await.ok_or_else(interrupted)??
+        }
     };
     let link = Link::new(Arc::clone(&bus));
     let (workers, shutdown) = (Workers::default(), Shutdown::default());
@@ -55,26 +78,32 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
     let mut rooms = Extensions::default();
     rooms.insert(tasks.clone());
+    rooms.insert(Desk::new(app.limits, workers.clone()));
     let core = Arc::new(Core {
         instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
-        service: name,
+        service: name.clone(),
         bus: Arc::clone(&bus),
         outbox: link.outbox().clone(),
         link,
         states: app.states,
         shutdown,
+        readiness: Readiness::default(),
         clock,
         panics,
         rooms,
     });
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
-    let mut service = Service::new(core, registry, workers, actions, tasks, app.drain);
-    match open(&mut service, app.limits).await {
+    let cx = FeatureContext::new(&core, tasks).map_err(|failure| inside(&name, &failure))?;
+    let service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), app.drain);
+    let opening = open(&service, app.limits, app.waits_for_bus);
+    let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
+    match opened {
         Ok(()) => {
             banner::announce(service.core(), service.registry());
             schedules.start(service.core(), service.registry(), service.workers());
             threads.watch(service.core(), service.registry(), service.workers());
+            app.repeaters.start(&cx, service.workers());
             Ok(service)
         }
         Err(error) => {
@@ -84,19 +113,65 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     }
 }
 
-async fn open(service: &mut Service, limits: crate::answer::Limits) -> Result<()> {
+/// Something of ours is missing, which would be our mistake.
+fn inside(service: &ServiceName, failure: &Failure) -> Error {
+    Error::Setup { service: service.to_string(), mistakes: vec![failure.to_string()] }
+}
+
+async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<()> {
+    let (features, cx) = service.features();
+    features.start(cx, limits.timeout).await.map_err(|(feature, reason)| Error::Feature {
+        service: service.name().to_owned(),
+        feature,
+        reason,
+    })?;
     hooks::start(service.core(), service.registry(), limits.timeout).await?;
-    // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
-    let registry = Arc::clone(service.registry());
-    for (topic, endpoint) in &registry.listeners {
-        let core = Arc::clone(service.core());
-        let intake = listen(core, topic, endpoint.clone(), limits, service.workers().clone()).await?;
-        service.keep(intake);
+    let entrance = Entrance {
+        core: Arc::clone(service.core()),
+        registry: Arc::clone(service.registry()),
+        actions: service.actions().clone(),
+        workers: service.workers().clone(),
+        intakes: service.intakes().clone(),
+        limits,
+    };
+    if waits_for_bus {
+        return Ok(entrance.join(Join::Now).await?);
     }
-    // Without an action there is nothing to answer with, and another process may serve under this name.
-    if registry.has_actions() {
-        let intake = service.actions().subscribe().await?;
-        service.keep(intake);
-    }
+    service.workers().spawn(async move {
+        match entrance.join(Join::AtLast).await {
+            Ok(()) => banner::ready(&entrance.core),
+            // The service has stopped before its bus was there.
+            Err(BusError::Closed) => {}
+            Err(error) => error!(%error, "the service can't join its bus"),
+        }
+    });
     Ok(())
+}
+
+/// What it takes to let messages in.
+struct Entrance {
+    core: Arc<Core>,
+    registry: Arc<Registry>,
+    actions: Actions,
+    workers: Workers,
+    intakes: Intakes,
+    limits: Limits,
+}
+
+impl Entrance {
+    async fn join(&self, join: Join) -> Result<(), BusError> {
+        // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
+        for (topic, endpoint) in &self.registry.listeners {
+            let how = (join, CancellationToken::new());
+            let (core, workers) = (Arc::clone(&self.core), self.workers.clone());
+            let listening = listen(core, Topic::parse(topic), endpoint.clone(), self.limits, workers, how);
+            self.intakes.keep(listening.await?);
+        }
+        // Without an action there is nothing to answer with, and another process may serve under this name.
+        if self.registry.has_actions() {
+            self.intakes.keep(self.actions.subscribe(join).await?);
+        }
+        self.core.readiness.set();
+        Ok(())
+    }
 }

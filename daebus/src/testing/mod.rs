@@ -44,6 +44,7 @@ use daebus_caller::bus::Bus;
 use daebus_caller::{Caller, Link};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 pub use published::Published;
 use recorder::Recorder;
@@ -111,6 +112,7 @@ impl TestApp {
             clock,
             panics: panics.clone(),
             auto_start: AutoStart::Never,
+            interrupt: CancellationToken::new(),
         };
         match app.start_in(surroundings).await {
             Ok(service) => Self { service, bus, panics, time },

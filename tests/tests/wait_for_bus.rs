@@ -1,0 +1,140 @@
+//! A service that starts without its bus, and what it can do until that is there.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use daebus::prelude::*;
+use daebus::{Feature, FeatureContext, Service};
+use daebus_tests::{PATIENCE, RedisServer, eventually};
+use tokio::sync::mpsc;
+
+type Tell = mpsc::UnboundedSender<Value>;
+
+#[action("echo")]
+async fn echo(Payload(value): Payload<Value>) -> Value {
+    value
+}
+
+#[listen("declared")]
+async fn declared(Payload(event): Payload<Value>, State(tell): State<Tell>) {
+    let _ = tell.send(event);
+}
+
+struct Nothing;
+
+impl Feature for Nothing {
+    async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
+        // It starts all the same.
+        assert!(cx.cache().get::<u64>("x").await.is_err());
+        Ok(())
+    }
+}
+
+async fn start(url: &str, tell: Tell) -> Service {
+    let app = Daebus::new("joins").bus(url).wait_for_bus(false).state(tell).feature(Nothing);
+    let starting = app.register(blueprint_of!["b"; echo, declared]).start();
+    tokio::time::timeout(PATIENCE, starting).await.expect("it doesn't wait").unwrap()
+}
+
+async fn next(heard: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    tokio::time::timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap()
+}
+
+async fn ready(service: &Service) {
+    tokio::time::timeout(PATIENCE, service.ready()).await.expect("it joins its bus");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_and_joins_when_the_bus_comes() {
+    let mut redis = RedisServer::not_started(&[]);
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let service = start(&redis.url(), tell.clone()).await;
+    assert!(!service.is_ready());
+    let guard = service.events().listen::<Value>("at.run.*", move |event| {
+        let tell = tell.clone();
+        async move { drop(tell.send(event)) }
+    });
+    assert!(!guard.is_confirmed());
+
+    // A bound that is well past a broadcast's two seconds and well before for ever.
+    let asked = Instant::now();
+    let error = service.broadcast().send("declared", json!({})).await.unwrap_err();
+    assert!(matches!(error, BusError::Away { .. }), "{error}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+
+    redis.run();
+    ready(&service).await;
+    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    let broadcast = service.broadcast();
+    assert_eq!(broadcast.send("declared", json!({"n": 1})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 1}));
+    assert_eq!(broadcast.send("at.run.time", json!({"n": 2})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 2}));
+    let caller = Caller::connect(&redis.url(), "joins").await.unwrap();
+    assert_eq!(caller.send_request::<Value>("echo", json!({"n": 3})).await.unwrap(), json!({"n": 3}));
+    caller.close().await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_goes_and_comes_back_finds_everybody_where_they_were() {
+    let mut redis = RedisServer::start();
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let service = start_with_bus(&redis, tell.clone()).await;
+    let guard = service.events().listen::<Value>("at.run.time", move |event| {
+        let tell = tell.clone();
+        async move { drop(tell.send(event)) }
+    });
+    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    redis.kill();
+    let broadcast = service.broadcast();
+    eventually("it notices", async || broadcast.send("x", json!({})).await.is_err()).await;
+    let asked = Instant::now();
+    assert!(broadcast.send("at.run.time", json!({"n": 0})).await.is_err());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    redis.run();
+    eventually("the next one arrives", async || broadcast.send("at.run.time", json!({"n": 1})).await.is_ok())
+        .await;
+    assert_eq!(next(&mut heard).await, json!({"n": 1}));
+    assert_eq!(broadcast.send("declared", json!({"n": 2})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 2}));
+    service.stop().await.unwrap();
+}
+
+async fn start_with_bus(redis: &RedisServer, tell: Tell) -> Service {
+    let app = Daebus::new("joins").bus(redis.url()).state(tell);
+    app.register(blueprint_of!["b"; echo, declared]).start().await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_waited_out_too() {
+    let redis = RedisServer::start_with(&["--requirepass", "right"]);
+    let url = format!("redis://:right@127.0.0.1:{}", redis.port());
+    // As an administrator would, who sets the password right on the server.
+    redis.cli(&["--no-auth-warning", "-a", "right", "CONFIG", "SET", "requirepass", "other"]);
+    let (tell, _heard) = mpsc::unbounded_channel();
+    let service = start(&url, tell).await;
+    let other = Arc::new(redis);
+    eventually("it was refused", {
+        let other = Arc::clone(&other);
+        async move || {
+            let refused = other.cli(&["--no-auth-warning", "-a", "other", "INFO", "stats"]);
+            refused.lines().any(|line| line.starts_with("acl_access_denied_auth:") && !line.ends_with(":0"))
+        }
+    })
+    .await;
+    assert!(!service.is_ready());
+    other.cli(&["--no-auth-warning", "-a", "other", "CONFIG", "SET", "requirepass", "right"]);
+    ready(&service).await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_at_once_while_the_bus_is_away() {
+    let redis = RedisServer::not_started(&[]);
+    let (tell, _heard) = mpsc::unbounded_channel();
+    let service = start(&redis.url(), tell).await;
+    let guard = service.events().listen::<Value>("x", |_| async {});
+    tokio::time::timeout(PATIENCE, service.stop()).await.expect("at once").unwrap();
+    assert!(!tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+}
