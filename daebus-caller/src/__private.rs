@@ -54,7 +54,7 @@ mod agreement {
     /// What a contract says about one action. Methods, because then the compiler knows the contract's types before it
     /// looks at the handler's, and reports the latter as the ones that differ.
     #[derive(Debug)]
-    pub struct Agreed<P, A, E, G>(PhantomData<fn() -> (P, A, E, G)>);
+    pub struct Agreed<P, A, E, G>(PhantomData<(P, A, E, G)>);
 
     /// Looks it up by the contract's own function, `Users::<KEY>`.
     pub const fn agreed<A: Action>(_: fn() -> A) -> Agreed<A::Payload, A::Answer, A::Error, A::Progress> {

@@ -42,7 +42,7 @@
 //! | [`caller`] | [`Caller`], [`Call`] and what they give |
 //! | [`bus`] | the bus itself: publish, subscribe, a few keys; in process or on Redis |
 //! | [`wire`] | what is said on the bus, as data |
-//! | [`contract`] | what a service and its callers agree on |
+//! | [`mod@contract`] | what a service and its callers agree on |
 //! | [`error`] | [`CallError`] and [`BusError`] |
 //!
 //! Feature `blocking` adds the same verbs for programs without a runtime, `tls` adds `rediss://` and the like, through rustls.
@@ -69,9 +69,13 @@ pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
 pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline};
-pub use daebus_macros::{Fault, contract};
 pub use error::{BusError, CallError};
 pub use wire::Fault;
+
+#[doc = include_str!("docs/fault.md")]
+pub use daebus_macros::Fault;
+#[doc = include_str!("docs/contract.md")]
+pub use daebus_macros::contract;
 
 /// Any error, as handlers return it that don't say more: it reaches the caller as `internal`.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

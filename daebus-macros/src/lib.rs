@@ -3,6 +3,9 @@
 //! Every macro is a pipeline of four steps, one file each: *parse* (tokens → raw), *model* (what a checked one looks
 //! like), *validate* (raw → checked, all mistakes collected) and *expand* (checked → tokens, which can't fail).
 
+// Documentation here would show up a second time, below that of the re-exports.
+#![allow(missing_docs)]
+
 mod attr;
 mod blueprint;
 mod contract;
@@ -16,67 +19,62 @@ mod stub;
 
 use proc_macro::TokenStream;
 
-/// Answers an action. See `daebus::action`.
 #[proc_macro_attribute]
 pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Action, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Action, arguments.into(), &item.into()).into()
 }
 
-/// Hears a channel. See `daebus::listen`.
 #[proc_macro_attribute]
 pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Listen, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Listen, arguments.into(), &item.into()).into()
 }
 
-/// Runs before the service answers anything. See `daebus::on_start`.
+/// Answers HTTP requests to a path. See `daebus::route`.
+#[proc_macro_attribute]
+pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Route, arguments.into(), &item.into()).into()
+}
+
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStart, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::OnStart, arguments.into(), &item.into()).into()
 }
 
-/// Runs once nothing is in flight any more. See `daebus::on_stop`.
 #[proc_macro_attribute]
 pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStop, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::OnStop, arguments.into(), &item.into()).into()
 }
 
-/// Runs by the clock. See `daebus::background`.
 #[proc_macro_attribute]
 pub fn background(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Background, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Background, arguments.into(), &item.into()).into()
 }
 
-/// Runs for as long as the service does. See `daebus::thread`.
 #[proc_macro_attribute]
 pub fn thread(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::Thread, arguments.into(), item.into()).into()
+    endpoint::expand(attr::Kind::Thread, arguments.into(), &item.into()).into()
 }
 
-/// Collects the handlers of a module. See `daebus::blueprint`.
 #[proc_macro_attribute]
 pub fn blueprint(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    blueprint::expand(arguments.into(), item.into()).into()
+    blueprint::expand(arguments.into(), &item.into()).into()
 }
 
-/// Collects handlers by name. See `daebus::blueprint_of`.
 #[proc_macro]
 pub fn blueprint_of(tokens: TokenStream) -> TokenStream {
     blueprint::expand_of(tokens.into()).into()
 }
 
-/// Makes an error travel. See `daebus::Fault`.
 #[proc_macro_derive(Fault, attributes(fault))]
 pub fn fault(item: TokenStream) -> TokenStream {
     fault::expand(item.into()).into()
 }
 
-/// Says what a service and its callers agree on. See `daebus::contract`.
 #[proc_macro_attribute]
 pub fn contract(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    contract::expand(arguments.into(), item.into()).into()
+    contract::expand(arguments.into(), &item.into()).into()
 }
 
-/// What a contract calls back to check a blueprint.
 #[doc(hidden)]
 #[proc_macro]
 pub fn check_contract(tokens: TokenStream) -> TokenStream {

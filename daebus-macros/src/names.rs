@@ -47,8 +47,6 @@ pub(crate) fn check_service(name: &str) -> Result<(), String> {
         "`.responses` ends the channel for replies without an address"
     } else if name.ends_with(".workflows") {
         "`.workflows` ends a channel of the Python package"
-    } else if name.starts_with('$') {
-        "`$` begins a reserved name"
     } else {
         return Ok(());
     };

@@ -35,15 +35,16 @@ impl Method {
         let p = private.here();
         let Self { attrs, vis, ident, action, answer, idempotent, .. } = self;
         let error = remote(self.error.as_ref(), private);
-        let progress = &self.progress.as_ref().map(|progress| quote!(, #progress));
+        let progress = self.progress.clone().unwrap_or_else(|| quote!(#p::Value));
         let (parameter, payload) = match &self.payload {
-            Some(Parameter { name, ty }) => (quote!(#name: &#ty), quote!(#name)),
+            Some(Parameter { name, ty }) => (quote!(#name: &#ty), quote_spanned!(ty.span()=> #name)),
             None => (quote!(), quote!(&())),
         };
+        // The types are written out once more, so that what one of them lacks is reported on it.
         quote! {
             #(#attrs)*
-            #vis fn #ident(&self, #parameter) -> #p::Call<#answer, #error #progress> {
-                #p::Caller::__call(&self.caller, #action, #payload, #idempotent)
+            #vis fn #ident(&self, #parameter) -> #p::Call<#answer, #error, #progress> {
+                #p::Caller::__call::<#answer, #error, #progress>(&self.caller, #action, #payload, #idempotent)
             }
         }
     }

@@ -12,6 +12,14 @@ pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub use crate::plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use crate::threads::on_thread;
 
+/// What the code of a route may name.
+pub mod route {
+    pub use crate::route::{
+        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
+        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+    };
+}
+
 /// Tells whether an argument is an extractor that a stub goes by, under whatever name.
 #[derive(Debug)]
 pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
@@ -43,6 +51,14 @@ impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
 /// The extractor's.
 pub async fn extract<K, T: Extract<K>>(cx: &mut Context) -> Result<T, Failure> {
     T::extract(cx).await
+}
+
+/// The same for a type that says `'static` somewhere. Inside an async block the compiler forgets such a lifetime, and
+/// then can't show that the extractor's own future may move between threads; of a box it knows.
+pub fn extract_static<'a, K: 'a, T: Extract<K> + 'a>(
+    cx: &'a mut Context,
+) -> futures_util::future::BoxFuture<'a, Result<T, Failure>> {
+    Box::pin(T::extract(cx))
 }
 
 /// Where a function stands; the attributes give its name and the compiler the rest.

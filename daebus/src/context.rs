@@ -1,8 +1,9 @@
 //! What a handler runs in: the service's core and the message that reached it.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use axum::http::request::Parts;
 use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
@@ -34,6 +35,9 @@ pub mod kind {
     /// A handler that runs when the service starts or stops.
     #[derive(Debug)]
     pub struct Hook;
+    /// A handler that answers HTTP requests.
+    #[derive(Debug)]
+    pub struct Route;
     /// A handler that runs by the clock.
     #[derive(Debug)]
     pub struct Background;
@@ -44,6 +48,7 @@ pub mod kind {
     impl Kind for Action {}
     impl Kind for Listen {}
     impl Kind for Hook {}
+    impl Kind for Route {}
     impl Kind for Background {}
     impl Kind for Thread {}
     impl HasMessage for Action {}
@@ -73,7 +78,29 @@ pub struct Context {
     pub(crate) message: Option<Arc<Envelope>>,
     pub(crate) replier: Option<Arc<Replier>>,
     pub(crate) deadline: Option<Deadline>,
+    pub(crate) http: Option<HttpHead>,
     extensions: Extensions,
+}
+
+/// The head of an HTTP request, and its headers as the bus has them once somebody asks.
+pub(crate) struct HttpHead {
+    pub(crate) parts: Parts,
+    headers: OnceLock<Headers>,
+}
+
+impl HttpHead {
+    /// Of a name said twice the first counts; what isn't text is left out.
+    fn headers(&self) -> &Headers {
+        self.headers.get_or_init(|| {
+            let mut headers = Headers::new();
+            for (name, value) in &self.parts.headers {
+                if let Ok(value) = value.to_str() {
+                    headers.entry(name.as_str().to_owned()).or_insert_with(|| value.to_owned());
+                }
+            }
+            headers
+        })
+    }
 }
 
 impl Context {
@@ -84,12 +111,19 @@ impl Context {
             message: None,
             replier: None,
             deadline: None,
+            http: None,
             extensions: Extensions::default(),
         }
     }
 
     pub(crate) fn with_message(mut self, message: Arc<Envelope>, deadline: Deadline) -> Self {
         self.message = Some(message);
+        self.deadline = Some(deadline);
+        self
+    }
+
+    pub(crate) fn with_http(mut self, parts: Parts, deadline: Deadline) -> Self {
+        self.http = Some(HttpHead { parts, headers: OnceLock::new() });
         self.deadline = Some(deadline);
         self
     }
@@ -109,10 +143,19 @@ impl Context {
         self.handler
     }
 
-    /// The headers of the request; empty where there are none.
+    /// The headers of the request, over HTTP with names in small letters; empty where there are none.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
-        self.message.as_ref().map_or(&NONE, |message| &message.headers)
+        match (&self.message, &self.http) {
+            (Some(message), _) => &message.headers,
+            (None, Some(http)) => http.headers(),
+            (None, None) => &NONE,
+        }
+    }
+
+    /// The head of the HTTP request: method, URI, headers, extensions. `None` where no HTTP request reached the handler.
+    pub fn http(&self) -> Option<&Parts> {
+        self.http.as_ref().map(|http| &http.parts)
     }
 
     /// The payload as it came; `None` when it is absent or no message reached the handler.

@@ -37,6 +37,16 @@ pub enum Error {
         /// The service.
         service: String,
     },
+    /// An address to listen on can't be had.
+    #[error("can't serve {what} on {address}: {source}")]
+    Bind {
+        /// What is served there.
+        what: &'static str,
+        /// The address.
+        address: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// An `on_start` handler failed, so the service didn't come up.
     #[error("{service} didn't start: {handler} failed: {reason}")]
     OnStart {

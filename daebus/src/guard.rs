@@ -11,7 +11,6 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use crate::context::{Core, Failure};
 use crate::endpoint::{InFlight, InFlightGuard, Source};
-use crate::handler::Outcome;
 
 /// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
 #[derive(Debug, Default)]
@@ -40,13 +39,13 @@ tokio::task_local! {
 
 /// Runs a handler within its time, if it has one. A panic becomes a failure; calls that the handler makes inherit the
 /// deadline.
-pub(crate) async fn run_guarded(
+pub(crate) async fn run_guarded<T>(
     core: &Core,
     source: Source,
     deadline: Option<Deadline>,
     turn: Turn,
-    handler: impl Future<Output = Outcome>,
-) -> Outcome {
+    handler: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
     let handler = AssertUnwindSafe(handler).catch_unwind();
     let handler = TURN.scope(Arc::new(turn), handler);
     let ended = match deadline {

@@ -145,14 +145,20 @@ impl<T: Serialize> ViaValue for &mut Ret<T> {
     }
 }
 
-/// Last: nothing fits, and the compiler is given the words to say so.
-pub trait ViaNothing {
+/// Last: nothing fits, and the compiler is given the words to say so. The bound is the method's: were it the impl's,
+/// the compiler would say that there is no such method.
+pub trait ViaNothing<T> {
     /// The outcome.
-    fn reply(&mut self) -> Outcome;
+    fn reply(&mut self) -> Outcome
+    where
+        T: Reply;
 }
 
-impl<T: Reply> ViaNothing for Ret<T> {
-    fn reply(&mut self) -> Outcome {
+impl<T> ViaNothing<T> for Ret<T> {
+    fn reply(&mut self) -> Outcome
+    where
+        T: Reply,
+    {
         self.take()?.outcome()
     }
 }

@@ -16,6 +16,7 @@ mod extract;
 mod feature;
 mod guard;
 mod handler;
+mod http;
 pub mod layer;
 mod log_on_change;
 pub mod logging;
@@ -25,6 +26,7 @@ pub mod prelude;
 mod readiness;
 mod registry;
 mod reply;
+mod route;
 mod schedule;
 mod shutdown;
 mod state;
@@ -40,14 +42,30 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
-pub use daebus_macros::{action, blueprint, blueprint_of, contract, listen, on_start, on_stop};
 
+#[doc = include_str!("docs/action.md")]
+pub use daebus_macros::action;
 #[doc = include_str!("docs/background.md")]
 pub use daebus_macros::background;
+#[doc = include_str!("docs/blueprint.md")]
+pub use daebus_macros::blueprint;
+#[doc = include_str!("docs/blueprint_of.md")]
+pub use daebus_macros::blueprint_of;
+#[doc = include_str!("docs/contract.md")]
+pub use daebus_macros::contract;
+#[doc = include_str!("docs/listen.md")]
+pub use daebus_macros::listen;
+#[doc = include_str!("docs/on_start.md")]
+pub use daebus_macros::on_start;
+#[doc = include_str!("docs/on_stop.md")]
+pub use daebus_macros::on_stop;
+#[doc = include_str!("docs/route.md")]
+pub use daebus_macros::route;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
 
-pub use app::{Daebus, Service};
+pub use app::{Attachment, Daebus, Service};
+pub use axum;
 pub use blueprint::Blueprint;
 pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
@@ -58,6 +76,7 @@ pub use extract::{
 };
 pub use feature::{Feature, FeatureContext, Repeater};
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
+pub use http::{Cors, Http};
 pub use layer::Next;
 pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use schedule::ScheduleInfo;

@@ -6,7 +6,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// Writes the log to standard error: `RUST_LOG` says what (`info` when it is unset, `debug`, `my_app=trace,info`, …),
+/// Writes the log to standard error: `RUST_LOG` says what (`info,fred=error` when it is unset, `debug`, `my_app=trace,info`, …),
 /// `DAEBUS_LOG_FORMAT=json` asks for one JSON object a line instead of text.
 ///
 /// Calling it twice, or after another subscriber was set up, does nothing.
@@ -20,13 +20,14 @@ pub fn init() {
     let registry = tracing_subscriber::registry().with(filter);
     let result = if json { registry.with(lines.json()).try_init() } else { registry.with(lines).try_init() };
     if let (Ok(()), Some(problem)) = (result, problem) {
-        tracing::warn!("RUST_LOG can't be read, so `info` is used instead: {problem}");
+        tracing::warn!("RUST_LOG can't be read, so `info,fred=error` is used instead: {problem}");
     }
 }
 
 fn filter() -> (EnvFilter, Option<String>) {
     let directives = std::env::var("RUST_LOG").unwrap_or_default();
-    let default = || EnvFilter::new("info");
+    // The driver warns of every lost connection in its own words; the bus says it once, in ours.
+    let default = || EnvFilter::new("info,fred=error");
     if directives.trim().is_empty() {
         return (default(), None);
     }

@@ -10,7 +10,8 @@ use crate::blueprint::Blueprint;
 use crate::endpoint::{Endpoint, Reach, Source};
 use crate::layer::AnyLayer;
 use crate::plan::{Schedule, ThreadOptions, Timetable};
-use crate::state::States;
+use crate::route::Route;
+use crate::state::{Needs, States};
 
 /// An action as the bus loop runs it.
 #[derive(Debug)]
@@ -43,6 +44,8 @@ pub(crate) struct Threaded {
 pub(crate) struct Registry {
     actions: HashMap<&'static str, Arc<Action>>,
     pub(crate) listeners: Vec<(&'static str, Endpoint)>,
+    /// The HTTP routes; the server checks their paths.
+    pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
     pub(crate) schedules: Vec<Scheduled>,
@@ -68,8 +71,12 @@ impl Registry {
                 format!("state of type {name} was put in twice; wrap one of the two in a type of its own")
             })
             .collect();
+        for route in blueprints.iter().flat_map(Blueprint::routes) {
+            mistakes.extend(missing_state(&route.needs, route.source, states));
+            registry.routes.push(Arc::new(route));
+        }
         for endpoint in blueprints.into_iter().flat_map(Blueprint::into_endpoints) {
-            mistakes.extend(missing_state(&endpoint, states));
+            mistakes.extend(missing_state(&endpoint.needs, endpoint.source, states));
             if let Err(mistake) = registry.add(endpoint.layered(layers)) {
                 mistakes.push(mistake);
             }
@@ -155,6 +162,7 @@ impl Registry {
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()
             .map(|endpoint| (endpoint.source, endpoint.in_flight.count()))
+            .chain(self.routes.iter().map(|route| (route.source, route.in_flight.count())))
             .filter(|(_, count)| *count > 0)
     }
 
@@ -191,12 +199,11 @@ fn doubled(what: &str, name: &str, first: Source, second: Source) -> String {
     format!("two handlers are the {what} {name:?}: {first} and {second}; give one of them another name")
 }
 
-fn missing_state(endpoint: &Endpoint, states: &States) -> Vec<String> {
-    let missing = endpoint.needs.iter().filter(|need| !states.has(need));
+fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<String> {
+    let missing = needs.iter().filter(|need| !states.has(need));
     missing
         .map(|need| {
             let name = need.type_name;
-            let source = endpoint.source;
             format!(
                 "{source} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
             )

@@ -1,6 +1,6 @@
 //! The public face as `api.md` of the design has it, as far as it stands: a program such as a user writes it.
 
-#![allow(missing_docs)] // written as a user would who has switched on nothing
+#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)] // written as a user would who has switched on nothing
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -24,7 +24,7 @@ async fn what_is_set_is_got() -> Result<(), CacheError> {
     let user = User { id: 7, name: "Ada".to_owned() };
     cache.set("user", &user).await?;
     assert_eq!(cache.get::<User>("user").await?, Some(user));
-    cache.set("list", &[1, 2]).await?;
+    cache.set("list", [1, 2]).await?;
     assert_eq!(cache.get::<Vec<u8>>("list").await?, Some(vec![1, 2]));
     for text in ["5", "null", "\"quoted\"", "", "{\"a\":1}", "ünï\ncode"] {
         cache.set("text", text).await?;
@@ -42,9 +42,9 @@ async fn values_are_stored_as_python_reads_them() -> Result<(), CacheError> {
     let app = empty().await;
     let cache = app.service().cache();
     cache.set("text", "it's \"so\"").await?;
-    cache.set("number", &-5).await?;
-    cache.set("truth", &true).await?;
-    cache.set("object", &json!({"a": [1, null]})).await?;
+    cache.set("number", -5).await?;
+    cache.set("truth", true).await?;
+    cache.set("object", json!({"a": [1, null]})).await?;
     for (key, stored) in
         [("text", "it's \"so\""), ("number", "-5"), ("truth", "true"), ("object", "{\"a\":[1,null]}")]
     {
@@ -78,8 +78,8 @@ async fn a_value_goes_away_when_its_time_is_over() -> Result<(), CacheError> {
 async fn of_many_one_sets_what_is_absent() -> Result<(), CacheError> {
     let app = empty().await;
     let cache = app.service().cache();
-    assert!(cache.set_if_absent("k", &1).await?);
-    assert!(!cache.set_if_absent("k", &2).await?);
+    assert!(cache.set_if_absent("k", 1).await?);
+    assert!(!cache.set_if_absent("k", 2).await?);
     assert_eq!(cache.get::<u8>("k").await?, Some(1));
     assert!(cache.set_if_absent_for("lock", "me", Duration::from_secs(5)).await?);
     assert!(!cache.set_if_absent_for("lock", "you", Duration::from_secs(5)).await?);
@@ -96,7 +96,7 @@ async fn increments_add_up() -> Result<(), CacheError> {
     assert_eq!(cache.increment("n", 2).await?, 2);
     assert_eq!(cache.increment("n", -5).await?, -3);
     assert_eq!(cache.get::<i64>("n").await?, Some(-3));
-    cache.set("set", &40).await?;
+    cache.set("set", 40).await?;
     assert_eq!(cache.increment("set", 2).await?, 42);
     cache.set("word", "hello").await?;
     assert!(matches!(cache.increment("word", 1).await, Err(CacheError::Bus(BusError::Refused { .. }))));

@@ -1,5 +1,7 @@
 //! Handlers that run by the clock.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
@@ -17,7 +19,7 @@ struct Began(Instant);
 impl Began {
     async fn note(&self, events: &Broadcast) {
         let millis = u64::try_from(self.0.elapsed().as_millis()).unwrap();
-        events.send("began", &json!(millis)).await.unwrap();
+        events.send("began", json!(millis)).await.unwrap();
     }
 }
 
@@ -309,17 +311,17 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
 async fn attributes_say_the_same() {
     #[background("seconds", 0.5)]
     async fn half(events: Broadcast) -> Result<(), BoxError> {
-        events.send("half", &json!(1)).await?;
+        events.send("half", json!(1)).await?;
         Ok(())
     }
     /// A plain function, which may block.
     #[background("units", every = "1m30s", immediate, overlap = "allow", jitter = "1s")]
     fn units(events: Broadcast) {
-        daebus::block_on(events.send("units", &json!(1))).unwrap();
+        daebus::block_on(events.send("units", json!(1))).unwrap();
     }
     #[background("cron", cron = "*/15 * * * * *", tz = "UTC", overlap = "queue")]
     async fn cron(events: Broadcast) {
-        events.send("cron", &json!(1)).await.unwrap();
+        events.send("cron", json!(1)).await.unwrap();
     }
     let app = TestApp::new(Daebus::new("svc").register(blueprint_of!["b"; half, units, cron])).await;
     app.advance(seconds(180)).await;

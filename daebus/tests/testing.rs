@@ -1,5 +1,7 @@
 //! The test kit.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use daebus::prelude::*;
 use daebus::testing::TestApp;
 use futures_util::FutureExt;
@@ -7,7 +9,7 @@ use tokio::time::Instant;
 
 #[action("greet")]
 async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
-    events.send("greetings", &json!({"name": name})).await?;
+    events.send("greetings", json!({"name": name})).await?;
     Ok(format!("hello, {name}"))
 }
 
@@ -50,7 +52,7 @@ async fn what_is_published_is_written_down() {
 #[tokio::test]
 async fn nobody_is_counted_who_is_not_there() {
     let app = TestApp::new(svc()).await;
-    let heard = app.caller().send_message("nobody", &json!({})).await.unwrap();
+    let heard = app.caller().send_message("nobody", json!({})).await.unwrap();
     assert_eq!(heard, 0);
     let lost: Result<Value, CallError> = app.caller().to("other").send_request("x", ()).await;
     assert!(matches!(lost, Err(CallError::NoService { .. })), "{lost:?}");
@@ -60,7 +62,7 @@ async fn nobody_is_counted_who_is_not_there() {
 #[tokio::test]
 async fn what_is_due_later_happens_later() {
     let app = TestApp::new(svc()).await;
-    app.publish("orders", &json!({"id": 1})).await;
+    app.publish("orders", json!({"id": 1})).await;
     app.advance(Duration::from_millis(59_990)).await;
     app.published("reminders").await.assert_none();
     app.advance(Duration::from_millis(10)).await;

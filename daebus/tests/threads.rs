@@ -1,5 +1,7 @@
 //! What runs for as long as the service does.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -102,7 +104,7 @@ async fn moody(
     State(failures): State<Arc<AtomicUsize>>,
     events: Broadcast,
 ) -> Result<(), BoxError> {
-    events.send("began", &json!(1)).await?;
+    events.send("began", json!(1)).await?;
     match failures.fetch_sub(1, Ordering::SeqCst) {
         0 => {}
         left if left % 2 == 0 => panic!("no luck"),

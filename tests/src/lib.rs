@@ -1,8 +1,5 @@
 //! What crosses crates: conformance, faults, interop, ui. Here is what these tests share.
 
-// Test code, though no test itself: a server that doesn't start is the end of the test.
-#![allow(clippy::expect_used)]
-
 mod process;
 mod programs;
 mod python;

@@ -1,5 +1,7 @@
 //! A Redis server of one's own.
 
+#![allow(clippy::expect_used, reason = "what fails here is a test that fails")]
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;

@@ -75,15 +75,15 @@ pub trait Python {
 
 struct Setting {
     caller: Caller,
-    _service: PythonService,
-    _redis: RedisServer,
+    service: PythonService,
+    redis: RedisServer,
 }
 
 async fn setting() -> Setting {
     let redis = RedisServer::start();
     let service = PythonService::start("python_service", &redis);
     let caller = Caller::connect(&redis.url(), "python_service").await.unwrap().timeout(SOON);
-    Setting { caller, _service: service, _redis: redis }
+    Setting { caller, service, redis }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,9 +187,9 @@ async fn broadcasts_go_both_ways() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_that_has_ended_is_missed_at_once() {
-    let Setting { caller, _service, _redis } = setting().await;
-    drop(_service);
-    until("Redis notices", || _redis.cli(&["PUBSUB", "NUMSUB", "python_service"]).ends_with('0'));
+    let Setting { caller, service, redis } = setting().await;
+    drop(service);
+    until("Redis notices", || redis.cli(&["PUBSUB", "NUMSUB", "python_service"]).ends_with('0'));
     let error = caller.send_request::<Value>("echo", json!({})).await.unwrap_err();
     assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
 }

@@ -277,3 +277,32 @@ async fn a_redis_that_dies_under_load_costs_errors_and_nothing_else() {
     assert_eq!(caller.in_flight(), 0);
     service.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_stops_leaves_nobody_waiting() {
+    let redis = RedisServer::start();
+    for _ in 0..10 {
+        let service = serve(&redis, &Arc::default()).await;
+        let caller = Caller::connect(&redis.url(), "sums").await.unwrap();
+        let load: Vec<_> = (0..16)
+            .map(|a| {
+                let caller = caller.clone();
+                tokio::spawn(async move {
+                    for b in 0.. {
+                        match caller.send_request::<i64>("add", Sum { a, b }).await {
+                            Ok(sum) => assert_eq!(sum, a + b),
+                            // `shutting_down` at first, `NoService` at last, and never silence.
+                            Err(CallError::NoService { .. }) => return,
+                            Err(error) => assert!(error.is_not_run(), "{error:?}"),
+                        }
+                    }
+                })
+            })
+            .collect();
+        service.stop().await.unwrap();
+        for calls in load {
+            tokio::time::timeout(PATIENCE, calls).await.expect("every call ends").unwrap();
+        }
+        assert_eq!(caller.in_flight(), 0);
+    }
+}

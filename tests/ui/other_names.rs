@@ -16,16 +16,16 @@ mod inside {
 
     #[first]
     fn c() {}
+
+    #[cfg_attr(all(), action("d"))]
+    fn d() {}
 }
 
 #[action("a")]
 #[hear("b")]
 fn outside() {}
 
-#[cfg_attr(all(), action("c"))]
-#[listen("d")]
-fn conditional() {}
-
+/// Not a mistake: outside of a blueprint the compiler deals with the `cfg_attr` first.
 #[listen("e")]
 #[cfg_attr(all(), action("f"))]
 fn conditional_behind() {}

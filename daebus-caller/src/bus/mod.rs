@@ -167,16 +167,35 @@ impl<F: Fn(Message) + Send + Sync + 'static> Deliver for F {
     }
 }
 
-/// A subscription; dropping it ends it.
+/// A subscription; dropping it ends it, and what is on its way then is lost. [`leave`](Self::leave) loses nothing.
 #[must_use = "a subscription ends when it is dropped"]
 pub struct Subscription {
+    leave: Option<Leave>,
     end: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
+
+/// Tells the server, and waits until it knows.
+type Leave = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl Subscription {
     /// `end` runs once, when the subscription is dropped. It must not block.
     pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
-        Self { end: Some(Box::new(end)) }
+        Self { leave: None, end: Some(Box::new(end)) }
+    }
+
+    /// `leave` comes before `end` when the subscription is [left](Self::leave): when it is done, nothing more is sent
+    /// to this subscription, and all that was sent before has been delivered.
+    pub fn leaving(mut self, leave: impl FnOnce() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
+        self.leave = Some(Box::new(leave));
+        self
+    }
+
+    /// Ends the subscription in order: who publishes counts on us until the bus has confirmed that we are gone, and
+    /// what they publish until then is still delivered.
+    pub async fn leave(mut self) {
+        if let Some(leave) = self.leave.take() {
+            leave().await;
+        }
     }
 }
 

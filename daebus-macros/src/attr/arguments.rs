@@ -128,15 +128,20 @@ impl Arguments {
 
     /// The name in quotes that the attribute begins with. `what` says what it names, `example` what to write.
     pub(crate) fn name(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
+        self.first(&format!("the name of {what}"), example, mistakes)
+    }
+
+    /// The text in quotes that the attribute begins with. `what` says what it is, `example` what to write.
+    pub(crate) fn first(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         let attribute = self.attribute;
         let write = format!("write `#[{attribute}(\"{example}\")]`");
         let Some(at) = self.rest.iter().position(|argument| argument.key.is_none()) else {
             // `#[action(get_user)]`: the quotes are missing.
             if let Some(Argument { key: Some(key), value: Value::Flag }) = self.rest.first() {
-                mistakes.on(key, format!("the name of {what} goes in quotes: `#[{attribute}(\"{key}\")]`"));
+                mistakes.on(key, format!("{what} goes in quotes: `#[{attribute}(\"{key}\")]`"));
                 self.rest.remove(0);
             } else if !self.broken {
-                mistakes.at(self.span, format!("`{attribute}` needs the name of {what}: {write}"));
+                mistakes.at(self.span, format!("`{attribute}` needs {what}: {write}"));
             }
             return None;
         };
@@ -144,13 +149,13 @@ impl Arguments {
         match argument.value.literal() {
             Some(Lit::Str(name)) => Some(name.clone()),
             Some(_) => {
-                mistakes.at(argument.span(), format!("the name of {what} is a text in quotes: {write}"));
+                mistakes.at(argument.span(), format!("{what} is a text in quotes: {write}"));
                 None
             }
             None => {
                 mistakes.at(
                     argument.span(),
-                    format!("the name of {what} is written out in quotes, since it is checked as the program is compiled: {write}"),
+                    format!("{what} is written out in quotes, since it is checked as the program is compiled: {write}"),
                 );
                 None
             }

@@ -6,12 +6,14 @@ mod background;
 mod duration;
 mod hook;
 mod listen;
+mod route;
 mod thread;
 
 pub(crate) use action::{Action, checked_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use background::{Background, Overlap, When};
 pub(crate) use listen::{Listen, checked_channel};
+pub(crate) use route::Route;
 pub(crate) use thread::{Restart, Thread};
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -24,6 +26,7 @@ use crate::diagnostics::Mistakes;
 pub(crate) enum Kind {
     Action,
     Listen,
+    Route,
     OnStart,
     OnStop,
     Background,
@@ -31,14 +34,22 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Action, Self::Listen, Self::OnStart, Self::OnStop, Self::Background, Self::Thread];
+    const ALL: [Self; 7] = [
+        Self::Action,
+        Self::Listen,
+        Self::Route,
+        Self::OnStart,
+        Self::OnStop,
+        Self::Background,
+        Self::Thread,
+    ];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
             Self::Listen => "listen",
+            Self::Route => "route",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
             Self::Background => "background",
@@ -71,7 +82,7 @@ impl RawAttribute {
         let arguments = match &attribute.meta {
             Meta::Path(_) => TokenStream::new(),
             Meta::List(list) => list.tokens.clone(),
-            other => {
+            other @ Meta::NameValue(_) => {
                 let name = kind.name();
                 mistakes.on(other, format!("arguments go in parentheses: `#[{name}(…)]`"));
                 return None;
@@ -86,8 +97,9 @@ impl RawAttribute {
         let Self { kind, span, arguments } = self;
         let arguments = Arguments::read(arguments, kind.name(), span, mistakes);
         match kind {
-            Kind::Action => Some(Checked::Action(Action::check(arguments, mistakes))),
+            Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
+            Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::OnStart => {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStart(span))
@@ -104,8 +116,9 @@ impl RawAttribute {
 
 /// One attribute on a function, checked.
 pub(crate) enum Checked {
-    Action(Action),
+    Action(Box<Action>),
     Listen(Listen),
+    Route(Route),
     OnStart(Span),
     OnStop(Span),
     Background(Background),

@@ -25,8 +25,8 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
     let guesses = blueprint.handlers.iter().filter(|_| sound);
     let guesses = guesses.map(|handler| guess::assertions(handler, private));
-    let constructor = (!blueprint.has_blueprint).then(|| constructor(private, blueprint));
-    let stub = (!blueprint.has_caller).then(|| stub(private, blueprint));
+    let constructor = (!blueprint.constructor_is_taken).then(|| constructor(private, blueprint));
+    let stub = (!blueprint.caller_is_taken).then(|| stub(private, blueprint));
     let (import, check) = agreement::expand(private, blueprint, sound).unzip();
     let mistakes = mistakes.into_tokens();
     let content = quote! {

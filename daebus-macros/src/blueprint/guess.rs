@@ -16,8 +16,10 @@ pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
     let name = handler.name();
     let mut assertions = TokenStream::new();
     let output = endpoint::output_of(&handler.function.sig.output, private);
-    if action.types.answer.is_none() && !output.is_opaque {
-        let span = handler.function.sig.output.span();
+    if let (None, syn::ReturnType::Type(_, ty), true) =
+        (&action.types.answer, &handler.function.sig.output, output.is_guess)
+    {
+        let span = ty.span();
         assertions.extend(guess::answer(&name, &output, span, &cfgs, private));
     }
     let mut refuse = |ty, extractor| {

@@ -19,11 +19,11 @@ use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
 /// Expands `#[blueprint("users")]`.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     expand_with(&Private::of_service(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
     let module = match syn::parse2::<parse::Module>(item.clone()) {
@@ -46,7 +46,7 @@ mod tests {
     use super::expand_with;
     use crate::paths::Private;
 
-    fn expand(arguments: TokenStream, item: TokenStream) -> String {
+    fn expand(arguments: TokenStream, item: &TokenStream) -> String {
         expand_with(&Private::for_test(), arguments, item).to_string()
     }
 
@@ -55,7 +55,7 @@ mod tests {
         let tokens = expand_with(
             &Private::for_test(),
             quote!("users"),
-            quote! {
+            &quote! {
                 pub mod users {
                     #![allow(dead_code)]
                     use super::*;
@@ -76,7 +76,7 @@ mod tests {
     fn mistakes_of_the_module_are_reported_together() {
         let tokens = expand(
             quote!(users, contrct = Users),
-            quote! {
+            &quote! {
                 mod users {
                     use daebus::action as act;
                     struct Caller;

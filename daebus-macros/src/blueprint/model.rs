@@ -18,8 +18,8 @@ pub(super) struct Blueprint {
     /// The caller's methods, and which handler each comes from.
     pub(super) methods: Vec<(usize, Method)>,
     /// Whether the module has something of this name already, which has been reported.
-    pub(super) has_blueprint: bool,
-    pub(super) has_caller: bool,
+    pub(super) constructor_is_taken: bool,
+    pub(super) caller_is_taken: bool,
 }
 
 impl Blueprint {
@@ -27,7 +27,7 @@ impl Blueprint {
     pub(super) fn mounted(&self) -> impl Iterator<Item = (&Handler, &Ident)> {
         self.handlers
             .iter()
-            .filter(|handler| !handler.is_method)
+            .filter(|handler| handler.has_struct)
             .map(|handler| (handler, &handler.function.sig.ident))
     }
 }

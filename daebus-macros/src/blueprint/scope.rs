@@ -6,6 +6,7 @@ use syn::{Attribute, Ident, Item, ItemFn, ItemMod, UseTree};
 use super::parse::ModuleItem;
 use crate::attr::Kind;
 use crate::diagnostics::Mistakes;
+use crate::endpoint;
 
 /// The names the attribute adds, and whether they are taken.
 #[derive(Default)]
@@ -20,6 +21,7 @@ pub(super) fn check(items: &[ModuleItem], mistakes: &mut Mistakes) -> Taken {
     for item in items {
         match item {
             ModuleItem::Handler(function) | ModuleItem::Function(function) => {
+                endpoint::refuse_cfg_attr(&function.attrs, mistakes);
                 let ident = &function.sig.ident;
                 taken.blueprint |= refuse(ident, "blueprint", mistakes);
                 // A handler stands for a struct of its name as well.

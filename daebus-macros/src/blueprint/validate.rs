@@ -33,7 +33,7 @@ pub(super) fn validate(
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[on_start]` or `#[on_stop]` \
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[on_start]` or `#[on_stop]` \
              on a function that stands directly in it",
         );
     }
@@ -50,8 +50,8 @@ pub(super) fn validate(
         handlers,
         handlers_are_sound: of_handlers.is_empty(),
         methods,
-        has_blueprint: taken.blueprint,
-        has_caller: taken.caller,
+        constructor_is_taken: taken.blueprint,
+        caller_is_taken: taken.caller,
     }
 }
 
@@ -99,7 +99,7 @@ fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
         Checked::Action(action) => Some(("action", &action.name)),
         Checked::Background(background) => Some(("schedule", &background.name)),
         Checked::Thread(thread) => Some(("thread", &thread.name)),
-        Checked::Listen(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
+        Checked::Listen(_) | Checked::Route(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
     }
 }
 

@@ -16,11 +16,11 @@ use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
 /// Expands `#[contract("user_service")]`.
-pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
     expand_with(&Private::of_caller(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::read(arguments, "contract", Span::call_site(), &mut mistakes);
     let declaration = match syn::parse2::<parse::Declaration>(item.clone()) {
@@ -43,7 +43,7 @@ mod tests {
     use super::expand_with;
     use crate::paths::Private;
 
-    fn check(arguments: TokenStream, item: TokenStream, mistakes: usize) -> String {
+    fn check(arguments: TokenStream, item: &TokenStream, mistakes: usize) -> String {
         let tokens = expand_with(&Private::for_test(), arguments, item);
         let text = tokens.to_string();
         assert!(syn::parse2::<syn::File>(tokens).is_ok(), "{text}");
@@ -55,7 +55,7 @@ mod tests {
     fn a_contract_becomes_a_caller() {
         let text = check(
             quote!("user_service"),
-            quote! {
+            &quote! {
                 /// People.
                 pub trait Users {
                     /// Finds one.
@@ -80,7 +80,7 @@ mod tests {
     fn mistakes_are_reported_together() {
         check(
             quote!("a.responses", colour = 1),
-            quote! {
+            &quote! {
                 pub unsafe trait Users<T>: Send {
                     const X: u8;
                     fn nothing();

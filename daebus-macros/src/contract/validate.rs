@@ -26,11 +26,10 @@ pub(super) fn validate(
 ) -> Contract {
     let service = arguments.name("the service", "user_service", mistakes);
     arguments.finish(mistakes);
-    let service = service.map(|service| {
+    let service = service.inspect(|service| {
         if let Err(reason) = names::check_service(&service.value()) {
-            mistakes.on(&service, format!("this can't be the name of a service: {reason}"));
+            mistakes.on(service, format!("this can't be the name of a service: {reason}"));
         }
-        service
     });
     declaration(&item, mistakes);
     let mut contract = Contract {
@@ -43,7 +42,7 @@ pub(super) fn validate(
         match item {
             TraitItem::Fn(function) => method(function, &mut contract, private, mistakes),
             other => {
-                mistakes.on(other, format!("a contract consists of actions and events: {ACTION} or {EVENT}"))
+                mistakes.on(other, format!("a contract consists of actions and events: {ACTION} or {EVENT}"));
             }
         }
     }

@@ -9,6 +9,7 @@ use syn::{Attribute, LitStr, ReturnType, parse_quote};
 
 use super::marker::mark_unrecognised;
 use super::model::Handler;
+use super::{route, signature};
 use crate::attr::{Background, Checked, Overlap, Restart, Thread, When};
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
@@ -17,7 +18,7 @@ use crate::paths::Private;
 pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {
     let mut function = handler.function.clone();
     mark_unrecognised(&mut function.attrs);
-    if handler.is_method {
+    if !handler.has_struct {
         let mistakes = mistakes.into_tokens();
         return quote!(#function #mistakes);
     }
@@ -28,16 +29,16 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         function.attrs.push(parse_quote!(#[allow(dead_code)]));
     }
     let mistakes = mistakes.into_tokens();
+    let blueprint = Ident::new("blueprint", Span::mixed_site());
     let endpoints = handler
         .endpoints
         .iter()
         .filter(|_| sound)
-        .map(|endpoint| expand_endpoint(private, handler, endpoint));
+        .map(|endpoint| mounted(private, handler, endpoint, &blueprint));
     let cfgs = cfgs(&handler.function.attrs);
     let vis = &handler.function.vis;
     let ident = &handler.function.sig.ident;
     let p = private.here();
-    let blueprint = Ident::new("blueprint", Span::mixed_site());
     quote! {
         #function
 
@@ -51,7 +52,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         impl #p::Mount for #ident {
             #[allow(deprecated)]
             fn mount(#blueprint: #p::Blueprint) -> #p::Blueprint {
-                #(let #blueprint = #p::Blueprint::endpoint(#blueprint, #endpoints);)*
+                #(let #blueprint = #endpoints;)*
                 #blueprint
             }
         }
@@ -65,7 +66,8 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
-fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> TokenStream {
+/// The blueprint with one more endpoint.
+fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: &Ident) -> TokenStream {
     let p = private.here();
     let source = source(private, handler);
     let (kind, constructor, name, rest) = match endpoint {
@@ -83,6 +85,10 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
             let topic = &listen.topic;
             let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
             (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
+        }
+        Checked::Route(route) => {
+            let route = route::expand(private, handler, route);
+            return quote!(#p::Blueprint::route(#blueprint, #route));
         }
         Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
@@ -114,7 +120,8 @@ fn expand_endpoint(private: &Private, handler: &Handler, endpoint: &Checked) -> 
         quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    quote!(#p::Endpoint::#constructor(#name #source, #settings #run) #(#needs)* #rest #doc)
+    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #settings #run) #(#needs)* #rest #doc);
+    quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
 }
 
 fn duration(private: &Private, duration: Duration) -> TokenStream {
@@ -167,7 +174,7 @@ fn thread_options(private: &Private, thread: &Thread) -> TokenStream {
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
-fn source(private: &Private, handler: &Handler) -> TokenStream {
+pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
     let ident = &handler.function.sig.ident;
     let name = handler.name();
     let span = ident.span();
@@ -190,7 +197,9 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<
         .collect();
     let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
         let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> let #name = #p::extract::<#p::kind::#kind, #ty>(&mut #context).await?;)
+        let extract = if signature::mentions_static(ty) { "extract_static" } else { "extract" };
+        let extract = Ident::new(extract, ty.span());
+        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
     });
     let call = if sig.asyncness.is_some() {
         quote!(#ident(#(#names),*).await)

@@ -1,8 +1,8 @@
 //! Attributes that can't be seen for what they are, because they were imported under another name.
 //!
 //! Whoever expands first, the module's `blueprint` or the function's first attribute, sees only names. Where it
-//! meets an attribute it doesn't know, it leaves a note behind the function's attributes, under a `cfg` that never
-//! holds. If that attribute turns out to be one of ours after all, it finds the note and refuses.
+//! meets an attribute it doesn't know, it leaves a note behind the function's attributes: a tool's attribute, since
+//! those mean nothing to the compiler. If the unknown one turns out to be one of ours, it finds the note and refuses.
 
 use syn::{Attribute, Meta, Token, parse_quote, punctuated::Punctuated};
 
@@ -41,19 +41,19 @@ pub(crate) fn mark_unrecognised(attrs: &mut Vec<Attribute>) {
         attribute.path().segments.first().is_some_and(|first| INERT.iter().any(|inert| first.ident == inert))
     };
     if !attrs.iter().all(known) {
-        attrs.push(parse_quote!(#[cfg_attr(any(), daebus_did_not_see_this)]));
+        attrs.push(parse_quote!(#[rustfmt::daebus_did_not_see_this]));
     }
 }
 
 /// Whether the note is there.
 pub(super) fn is_marked(attrs: &[Attribute]) -> bool {
     attrs.iter().any(|attribute| {
-        inside_cfg_attr(attribute).iter().any(|meta| meta.path().is_ident("daebus_did_not_see_this"))
+        attribute.path().segments.last().is_some_and(|last| last.ident == "daebus_did_not_see_this")
     })
 }
 
-/// `#[cfg_attr(test, action("x"))]` would come to light only after the function was mounted without it.
-pub(super) fn refuse_cfg_attr(attrs: &[Attribute], mistakes: &mut Mistakes) {
+/// `#[cfg_attr(test, action("x"))]` in a module would come to light only after the blueprint was put together.
+pub(crate) fn refuse_cfg_attr(attrs: &[Attribute], mistakes: &mut Mistakes) {
     for attribute in attrs {
         for meta in inside_cfg_attr(attribute) {
             if let Some(kind) = meta.path().segments.last().and_then(|last| Kind::by_name(&last.ident)) {

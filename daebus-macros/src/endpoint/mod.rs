@@ -4,12 +4,13 @@ mod expand;
 mod marker;
 mod model;
 mod parse;
+mod route;
 mod signature;
 mod spelling;
 mod validate;
 
 pub(crate) use expand::cfgs;
-pub(crate) use marker::mark_unrecognised;
+pub(crate) use marker::{mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
 pub(crate) use signature::{borrow_in, contains_impl_trait};
@@ -24,16 +25,16 @@ use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
 /// Expands the first of our attributes on a function. It takes the others along.
-pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     expand_with(&Private::of_service(), kind, arguments, item)
 }
 
-fn expand_with(private: &Private, kind: Kind, arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_with(private: &Private, kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
         Err(error) => {
-            mistakes.add(parse::explain(kind, &item, error));
+            mistakes.add(parse::explain(kind, item, error));
             let mistakes = mistakes.into_tokens();
             return quote!(#item #mistakes);
         }

@@ -13,8 +13,9 @@ pub(crate) struct Handler {
     pub(crate) endpoints: Vec<Checked>,
     /// The extractors, in order.
     pub(crate) arguments: Vec<Type>,
-    /// It takes `self`, so it stands in an `impl` or a `trait`, where no struct can stand beside it.
-    pub(crate) is_method: bool,
+    /// A struct can stand beside it. Not in an `impl` or a `trait`, where a function with `self` is, and not when there
+    /// is one already.
+    pub(crate) has_struct: bool,
     /// Its types can be named elsewhere.
     pub(crate) signature_is_sound: bool,
 }
@@ -23,7 +24,7 @@ impl Handler {
     /// The actions among its endpoints.
     pub(crate) fn actions(&self) -> impl Iterator<Item = &Action> {
         self.endpoints.iter().filter_map(|endpoint| match endpoint {
-            Checked::Action(action) => Some(action),
+            Checked::Action(action) => Some(&**action),
             _ => None,
         })
     }

@@ -64,6 +64,7 @@ pub(super) fn explain(kind: Kind, item: &TokenStream, error: syn::Error) -> syn:
         match kind {
             Kind::Action | Kind::Listen | Kind::Thread => "(\"…\")",
             Kind::Background => "(\"…\", 3600)",
+            Kind::Route => "(\"/…\")",
             Kind::OnStart | Kind::OnStop => "",
         }
     );

@@ -124,3 +124,16 @@ pub(crate) fn borrow_in(ty: &Type) -> Option<proc_macro2::TokenStream> {
     find.visit_type_mut(&mut ty.clone());
     find.0
 }
+
+/// Whether a type says `'static` anywhere.
+pub(super) fn mentions_static(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+            self.0 |= lifetime.ident == "static";
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}

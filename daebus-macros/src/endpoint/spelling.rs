@@ -26,6 +26,8 @@ pub(crate) struct Output {
     pub(crate) error: Option<TokenStream>,
     /// The whole type.
     pub(crate) ty: TokenStream,
+    /// It is spelled in a way that may mean something else, so that the guess has to be asserted.
+    pub(crate) is_guess: bool,
     /// It contains an `impl Trait`, which has no name that a stub could use.
     pub(crate) is_opaque: bool,
 }
@@ -33,12 +35,12 @@ pub(crate) struct Output {
 /// Takes a return type apart.
 pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
     let ReturnType::Type(_, ty) = output else {
-        return Output { answer: quote!(()), error: None, ty: quote!(()), is_opaque: false };
+        return Output { answer: quote!(()), error: None, ty: quote!(()), is_guess: false, is_opaque: false };
     };
     let tokens = ty.to_token_stream();
     let is_opaque = super::signature::contains_impl_trait(ty);
     let Some(segment) = last_segment(ty) else {
-        return Output { answer: tokens.clone(), error: None, ty: tokens, is_opaque };
+        return Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque };
     };
     let arguments = type_arguments(segment);
     let name = segment.ident.to_string();
@@ -47,19 +49,20 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
             answer: answer.to_token_stream(),
             error: Some(error.to_token_stream()),
             ty: tokens,
+            is_guess: true,
             is_opaque,
         },
         (name, [_, ..]) if name.ends_with("Result") => {
             let types = private.at(ty.span());
-            let taken_apart = quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>);
             Output {
-                answer: quote!(#taken_apart::Answer),
-                error: Some(quote!(#taken_apart::Error)),
+                answer: quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>::Answer),
+                error: Some(quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>::Error)),
                 ty: tokens,
+                is_guess: false,
                 is_opaque,
             }
         }
-        _ => Output { answer: tokens.clone(), error: None, ty: tokens, is_opaque },
+        _ => Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Function and raw attributes → a checked handler.
 
-use super::{marker, model::Handler, parse::Function, signature};
+use super::{marker, model::Handler, parse::Function, route, signature};
 use crate::attr::{Checked, RawAttribute};
 use crate::diagnostics::Mistakes;
 
@@ -11,7 +11,8 @@ pub(crate) fn validate(
     mut function: Function,
     mistakes: &mut Mistakes,
 ) -> Handler {
-    if let (Some(first), true) = (&first, marker::is_marked(&function.attrs)) {
+    let is_marked = first.is_some() && marker::is_marked(&function.attrs);
+    if let (Some(first), true) = (&first, is_marked) {
         let name = first.kind.name();
         mistakes.at(
             first.span,
@@ -21,7 +22,6 @@ pub(crate) fn validate(
             ),
         );
     }
-    marker::refuse_cfg_attr(&function.attrs, mistakes);
 
     let mut raw: Vec<RawAttribute> = first.into_iter().collect();
     let siblings = std::mem::take(&mut function.attrs);
@@ -39,10 +39,14 @@ pub(crate) fn validate(
     for raw in raw {
         let Some(endpoint) = raw.check(mistakes) else { continue };
         refuse_twice(&endpoints, &endpoint, mistakes);
+        if let Checked::Route(route) = &endpoint {
+            route::check(route, &function.sig, mistakes);
+        }
         endpoints.push(endpoint);
     }
-    let is_method = function.sig.receiver().is_some();
-    Handler { function, endpoints, arguments, is_method, signature_is_sound }
+    // The struct of a function that was marked is there already, or nobody waits for it.
+    let has_struct = !is_marked && function.sig.receiver().is_none();
+    Handler { function, endpoints, arguments, has_struct, signature_is_sound }
 }
 
 /// The same thing said twice on one function would run it twice.
@@ -59,6 +63,13 @@ fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes)
                 if first.topic.value() == second.topic.value() =>
             {
                 mistakes.on(&second.topic, "the function listens here already; leave one of the two out");
+            }
+            (Checked::Route(first), Checked::Route(second))
+                if first.pattern.value() == second.pattern.value() =>
+            {
+                let message =
+                    "the function has this path already; write all its `methods` into one of the two";
+                mistakes.on(&second.pattern, message);
             }
             (Checked::OnStart(_), Checked::OnStart(second)) => {
                 mistakes.at(*second, "the function runs at the start already; leave one `on_start` out");

@@ -1,10 +1,11 @@
 //! The way in: a subscription and the queue behind it.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, BusState, Queue, Subscription, Topic};
+use futures_util::future::join_all;
 use tracing::{error, info};
 
 use crate::context::Core;
@@ -24,6 +25,9 @@ pub(crate) enum Join {
     /// Yes, until the service stops.
     AtLast,
 }
+
+/// How long to wait for the bus to confirm that a channel is left.
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// The way in: a subscription and the queue behind it.
 #[derive(Debug)]
@@ -53,9 +57,11 @@ impl Intake {
         Ok(Self { subscription, queue })
     }
 
-    /// Leaves the channel. What waits already is still handled.
-    pub(crate) fn leave(self) {
-        drop(self.subscription);
+    /// Leaves the channel. What is sent until the bus knows, and what waits already, is still handled.
+    pub(crate) async fn leave(self) {
+        if tokio::time::timeout(LEAVE, self.subscription.leave()).await.is_err() {
+            tracing::debug!("the bus doesn't say that it has let us go");
+        }
         self.queue.close();
     }
 }
@@ -106,15 +112,28 @@ impl Intakes {
 
     /// Keeps one until all are left.
     pub(crate) fn keep(&self, intake: Intake) {
-        match &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(intakes) => intakes.push(intake),
-            None => intake.leave(),
+        // Too late for this one: dropped, it ends.
+        if let Some(intakes) = &mut *self.lock() {
+            intakes.push(intake);
         }
     }
 
-    /// Leaves all, and each that is yet to come.
-    pub(crate) fn leave(&self) {
-        let intakes = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        intakes.into_iter().flatten().for_each(Intake::leave);
+    /// Leaves all, each in order; one that is yet to come ends at once.
+    pub(crate) async fn leave(&self) {
+        join_all(self.take().into_iter().map(Intake::leave)).await;
+    }
+
+    /// Ends all at once.
+    pub(crate) fn cut_off(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Vec<Intake> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Intake>>> {
+        // Nothing panics while holding it, so what a poisoned lock guards is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

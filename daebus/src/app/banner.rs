@@ -9,6 +9,9 @@ pub(super) fn announce(core: &Core, registry: &Registry) {
     for endpoint in registry.endpoints() {
         info!("{} → {}", endpoint.reach, endpoint.source);
     }
+    for route in &registry.routes {
+        info!("route {route} → {}", route.source);
+    }
     if core.readiness.is_ready() {
         ready(core);
     } else {

@@ -1,5 +1,6 @@
 //! The application: what is put into it, how it starts, serves and stops.
 
+mod attach;
 mod banner;
 mod bus;
 mod hooks;
@@ -15,6 +16,7 @@ use daebus_caller::wire::RawJson;
 use tower_layer::Layer;
 use tower_service::Service as TowerService;
 
+pub use attach::Attachment;
 pub use service::Service;
 pub(crate) use startup::Surroundings;
 
@@ -60,6 +62,7 @@ pub struct Daebus {
     layers: Vec<AnyLayer>,
     features: Features,
     repeaters: Repeaters,
+    attachments: Vec<Attachment>,
     limits: Limits,
     drain: Duration,
     waits_for_bus: bool,
@@ -79,6 +82,7 @@ impl Daebus {
             layers: Vec::new(),
             features: Features::default(),
             repeaters: Repeaters::default(),
+            attachments: Vec::new(),
             limits: Limits::default(),
             drain: Duration::from_secs(30),
             waits_for_bus: true,
@@ -129,6 +133,12 @@ impl Daebus {
     /// Mounts a blueprint's handlers. Two handlers under one name are an error at the start.
     pub fn register(mut self, blueprint: Blueprint) -> Self {
         self.blueprints.push(blueprint);
+        self
+    }
+
+    /// Attaches a server that leads to the same handlers: [`Http`](crate::Http).
+    pub fn attach(mut self, attachment: impl Into<Attachment>) -> Self {
+        self.attachments.push(attachment.into());
         self
     }
 

@@ -1,11 +1,13 @@
 //! A running service, and how it stops.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
+use super::attach::Servers;
 use super::hooks;
 use crate::answer::{Actions, Intakes};
 use crate::context::Core;
@@ -32,6 +34,7 @@ pub struct Service {
     features: Features,
     cx: FeatureContext,
     intakes: Intakes,
+    servers: Servers,
     drain: Duration,
 }
 
@@ -44,13 +47,18 @@ impl Service {
         (features, cx): (Features, FeatureContext),
         drain: Duration,
     ) -> Self {
-        let (tasks, intakes) = (cx.tasks(), Intakes::open());
-        Self { core, registry, workers, actions, tasks, features, cx, intakes, drain }
+        let (tasks, intakes, servers) = (cx.tasks(), Intakes::open(), Servers::default());
+        Self { core, registry, workers, actions, tasks, features, cx, intakes, servers, drain }
     }
 
     /// The service's name.
     pub fn name(&self) -> &str {
         self.core.service.as_str()
+    }
+
+    /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
+    pub fn http_addr(&self) -> Option<SocketAddr> {
+        self.servers.http_addr()
     }
 
     /// Callers of this and of other services, which share this service's connection to the bus.
@@ -104,7 +112,8 @@ impl Service {
         self.core.shutdown.request();
         self.features.before_stop(&self.cx).await;
         self.actions.drain();
-        self.intakes.leave();
+        self.servers.drain();
+        self.intakes.leave().await;
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.features.stop(&self.cx).await;
@@ -132,7 +141,7 @@ impl Service {
     /// Ends a service that didn't come up.
     pub(super) async fn abandon(self) {
         self.core.shutdown.request();
-        self.intakes.leave();
+        self.intakes.cut_off();
         self.workers.cut_off();
         self.features.stop(&self.cx).await;
         self.core.bus.close().await;
@@ -160,6 +169,10 @@ impl Service {
 
     pub(super) fn features(&self) -> (&Features, &FeatureContext) {
         (&self.features, &self.cx)
+    }
+
+    pub(super) fn keep_servers(&mut self, servers: Servers) {
+        self.servers = servers;
     }
 }
 

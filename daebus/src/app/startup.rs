@@ -9,10 +9,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
+use super::attach::Attached;
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, Intakes, Join, Limits, listen};
 use crate::clock::Clock;
-use crate::context::{Core, Failure};
+use crate::context::Core;
 use crate::error::{Error, Result};
 use crate::events::Desk;
 use crate::extensions::Extensions;
@@ -53,14 +54,16 @@ impl Surroundings {
 
 pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
+    let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
     let mut mistakes = app.features.mistakes();
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
         mistakes.extend(found);
         Registry::default()
     });
     if !mistakes.is_empty() {
-        return Err(Error::Setup { service: name.to_string(), mistakes });
+        return Err(setup(mistakes));
     }
+    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
     let interrupted = || Error::Interrupted { service: name.to_string() };
     let Surroundings { bus, clock, panics, auto_start, interrupt } = surroundings;
     let bus = match bus {
@@ -94,12 +97,14 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     });
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
-    let cx = FeatureContext::new(&core, tasks).map_err(|failure| inside(&name, &failure))?;
-    let service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), app.drain);
+    let cx = FeatureContext::new(&core, tasks).map_err(|failure| setup(vec![failure.to_string()]))?;
+    let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), app.drain);
     let opening = open(&service, app.limits, app.waits_for_bus);
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
     match opened {
         Ok(()) => {
+            let servers = bound.serve(service.core(), app.limits.timeout, service.workers());
+            service.keep_servers(servers);
             banner::announce(service.core(), service.registry());
             schedules.start(service.core(), service.registry(), service.workers());
             threads.watch(service.core(), service.registry(), service.workers());
@@ -111,11 +116,6 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
             Err(error)
         }
     }
-}
-
-/// Something of ours is missing, which would be our mistake.
-fn inside(service: &ServiceName, failure: &Failure) -> Error {
-    Error::Setup { service: service.to_string(), mistakes: vec![failure.to_string()] }
 }
 
 async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<()> {

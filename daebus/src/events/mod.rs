@@ -108,11 +108,10 @@ impl Events {
             // An error means that the service has stopped before the bus was there.
             let Some(Ok(intake)) = ended.run_until_cancelled(listening).await else { return };
             confirm.send_replace(true);
-            tokio::select! {
-                () = ended.cancelled() => {}
-                () = core.shutdown.requested() => {}
+            // Its guard dropped, it ends at once; with the service, in order.
+            if ended.run_until_cancelled(core.shutdown.requested()).await.is_some() {
+                intake.leave().await;
             }
-            intake.leave();
         });
         guard
     }

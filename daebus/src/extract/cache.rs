@@ -27,7 +27,7 @@ use crate::context::{Context, Failure};
 /// async fn count_starts(cache: Cache) -> Result<(), BoxError> {
 ///     let starts = cache.increment("my_service:starts", 1).await?;
 ///     cache.set("my_service:greeting", "hello").await?;
-///     cache.set_for("my_service:session", &json!({"user": 7}), Duration::from_secs(60)).await?;
+///     cache.set_for("my_service:session", json!({"user": 7}), Duration::from_secs(60)).await?;
 ///     let greeting: Option<String> = cache.get("my_service:greeting").await?;
 ///     # let _ = (starts, greeting);
 ///     Ok(())
@@ -85,7 +85,7 @@ impl Cache {
     /// # Errors
     ///
     /// When the value can't be written as JSON, or the bus is away.
-    pub async fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), CacheError> {
+    pub async fn set(&self, key: &str, value: impl Serialize) -> Result<(), CacheError> {
         self.write(key, value, SetOptions::default()).await.map(drop)
     }
 
@@ -94,10 +94,7 @@ impl Cache {
     /// # Errors
     ///
     /// As for [`set`](Self::set), and for a `ttl` of nothing.
-    pub async fn set_for<T>(&self, key: &str, value: &T, ttl: Duration) -> Result<(), CacheError>
-    where
-        T: Serialize + ?Sized,
-    {
+    pub async fn set_for(&self, key: &str, value: impl Serialize, ttl: Duration) -> Result<(), CacheError> {
         let options = SetOptions { ttl: Some(ttl), only_if_absent: false };
         self.write(key, value, options).await.map(drop)
     }
@@ -107,10 +104,7 @@ impl Cache {
     /// # Errors
     ///
     /// As for [`set`](Self::set).
-    pub async fn set_if_absent<T>(&self, key: &str, value: &T) -> Result<bool, CacheError>
-    where
-        T: Serialize + ?Sized,
-    {
+    pub async fn set_if_absent(&self, key: &str, value: impl Serialize) -> Result<bool, CacheError> {
         self.write(key, value, SetOptions { ttl: None, only_if_absent: true }).await
     }
 
@@ -120,10 +114,12 @@ impl Cache {
     /// # Errors
     ///
     /// As for [`set_for`](Self::set_for).
-    pub async fn set_if_absent_for<T>(&self, key: &str, value: &T, ttl: Duration) -> Result<bool, CacheError>
-    where
-        T: Serialize + ?Sized,
-    {
+    pub async fn set_if_absent_for(
+        &self,
+        key: &str,
+        value: impl Serialize,
+        ttl: Duration,
+    ) -> Result<bool, CacheError> {
         self.write(key, value, SetOptions { ttl: Some(ttl), only_if_absent: true }).await
     }
 
@@ -160,18 +156,15 @@ impl Cache {
         self.bus.redis()
     }
 
-    async fn write<T>(&self, key: &str, value: &T, options: SetOptions) -> Result<bool, CacheError>
-    where
-        T: Serialize + ?Sized,
-    {
-        let text = text_of(value)
+    async fn write(&self, key: &str, value: impl Serialize, options: SetOptions) -> Result<bool, CacheError> {
+        let text = text_of(&value)
             .map_err(|error| CacheError::Encode { key: key.to_owned(), reason: error.to_string() })?;
         Ok(self.bus.set(key, text, options).await?)
     }
 }
 
 /// A JSON string without its quotes and escapes; any other JSON as it is.
-fn text_of<T: Serialize + ?Sized>(value: &T) -> Result<Bytes, serde_json::Error> {
+fn text_of<T: Serialize>(value: &T) -> Result<Bytes, serde_json::Error> {
     let json: RawJson = encode(value)?;
     if json.as_str().starts_with('"') {
         return serde_json::from_str::<String>(json.as_str()).map(Bytes::from);

@@ -4,7 +4,8 @@ use super::Extract;
 use crate::context::kind::Kind;
 use crate::context::{Context, Failure};
 
-/// A value that a layer put into [`Context::extensions_mut`], cloned for this handler.
+/// A value that a layer put into [`Context::extensions_mut`], on a route into the request's extensions, cloned for this
+/// handler.
 #[derive(Debug, Clone, Copy)]
 pub struct Extension<T>(pub T);
 
@@ -12,6 +13,7 @@ impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Extension<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         let missing =
             || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
-        cx.extensions().get::<T>().cloned().map(Extension).ok_or_else(missing)
+        let of_request = || cx.http().and_then(|parts| parts.extensions.get::<T>());
+        cx.extensions().get::<T>().or_else(of_request).cloned().map(Extension).ok_or_else(missing)
     }
 }

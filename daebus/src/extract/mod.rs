@@ -54,8 +54,8 @@ use crate::state::Needs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
-    note = "actions and listeners take Payload<T>, State<T>, Request, Broadcast, Callers, Cache, Tasks, Shutdown, \
-            Extension<T>; actions Progress<T> too; threads Running instead of the first and third",
+    note = "every handler takes State<T>, Broadcast, Callers, Cache, Tasks, Shutdown, Extension<T>; actions and \
+            listeners Payload<T> and Request too; actions Progress<T>; threads Running",
     note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
 )]
 pub trait Extract<K>: Sized {

@@ -116,8 +116,8 @@ mod tests {
 
     use super::*;
 
-    fn check<T: DeserializeOwned + PartialEq + Debug>(stored: &str, expected: T) {
-        assert_eq!(T::deserialize(PlainText(stored)).unwrap(), expected, "{stored}");
+    fn check<T: DeserializeOwned + PartialEq + Debug>(stored: &str, expected: &T) {
+        assert_eq!(&T::deserialize(PlainText(stored)).unwrap(), expected, "{stored}");
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -131,22 +131,22 @@ mod tests {
 
     #[test]
     fn the_type_says_how_a_value_is_read() {
-        check("hello", "hello".to_owned());
-        check("\"hello\"", "\"hello\"".to_owned());
-        check("5", "5".to_owned());
-        check("5", 5_u8);
-        check("-2.5", -2.5);
-        check("true", true);
-        check("[1, 2]", vec![1, 2]);
-        check("[1, 2]", (1, 2));
-        check("hello", Some("hello".to_owned()));
-        check("null", None::<String>);
-        check("hello", Name("hello".to_owned()));
-        check("hello", json!("hello"));
-        check("{\"a\": [null]}", json!({"a": [null]}));
-        check("Dot", Shape::Dot);
-        check("{\"Circle\": {\"radius\": 1}}", Shape::Circle { radius: 1 });
-        check("{}", ());
+        check("hello", &"hello".to_owned());
+        check("\"hello\"", &"\"hello\"".to_owned());
+        check("5", &"5".to_owned());
+        check("5", &5_u8);
+        check("-2.5", &-2.5);
+        check("true", &true);
+        check("[1, 2]", &vec![1, 2]);
+        check("[1, 2]", &(1, 2));
+        check("hello", &Some("hello".to_owned()));
+        check("null", &None::<String>);
+        check("hello", &Name("hello".to_owned()));
+        check("hello", &json!("hello"));
+        check("{\"a\": [null]}", &json!({"a": [null]}));
+        check("Dot", &Shape::Dot);
+        check("{\"Circle\": {\"radius\": 1}}", &Shape::Circle { radius: 1 });
+        check("{}", &());
     }
 
     #[test]

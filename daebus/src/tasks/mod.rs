@@ -40,7 +40,7 @@ use crate::workers::Workers;
 /// #[action("remind_me")]
 /// async fn remind_me(tasks: Tasks, events: Broadcast) {
 ///     tasks.after(Duration::from_secs(10), async move {
-///         let _ = events.send("reminders", &json!({"text": "ten seconds are over"})).await;
+///         let _ = events.send("reminders", json!({"text": "ten seconds are over"})).await;
 ///     });
 /// }
 /// ```

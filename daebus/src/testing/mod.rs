@@ -6,13 +6,13 @@
 //!
 //! #[action("greet")]
 //! async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
-//!     events.send("greetings", &json!({"name": name})).await?;
+//!     events.send("greetings", json!({"name": name})).await?;
 //!     Ok(format!("hello, {name}"))
 //! }
 //!
 //! #[background("tick", 60)]
 //! async fn tick(events: Broadcast) -> Result<(), BoxError> {
-//!     events.send("ticks", &json!({})).await?;
+//!     events.send("ticks", json!({})).await?;
 //!     Ok(())
 //! }
 //!
@@ -135,8 +135,8 @@ impl TestApp {
     /// # Panics
     ///
     /// When the message can't be written as JSON.
-    pub async fn publish<T: Serialize + ?Sized>(&self, channel: &str, message: &T) {
-        let json = daebus_caller::wire::encode(message)
+    pub async fn publish(&self, channel: &str, message: impl Serialize) {
+        let json = daebus_caller::wire::encode(&message)
             .unwrap_or_else(|error| panic!("the message can't be written as JSON: {error}"));
         // The in-process bus refuses nothing while it is open.
         if let Err(error) = self.bus.publish(channel, json.as_bytes().clone()).await {

@@ -5,19 +5,25 @@
 //! its counter of queued commands, on which flushing depends, never recovers from what is dropped. Thrown away with
 //! its connection, it can't replay, and a PUBLISH can't happen twice.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use fred::clients::Client;
-use fred::error::{Error, ErrorKind};
+use fred::error::Error;
 use fred::interfaces::{ClientLike, EventInterface, PubsubInterface};
 use fred::types::config::{Config, ConnectionConfig, PerformanceConfig, TcpConfig};
 use fred::types::{ClusterHash, CustomCommand, RespVersion, Value};
 use fred::util::redis_keyslot;
+use futures_util::future::BoxFuture;
 use socket2::TcpKeepalive;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
 
 /// How long to wait for a connection, and for each answer while it is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -66,7 +72,14 @@ impl Connector {
     }
 
     /// Connects and makes sure that the server answers. Dropping this future leaves nothing behind.
-    pub(super) async fn connect(&self, role: Role) -> Result<Arc<Link>, Failure> {
+    ///
+    /// Boxed, as all that holds one of fred's futures: they nest so deep that the compiler gives up on a program that
+    /// awaits them.
+    pub(super) fn connect(&self, role: Role) -> BoxFuture<'_, Result<Arc<Link>, Failure>> {
+        Box::pin(self.connect_in_either_version(role))
+    }
+
+    async fn connect_in_either_version(&self, role: Role) -> Result<Arc<Link>, Failure> {
         // RESP3 marks pushed messages as such. In RESP2 fred takes a reply for a message where it looks like one: a
         // set whose members are "message", "a" and "b" is read as a message, and the replies shift by one.
         let version =
@@ -126,6 +139,8 @@ pub(super) struct Link {
     gone: CancellationToken,
     why: Arc<OnceLock<Error>>,
     tokens: AtomicU64,
+    /// Messages read so far, by whoever reads them.
+    pub(super) heard: Arc<AtomicU64>,
 }
 
 impl Link {
@@ -139,6 +154,7 @@ impl Link {
             gone: gone.clone(),
             why: Arc::clone(&why),
             tokens: AtomicU64::new(0),
+            heard: Arc::default(),
         };
         // Ends with the driver, which ends with the connection or the link; or with the runtime.
         let gone = gone.drop_guard();
@@ -169,11 +185,17 @@ impl Link {
 
     /// Runs a command. It ends at once with the connection: fred would let what is queued run into its timeout.
     pub(super) async fn run<T>(&self, command: impl Future<Output = Result<T, Error>>) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            outcome = command => outcome.map_err(Failure::from),
-            () = self.gone.cancelled() => Err(self.why_gone()),
-        }
+        let mut command = pin!(command);
+        let mut gone = pin!(self.gone.cancelled());
+        // Not `select!`, which puts a future off unpolled when its task has used up its budget: a command is to be
+        // queued when it is first polled, so that many at once go out in the order they were made in.
+        poll_fn(|context| {
+            if let Poll::Ready(outcome) = command.as_mut().poll(context) {
+                return Poll::Ready(outcome.map_err(Failure::from));
+            }
+            gone.as_mut().poll(context).map(|()| Err(self.why_gone()))
+        })
+        .await
     }
 
     /// Waits until the connection is gone, or no longer answers, and returns why. `alive` asks.
@@ -184,11 +206,16 @@ impl Link {
         let heartbeat = async {
             loop {
                 tokio::time::sleep(HEARTBEAT).await;
-                match tokio::time::timeout(HEARTBEAT_TIMEOUT, alive()).await {
+                let heard = self.heard.load(Ordering::Relaxed);
+                let why = match tokio::time::timeout(HEARTBEAT_TIMEOUT, alive()).await {
                     // An answer is an answer, even one that we don't like.
-                    Ok(Ok(()) | Err(Failure::Refused(_) | Failure::Shifted)) => {}
-                    Ok(Err(failure)) => return failure.to_string(),
-                    Err(_) => return format!("it did not answer within {HEARTBEAT_TIMEOUT:?}"),
+                    Ok(Ok(()) | Err(Failure::Refused(_) | Failure::Shifted)) => continue,
+                    Ok(Err(failure)) => failure.to_string(),
+                    Err(_) => format!("it did not answer within {HEARTBEAT_TIMEOUT:?}"),
+                };
+                // Messages are a sign of life too; in a flood of them the answer has to queue.
+                if self.heard.load(Ordering::Relaxed) == heard {
+                    return why;
                 }
             }
         };
@@ -214,6 +241,11 @@ impl Link {
     }
 
     async fn confirmed(&self, kind: Kind, names: &[Arc<str>], wanted: bool) -> Result<(), Failure> {
+        let outcome: BoxFuture<'_, _> = Box::pin(self.send_and_confirm(kind, names, wanted));
+        outcome.await
+    }
+
+    async fn send_and_confirm(&self, kind: Kind, names: &[Arc<str>], wanted: bool) -> Result<(), Failure> {
         // SUBSCRIBE without a channel is an error, and UNSUBSCRIBE without one ends all.
         if names.is_empty() {
             return Ok(());
@@ -224,27 +256,38 @@ impl Link {
                 break;
             }
             let names: Vec<String> = names.iter().map(ToString::to_string).collect();
-            let client = &self.client;
-            // These resolve when they are written, not when they are answered; hence the barrier.
-            match (kind, wanted) {
-                (Kind::Channel, true) => self.run(client.subscribe(names)).await?,
-                (Kind::Pattern, true) => self.run(client.psubscribe(names)).await?,
-                (Kind::Channel, false) => self.run(client.unsubscribe(names)).await?,
-                (Kind::Pattern, false) => self.run(client.punsubscribe(names)).await?,
-            }
-            outcome = self.barrier().await;
+            let (ping, token) = (self.ping_command(), self.token());
+            // fred expects no answer to SUBSCRIBE. A refusal (ACL) goes to whichever command waits for an answer when
+            // it comes, or to none. In one pipeline nothing is read between the two, so it goes to this PING; and a
+            // PING's answer says that the server has done what came before it.
+            let pipeline = self.client.pipeline();
+            let queued = async {
+                match (kind, wanted) {
+                    (Kind::Channel, true) => pipeline.subscribe(names).await?,
+                    (Kind::Pattern, true) => pipeline.psubscribe(names).await?,
+                    (Kind::Channel, false) => pipeline.unsubscribe(names).await?,
+                    (Kind::Pattern, false) => pipeline.punsubscribe(names).await?,
+                }
+                let _: Value = pipeline.custom(ping, vec![token.clone()]).await?;
+                pipeline.last().await
+            };
+            let answer = self.run(queued).await.map(echoed);
+            outcome = self.in_step(&token, answer).await;
         }
         outcome
     }
 
-    /// Waits until the server has done all that was sent before.
-    ///
-    /// fred expects no answer to SUBSCRIBE, so that a refusal (ACL) goes to the next command, which is this PING, and
-    /// the PING's own answer goes to whoever comes next. Each PING therefore carries a token, and after a refusal
-    /// answers are counted off until tokens and answers fit again.
+    /// Asks for an answer, on the client for subscriptions: one at a time.
     pub(super) async fn barrier(&self) -> Result<(), Failure> {
         let token = self.token();
-        let failure = match self.echo(&token).await {
+        let answer = self.echo(&token).await;
+        self.in_step(&token, answer).await
+    }
+
+    /// Sees to it that answers and commands are in step again after a refusal, which takes the place of a PING's
+    /// answer, so that this goes to whatever comes next. Hence the tokens.
+    async fn in_step(&self, token: &str, answer: Result<String, Failure>) -> Result<(), Failure> {
+        let failure = match answer {
             Ok(answer) if answer == token => return Ok(()),
             Ok(_) => Failure::Shifted,
             Err(refused @ Failure::Refused(_)) => refused,
@@ -276,16 +319,15 @@ impl Link {
     }
 
     async fn echo(&self, token: &str) -> Result<String, Failure> {
-        // In a cluster fred sends SUBSCRIBE to the node of this slot; the PING must go there too.
+        let answer: BoxFuture<'_, _> =
+            Box::pin(self.client.custom(self.ping_command(), vec![token.to_owned()]));
+        self.run(answer).await.map(echoed)
+    }
+
+    /// In a cluster fred sends SUBSCRIBE to the node of this slot; the PING must go there too.
+    fn ping_command(&self) -> CustomCommand {
         let slot = redis_keyslot(self.client.id().as_bytes());
-        let ping = CustomCommand::new("PING", ClusterHash::Custom(slot), false);
-        let answer: Value = self.run(self.client.custom(ping, vec![token.to_owned()])).await?;
-        // While subscribed, RESP2 answers ["pong", token].
-        let answer = match answer {
-            Value::Array(mut parts) => parts.pop().unwrap_or(Value::Null),
-            answer => answer,
-        };
-        Ok(answer.into_string().unwrap_or_default())
+        CustomCommand::new("PING", ClusterHash::Custom(slot), false)
     }
 
     /// Tells the server who we are, for the people who read CLIENT LIST. Not every account may do so.
@@ -312,103 +354,18 @@ impl Drop for Link {
     }
 }
 
+/// What a PING's answer repeats. While subscribed, RESP2 answers ["pong", token].
+fn echoed(answer: Value) -> String {
+    let answer = match answer {
+        Value::Array(mut parts) => parts.pop().unwrap_or(Value::Null),
+        answer => answer,
+    };
+    answer.into_string().unwrap_or_default()
+}
+
 /// What a name in SUBSCRIBE is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Channel,
     Pattern,
-}
-
-/// Why a command failed, before it is told where.
-#[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum Failure {
-    /// The server's own words.
-    #[error("{0}")]
-    Refused(String),
-    /// Too much is queued; nothing was sent.
-    #[error("too many commands are queued")]
-    Full,
-    /// The answer belongs to another command; the state of things is unknown, asking again is safe.
-    #[error("an answer was out of step")]
-    Shifted,
-    /// It may or may not have happened.
-    #[error("{0}")]
-    Unsure(String),
-    /// It can't work, ever.
-    #[error("{0}")]
-    Unusable(String),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let details = error.details();
-        match error.kind() {
-            ErrorKind::Backpressure => Self::Full,
-            ErrorKind::Config | ErrorKind::Url if !is_servers(details) => Self::Unusable(details.to_owned()),
-            _ if is_servers(details) => Self::Refused(details.to_owned()),
-            _ => Self::Unsure(details.to_owned()),
-        }
-    }
-}
-
-/// fred has no kind for "the server said so". A server's error begins with a word in capitals, fred's own don't.
-fn is_servers(details: &str) -> bool {
-    let word = details.split(' ').next().unwrap_or_default();
-    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
-}
-
-impl Failure {
-    /// Whether trying to connect again is of no use until a person changes something.
-    pub(super) fn is_final(&self) -> bool {
-        const FINAL: [&str; 8] = [
-            "NOAUTH",
-            "WRONGPASS",
-            "NOPERM",
-            "DENIED",
-            "ERR invalid password",
-            "ERR DB index",
-            "ERR invalid DB index",
-            "ERR This instance has cluster support disabled",
-        ];
-        match self {
-            Self::Refused(words) => FINAL.iter().any(|start| words.starts_with(start)),
-            Self::Unusable(_) => true,
-            Self::Full | Self::Shifted | Self::Unsure(_) => false,
-        }
-    }
-
-    /// What the person could change.
-    pub(super) fn advice(&self) -> &'static str {
-        match self {
-            Self::Refused(words) if words.starts_with("NOAUTH") => {
-                "; put the password into the URL, as in redis://user:password@host:port"
-            }
-            Self::Refused(words) if words.starts_with("WRONGPASS") || words.contains("invalid password") => {
-                "; the URL's user name or password is not the server's"
-            }
-            Self::Refused(words) if words.contains("DB index") => {
-                "; the number at the end of the URL is the database, and the server has none of that number"
-            }
-            Self::Refused(words) if words.starts_with("NOPERM") => {
-                "; the account lacks a permission that a bus needs (its ACL)"
-            }
-            _ => "",
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_servers_words_are_told_from_the_drivers() {
-        for words in ["ERR value is not an integer", "WRONGTYPE Operation against", "NOPERM this user has no"]
-        {
-            assert!(is_servers(words), "{words}");
-        }
-        for words in ["Request timed out.", "Failed to route command.", "No response!", "I am", ""] {
-            assert!(!is_servers(words), "{words}");
-        }
-    }
 }

@@ -1,10 +1,11 @@
 //! The bus on Redis, through fred. This folder alone knows the driver and its ways.
 //!
 //! `connection` is one connection, `supervisor` keeps two of them up, `reader` hands messages over, `subscriptions`
-//! is the book of who listens, and `shared` is what they have in common. What fred would do on its own, and what is
-//! done instead, is said where it is done.
+//! is the book of who listens, `failure` what can go wrong, and `shared` is what they have in common. What fred would
+//! do on its own, and what is done instead, is said where it is done.
 
 mod connection;
+mod failure;
 mod reader;
 mod shared;
 mod subscriptions;

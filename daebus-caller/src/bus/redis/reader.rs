@@ -16,23 +16,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use bytes::Bytes;
+use fred::interfaces::EventInterface;
 use fred::types::{Message as Arrived, MessageKind, Value};
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::unconstrained;
 
+use super::connection::Link;
 use super::shared::Shared;
 use super::subscriptions::Listeners;
 use crate::bus::Message;
 
 /// Hands over what arrives, until the connection's client is gone.
-pub(super) fn read(shared: Arc<Shared>, mut arrivals: broadcast::Receiver<Arrived>) {
+pub(super) fn read(shared: Arc<Shared>, link: &Link) {
+    let (mut arrivals, heard) = (link.client().message_rx(), Arc::clone(&link.heard));
     let mut reader = Reader { shared, repeats: None };
     // Unconstrained: it isn't a task of its own, and would use up the budget of fred's.
     let reading = unconstrained(async move {
         loop {
             match arrivals.recv().await {
-                Ok(message) => reader.take(message),
+                Ok(message) => {
+                    heard.fetch_add(1, Ordering::Relaxed);
+                    reader.take(message);
+                }
                 Err(RecvError::Lagged(lost)) => reader.lost(lost),
                 Err(RecvError::Closed) => return,
             }
@@ -146,7 +151,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_read_while_it_is_sent() {
-        let (sender, mut arrivals) = broadcast::channel(4);
+        let (sender, mut arrivals) = tokio::sync::broadcast::channel(4);
         let read = Arc::new(Mutex::new(Vec::new()));
         let reading = {
             let read = Arc::clone(&read);

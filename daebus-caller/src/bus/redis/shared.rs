@@ -3,10 +3,10 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use fred::interfaces::EventInterface;
 use tokio::sync::{Notify, watch};
 
-use super::connection::{Failure, Kind, Link};
+use super::connection::{Kind, Link};
+use super::failure::Failure;
 use super::reader;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::{BusState, Deliver, Subscription, Topic};
@@ -90,7 +90,7 @@ impl Shared {
 
     /// Takes a new connection for subscriptions into use and begins to read it.
     pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Result<(), Failure> {
-        reader::read(Arc::clone(self), link.client().message_rx());
+        reader::read(Arc::clone(self), &link);
         let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
         if *self.state.borrow() == BusState::Closed {
             return Err(Failure::Unsure("the bus is closed".into()));
@@ -148,6 +148,17 @@ impl Shared {
                     shared.release(topic, id);
                 }
             }
+        })
+        .leaving({
+            let shared = Arc::downgrade(self);
+            let topic = topic.clone();
+            move || {
+                Box::pin(async move {
+                    if let Some(shared) = shared.upgrade() {
+                        shared.leave(&topic).await;
+                    }
+                })
+            }
         });
         let _gate = self.gate.lock().await;
         if self.subscriptions().is_confirmed(&topic) {
@@ -173,6 +184,19 @@ impl Shared {
         subscriber.subscribe(kind, std::slice::from_ref(name)).await?;
         self.subscriptions().confirm(kind, name);
         Ok(())
+    }
+
+    /// Unsubscribes while the last listener still listens: the barrier behind it comes after all that was sent before.
+    async fn leave(&self, topic: &Topic) {
+        let _gate = self.gate.lock().await;
+        if !self.subscriptions().take_back(topic) {
+            return;
+        }
+        let Some(subscriber) = self.subscriber() else { return };
+        let (kind, name) = split(topic);
+        if let Err(failure) = subscriber.unsubscribe(kind, std::slice::from_ref(name)).await {
+            tracing::debug!(%failure, "not unsubscribed");
+        }
     }
 
     fn release(&self, topic: Topic, id: u64) {

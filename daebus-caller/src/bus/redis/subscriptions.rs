@@ -80,6 +80,16 @@ impl Subscriptions {
         }
     }
 
+    /// Takes the confirmation back if there is one listener only; returns whether the server has to be told. Who listens
+    /// to the topic from now on subscribes anew.
+    pub(super) fn take_back(&mut self, topic: &Topic) -> bool {
+        let (kind, name) = split(topic);
+        match self.of(kind).get_mut(name) {
+            Some(subscribed) if subscribed.listeners.len() == 1 => std::mem::take(&mut subscribed.confirmed),
+            _ => false,
+        }
+    }
+
     /// Forgets the topic if nobody listens to it any more; returns whether the server has yet to be told.
     pub(super) fn forget(&mut self, topic: &Topic) -> bool {
         let (kind, name) = split(topic);

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connector, Failure, Kind, Link, Role};
+use super::connection::{Connector, Kind, Link, Role};
+use super::failure::Failure;
 use super::shared::{AT_ONCE, Shared};
 use crate::bus::{BusState, Topic};
 use crate::error::BusError;
@@ -191,15 +192,15 @@ impl Outage {
     }
 
     async fn wait(&mut self, location: &str, failure: &Failure) {
-        if !self.said {
+        if self.said {
+            tracing::debug!(%location, reason = %failure, attempts = self.attempts, "the bus still can't be reached");
+        } else {
             tracing::warn!(
                 %location,
                 reason = %format_args!("{failure}{}", failure.advice()),
                 "the bus can't be reached; trying until it is there. Is the server running, and is this its address?"
             );
             self.said = true;
-        } else {
-            tracing::debug!(%location, reason = %failure, attempts = self.attempts, "the bus still can't be reached");
         }
         tokio::time::sleep(backoff(self.attempts)).await;
         self.attempts = self.attempts.saturating_add(1);

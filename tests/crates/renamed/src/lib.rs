@@ -64,7 +64,7 @@ pub mod options {
     #[action("pattern")]
     pub async fn pattern(
         Payload(Option { value }): Payload<Option>,
-        State(_): State<::core::primitive::u8>,
+        State(_): State<&'static ::core::primitive::str>,
         _: Progress<Vec>,
     ) -> ::core::result::Result<String, No> {
         if value == 0 { ::core::result::Result::Err(No) } else { ::core::result::Result::Ok(String) }

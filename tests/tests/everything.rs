@@ -1,4 +1,6 @@
-//! Everything that a service of today can say, in one file.
+//! Everything that a service of today can say, in one file: it compiles, and the parts fit together.
+
+#![allow(missing_docs)]
 
 use daebus::prelude::*;
 
@@ -39,14 +41,18 @@ pub mod users {
 
     #[action("get_user", timeout = "1m30s", concurrency = 4, idempotent)]
     #[action("find_user")]
-    pub async fn get_user(Payload(id): Payload<u64>, events: Broadcast, request: Request) -> Result<User, UserError> {
+    pub async fn get_user(
+        Payload(id): Payload<u64>,
+        events: Broadcast,
+        request: Request,
+    ) -> Result<User, UserError> {
         let _ = request.id();
         events.send("user_events", &User { id }).await?;
         Err(UserError::NotFound { id })
     }
 
     #[action("tea")]
-    fn tea() -> Result<(), Teapot> {
+    pub fn tea() -> Result<(), Teapot> {
         Err(Teapot { cups: 0 })
     }
 
@@ -72,12 +78,15 @@ mod outside {
     use daebus::prelude::*;
 
     #[action("outside")]
-    pub async fn outside() -> &'static str {
+    pub(crate) async fn outside() -> &'static str {
         "outside"
     }
 }
 
-fn main() {
-    let _ = Daebus::new("user_service").register(users::blueprint()).register(blueprint_of!["more"; outside::outside]);
+#[test]
+fn the_parts_fit_together() {
+    let _ = Daebus::new("user_service")
+        .register(users::blueprint())
+        .register(blueprint_of!["more"; outside::outside]);
     let _ = (UsersCaller::get_user, UsersCaller::on_user_event, users::Caller::tea);
 }

@@ -1,0 +1,97 @@
+//! Why something failed on a connection, in three kinds: refused, in doubt, not sent.
+
+use fred::error::{Error, ErrorKind};
+
+/// Why a command failed, before it is told where.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum Failure {
+    /// The server's own words.
+    #[error("{0}")]
+    Refused(String),
+    /// Too much is queued; nothing was sent.
+    #[error("too many commands are queued")]
+    Full,
+    /// The answer belongs to another command; the state of things is unknown, asking again is safe.
+    #[error("an answer was out of step")]
+    Shifted,
+    /// It may or may not have happened.
+    #[error("{0}")]
+    Unsure(String),
+    /// It can't work, ever.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let details = error.details();
+        match error.kind() {
+            ErrorKind::Backpressure => Self::Full,
+            ErrorKind::Config | ErrorKind::Url if !is_servers(details) => Self::Unusable(details.to_owned()),
+            _ if is_servers(details) => Self::Refused(details.to_owned()),
+            _ => Self::Unsure(details.to_owned()),
+        }
+    }
+}
+
+/// fred has no kind for "the server said so". A server's error begins with a word in capitals, fred's own don't.
+fn is_servers(details: &str) -> bool {
+    let word = details.split(' ').next().unwrap_or_default();
+    word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+impl Failure {
+    /// Whether trying to connect again is of no use until a person changes something.
+    pub(super) fn is_final(&self) -> bool {
+        const FINAL: [&str; 8] = [
+            "NOAUTH",
+            "WRONGPASS",
+            "NOPERM",
+            "DENIED",
+            "ERR invalid password",
+            "ERR DB index",
+            "ERR invalid DB index",
+            "ERR This instance has cluster support disabled",
+        ];
+        match self {
+            Self::Refused(words) => FINAL.iter().any(|start| words.starts_with(start)),
+            Self::Unusable(_) => true,
+            Self::Full | Self::Shifted | Self::Unsure(_) => false,
+        }
+    }
+
+    /// What the person could change.
+    pub(super) fn advice(&self) -> &'static str {
+        match self {
+            Self::Refused(words) if words.starts_with("NOAUTH") => {
+                "; put the password into the URL, as in redis://user:password@host:port"
+            }
+            Self::Refused(words) if words.starts_with("WRONGPASS") || words.contains("invalid password") => {
+                "; the URL's user name or password is not the server's"
+            }
+            Self::Refused(words) if words.contains("DB index") => {
+                "; the number at the end of the URL is the database, and the server has none of that number"
+            }
+            Self::Refused(words) if words.starts_with("NOPERM") => {
+                "; the account lacks a permission that a bus needs (its ACL)"
+            }
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_servers_words_are_told_from_the_drivers() {
+        for words in ["ERR value is not an integer", "WRONGTYPE Operation against", "NOPERM this user has no"]
+        {
+            assert!(is_servers(words), "{words}");
+        }
+        for words in ["Request timed out.", "Failed to route command.", "No response!", "I am", ""] {
+            assert!(!is_servers(words), "{words}");
+        }
+    }
+}

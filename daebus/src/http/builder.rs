@@ -1,0 +1,177 @@
+//! What an application says about its HTTP server.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::IntoResponse;
+use axum::routing::Route;
+use daebus_caller::BoxError;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::cors::Cors;
+use super::layer::HttpLayer;
+use super::limits::Limits;
+
+/// An HTTP server for an application's routes, put in with [`Daebus::attach`](crate::Daebus::attach). HTTP/1 and HTTP/2.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[route("/hello/<name>")]
+/// async fn hello(name: String) -> String {
+///     format!("hello, {name}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = Daebus::new("greeter")
+///     .bus("memory://doc-http")
+///     .register(blueprint_of!["greetings"; hello])
+///     .attach(Http::bind("127.0.0.1:0"))
+///     .start()
+///     .await?;
+/// println!("http://{}/hello/Ada", service.http_addr().ok_or("no HTTP")?);
+/// # service.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Every error is JSON: `{"error": …}` with a sentence, and a `code` or the `path`. What a client may take is bounded:
+///
+/// | bound | unless set | past it |
+/// |---|---|---|
+/// | [`max_body`](Self::max_body) | 2 MiB | 413 |
+/// | [`body_timeout`](Self::body_timeout) | 30 s for the whole body | 408 |
+/// | [`header_timeout`](Self::header_timeout) | 30 s for a request's head, or doing nothing | the connection is closed |
+/// | [`max_connections`](Self::max_connections) | 512 | further ones wait |
+/// | [`Daebus::timeout`](crate::Daebus::timeout), `#[route(…, timeout = "2s")]` | 5 minutes for a handler | 504 |
+///
+/// `GET /_service/status` answers `{"status": "ok"}` as long as the process lives; `GET /_service/ready` answers 200
+/// while the bus is connected with every subscription confirmed and the service isn't stopping, else 503. Neither
+/// passes through the application's layers.
+#[derive(Debug)]
+#[must_use = "attach it to an application: Daebus::attach"]
+pub struct Http {
+    pub(super) address: String,
+    pub(super) prefix: String,
+    pub(super) cors: Option<Cors>,
+    pub(super) layers: Vec<HttpLayer>,
+    pub(super) router: Option<Router>,
+    pub(super) routers: usize,
+    pub(super) assets: Option<PathBuf>,
+    pub(super) has_service_routes: bool,
+    pub(super) limits: Limits,
+}
+
+impl Http {
+    /// Listens on an address, `"0.0.0.0:8080"` or a `SocketAddr`. Port 0 takes a free one, which
+    /// [`Service::http_addr`](crate::Service::http_addr) tells.
+    pub fn bind(address: impl Display) -> Self {
+        Self {
+            address: address.to_string(),
+            prefix: String::new(),
+            cors: None,
+            layers: Vec::new(),
+            router: None,
+            routers: 0,
+            assets: None,
+            has_service_routes: true,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Lets pages of other origins call.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+
+    /// Wraps the routes, the router and the assets in a tower layer; the last one added is outermost. A layer's error
+    /// is a 500 and a line in the log.
+    ///
+    /// ```
+    /// use daebus::axum::extract::Request;
+    /// use daebus::axum::http::StatusCode;
+    /// use daebus::axum::middleware::{Next, from_fn};
+    /// use daebus::axum::response::Response;
+    /// use daebus::Http;
+    ///
+    /// async fn require_auth(request: Request, next: Next) -> Result<Response, StatusCode> {
+    ///     match request.headers().get("authorization") {
+    ///         Some(token) if token == "Bearer open sesame" => Ok(next.run(request).await),
+    ///         _ => Err(StatusCode::UNAUTHORIZED),
+    ///     }
+    /// }
+    ///
+    /// let http = Http::bind("127.0.0.1:8080").layer(from_fn(require_auth));
+    /// # let _ = http;
+    /// ```
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Route> + Clone + Send + Sync + 'static,
+        L::Service: Service<Request, Response: IntoResponse + 'static, Error: Into<BoxError>, Future: Send + 'static>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.push(HttpLayer::new(layer));
+        self
+    }
+
+    /// Mounts what an application already has on axum. Routes come first: the router gets what no route answers.
+    pub fn router(mut self, router: Router) -> Self {
+        self.router = Some(router);
+        self.routers += 1;
+        self
+    }
+
+    /// Puts everything under a path, the service's own paths too: `"/user_service"`.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Serves the files of a folder where neither a route nor the router answers; `index.html` for a folder itself. A
+    /// relative path counts from where the process was started. A folder that isn't there is an error at the start.
+    pub fn assets(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.assets = Some(folder.into());
+        self
+    }
+
+    /// Whether `/_service/status` and `/_service/ready` answer. They do unless told otherwise.
+    pub fn service_routes(mut self, serve: bool) -> Self {
+        self.has_service_routes = serve;
+        self
+    }
+
+    /// How many bytes a body may have, 2 MiB unless set. More is answered with 413.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.limits.body_bytes = bytes;
+        self
+    }
+
+    /// How long the whole of a body may take to arrive, 30 s unless set. What isn't there by then is answered with 408.
+    pub fn body_timeout(mut self, within: Duration) -> Self {
+        self.limits.body_time = within;
+        self
+    }
+
+    /// How long a connection may take to send the head of a request, do nothing between two requests, or leave an
+    /// answer unread, 30 s unless set. Then it is closed.
+    pub fn header_timeout(mut self, within: Duration) -> Self {
+        // A timer without time would close every connection before its first byte.
+        self.limits.header_time = within.max(Duration::from_millis(1));
+        self
+    }
+
+    /// How many connections are served at once, 512 unless set; further ones wait for one to end. Zero counts as one.
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+}

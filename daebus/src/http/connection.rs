@@ -1,0 +1,94 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use tracing::debug;
+
+use super::activity::Activity;
+use super::limits::Limits;
+
+/// How long a connection that was told to end may take, once no handler works on it: for the rest of an answer, and
+/// for a stream that has no end by itself.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long a quiet connection may take to say goodbye.
+const CLOSING: Duration = Duration::from_secs(1);
+
+/// Serves one connection until its client leaves, it is quiet for too long, or `stop` says so. Answers that are being
+/// made are finished first.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    // Small answers go out at once; a stream that refuses this is served all the same.
+    let _ = stream.set_nodelay(true);
+    let activity = Activity::default();
+    let service = {
+        let activity = activity.clone();
+        service_fn(move |mut request: Request<Incoming>| {
+            let exchange = activity.begin();
+            request.extensions_mut().insert(ConnectInfo(peer));
+            let answer = router.clone().oneshot(request.map(Body::new));
+            async move {
+                let Ok(response) = answer.await;
+                Ok::<_, Infallible>(response.map(|body| exchange.answered(body)))
+            }
+        })
+    };
+    let builder = builder(limits);
+    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = unanswered(&activity) => timeout(FAREWELL, connection).await.unwrap_or(Ok(())),
+            }
+        }
+        () = activity.quiet_for(limits.header_time) => {
+            connection.as_mut().graceful_shutdown();
+            timeout(CLOSING, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        debug!(%peer, error = &*error, "a connection broke off");
+    }
+}
+
+/// Waits until no handler works on the connection.
+async fn unanswered(activity: &Activity) {
+    while activity.is_answering() {
+        sleep(Duration::from_millis(50)).await;
+    }
+}
+
+fn builder(limits: Limits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        // A peer that is gone without a word is found out by pings, so that streams to it end.
+        .keep_alive_interval(limits.header_time)
+        .keep_alive_timeout(limits.header_time);
+    builder
+}

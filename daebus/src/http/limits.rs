@@ -1,0 +1,31 @@
+//! What a client may take: bytes, time, connections.
+
+use std::time::Duration;
+
+/// How much of a client's doing is put up with; every limit has a builder method of [`Http`](super::Http).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes of one body.
+    pub(crate) body_bytes: usize,
+    /// How long the whole of a body may take.
+    pub(crate) body_time: Duration,
+    /// How long a connection may do nothing: send no head of a request, read no answer.
+    pub(crate) header_time: Duration,
+    /// Connections at once.
+    pub(crate) connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // What axum's extractors take by themselves: plenty for JSON. Uploads say how large they may be.
+            body_bytes: 2 * 1024 * 1024,
+            // The 2 MiB above at 70 KB/s.
+            body_time: Duration::from_secs(30),
+            // hyper's own default; long enough that a browser's idle connection is there for the next click.
+            header_time: Duration::from_secs(30),
+            // Half the file handles that a process usually may open (1,024); the bus and the files need some.
+            connections: 512,
+        }
+    }
+}

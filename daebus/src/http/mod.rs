@@ -1,0 +1,25 @@
+//! HTTP: what an application attaches to be reached by browsers and by curl.
+//!
+//! axum routes a request to a generated closure, which calls the function; the bus has no part in it. [`Plan`] checks
+//! everything that can be wrong before the service starts, [`serve`] answers connections.
+
+mod activity;
+mod assets;
+mod beyond;
+mod builder;
+mod connection;
+mod cors;
+mod dispatch;
+mod gate;
+mod layer;
+mod limits;
+mod plan;
+mod probes;
+mod server;
+mod table;
+
+pub use builder::Http;
+pub use cors::Cors;
+pub(crate) use plan::Plan;
+pub(crate) use server::{Server, serve};
+pub(crate) use table::Mount;

@@ -1,0 +1,122 @@
+//! Everything an HTTP server is made of, checked; then the router that it comes to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{Next, from_fn};
+use tokio::net::TcpListener;
+use tower_http::cors::CorsLayer;
+
+use super::beyond::Beyond;
+use super::builder::Http;
+use super::limits::Limits;
+use super::table::{Mount, Table, check_prefix};
+use super::{assets, gate, probes};
+use crate::context::Core;
+use crate::error::Error;
+use crate::route::Route;
+
+/// Everything an HTTP server is made of, checked.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    http: Http,
+    table: Table,
+    beyond: Beyond,
+    cors: Option<CorsLayer>,
+}
+
+impl Plan {
+    /// Puts a server together: the routes, and whatever else answers at a path of its own.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake, each a sentence that says what to do.
+    pub(crate) fn new(
+        mut http: Http,
+        routes: &[Arc<Route>],
+        mounts: Vec<Mount>,
+    ) -> Result<Self, Vec<String>> {
+        let mut mistakes = Vec::new();
+        let mut table = Table::default();
+        for route in routes {
+            mistakes.extend(table.add_route(Arc::clone(route)).err());
+        }
+        for mount in mounts {
+            mistakes.extend(table.add_mount(mount).err());
+        }
+        if http.has_service_routes {
+            mistakes.extend(table.under(probes::ROOT).into_iter().map(|place| {
+                format!(
+                    "{place} is under {}, where the service's own paths are: move it, or call .service_routes(false)",
+                    probes::ROOT
+                )
+            }));
+        }
+        if http.routers > 1 {
+            mistakes.push("Http::router was called twice: merge the routers first, a.merge(b)".to_owned());
+        }
+        mistakes.extend(check_prefix(&http.prefix).err().map(|reason| format!("Http::prefix: {reason}")));
+        let mut collect = |mistake: String| mistakes.push(mistake);
+        let assets = http.assets.take().and_then(|folder| assets::serve(&folder).map_err(&mut collect).ok());
+        let cors = http.cors.take().map(|cors| cors.layer()).transpose();
+        let cors = cors.map_err(|found| mistakes.extend(found)).unwrap_or_default();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let beyond = Beyond { router: http.router.take(), assets };
+        Ok(Self { http, table, beyond, cors })
+    }
+
+    /// Takes the address.
+    ///
+    /// # Errors
+    ///
+    /// When it can't be had, because another process has it for example.
+    pub(crate) async fn bind(&self) -> Result<TcpListener, Error> {
+        bind("HTTP", &self.http.address).await
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.http.limits
+    }
+
+    /// The router. Handlers that don't say otherwise have `timeout`.
+    ///
+    /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
+    /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
+    pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
+        let Self { http, table, beyond, cors } = self;
+        let paths = table.into_router(core, timeout, &beyond);
+        let mut router = http.layers.iter().fold(beyond.onto(paths), |router, layer| layer.apply(router));
+        if http.has_service_routes {
+            router = probes::routes(core).fallback_service(router);
+        }
+        if !http.prefix.is_empty() {
+            router = Router::new().nest_service(&http.prefix, router);
+        }
+        let limits = http.limits;
+        // The bound is ours and holds for every body; axum's own would be a second one, for some.
+        let router = router
+            .layer(DefaultBodyLimit::disable())
+            .layer(from_fn(move |request: Request, next: Next| gate::pass(limits, request, next)));
+        match cors {
+            Some(layer) => router.layer(layer),
+            None => router,
+        }
+    }
+}
+
+/// Takes an address to listen on. `what` says for what, in the error.
+///
+/// # Errors
+///
+/// When it can't be had, because another process has it for example.
+pub(crate) async fn bind(what: &'static str, address: &str) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|source| Error::Bind {
+        what,
+        address: address.to_owned(),
+        source,
+    })
+}

@@ -1,0 +1,198 @@
+//! What a slow or greedy client may take, tried by one.
+
+#![allow(missing_docs)]
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use daebus::axum::body::Bytes;
+use daebus::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Longer than anything here may take.
+const BOUND: Duration = Duration::from_secs(10);
+/// A limit that a test waits for.
+const SHORT: Duration = Duration::from_millis(200);
+
+#[route("/echo", methods = ["POST"])]
+async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
+    Json(value)
+}
+
+#[route("/bytes", methods = ["POST"])]
+async fn bytes(bytes: Bytes) -> String {
+    bytes.len().to_string()
+}
+
+#[route("/large")]
+async fn large() -> String {
+    "x".repeat(32 * 1024 * 1024)
+}
+
+#[route("/hello")]
+async fn hello() -> &'static str {
+    "hello"
+}
+
+async fn start(name: &str, http: Http) -> (daebus::Service, SocketAddr) {
+    let service = Daebus::new("limits")
+        .bus(format!("memory://{name}"))
+        .register(blueprint_of!["limits"; echo, bytes, large, hello])
+        .attach(http)
+        .start()
+        .await
+        .unwrap();
+    let addr = service.http_addr().unwrap();
+    (service, addr)
+}
+
+fn http() -> Http {
+    Http::bind("127.0.0.1:0")
+}
+
+/// Connects and sends some bytes.
+async fn connect(addr: SocketAddr, bytes: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(bytes.as_bytes()).await.unwrap();
+    stream
+}
+
+/// Everything up to the end of the connection, which is to come in time.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut rest = Vec::new();
+    // A reset is an end too.
+    let _ = timeout(BOUND, stream.read_to_end(&mut rest)).await.expect("the connection is still open");
+    String::from_utf8_lossy(&rest).into_owned()
+}
+
+/// Waits for an answer's first line.
+async fn first_line(stream: &mut TcpStream) -> String {
+    let mut line = String::new();
+    while !line.ends_with("\r\n") {
+        line.push(char::from(timeout(BOUND, stream.read_u8()).await.expect("no answer").unwrap()));
+    }
+    line.trim_end().to_owned()
+}
+
+#[tokio::test]
+async fn a_client_that_sends_no_whole_head_is_left() {
+    let (service, addr) = start("limits-head", http().header_timeout(SHORT)).await;
+    for beginning in [
+        "",
+        "P",
+        "GET /hello HTTP/1.1\r\nHost: a\r\n",
+        // The beginning of HTTP/2, and nothing after it.
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let began = Instant::now();
+        let mut stream = connect(addr, beginning).await;
+        rest(&mut stream).await;
+        assert!(began.elapsed() >= SHORT, "{beginning:?} was left at once");
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_drips_its_head_is_left() {
+    let (service, addr) = start("limits-drip", http().header_timeout(SHORT)).await;
+    let mut stream = connect(addr, "GET /hello HTTP/1.1\r\n").await;
+    let dripping = async {
+        // Every byte in good time, and no end of them.
+        while stream.write_all(b"X").await.is_ok() {
+            tokio::time::sleep(SHORT / 10).await;
+        }
+    };
+    timeout(BOUND, dripping).await.expect("the connection is still open");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_left() {
+    let (service, addr) = start("limits-idle", http().header_timeout(SHORT)).await;
+    let mut stream = connect(addr, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    assert_eq!(first_line(&mut stream).await, "HTTP/1.1 200 OK");
+    assert!(rest(&mut stream).await.ends_with("hello"));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_doesnt_read_its_answer_is_left() {
+    let (service, addr) = start("limits-unread", http().header_timeout(SHORT).max_connections(1)).await;
+    let _unread = connect(addr, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    // The only place is free again once the other is left.
+    let mut stream = connect(addr, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    assert!(rest(&mut stream).await.ends_with("hello"));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_refused_announced_or_not() {
+    let (service, addr) = start("limits-body", http().max_body(100)).await;
+    let hundred = "x".repeat(100);
+    for path in ["echo", "bytes"] {
+        let kind = "Content-Type: application/json\r\nHost: a\r\n";
+        let announced = format!("POST /{path} HTTP/1.1\r\n{kind}Content-Length: 101\r\n\r\n{hundred}x");
+        let mut stream = connect(addr, &announced).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains(r#""code":"too_large""#), "{answer}");
+
+        let chunked = format!(
+            "POST /{path} HTTP/1.1\r\n{kind}Connection: close\r\nTransfer-Encoding: chunked\r\n\r\n64\r\n{hundred}\r\n1\r\nx\r\n0\r\n\r\n"
+        );
+        let mut stream = connect(addr, &chunked).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        assert!(answer.contains(r#""code":"too_large""#), "{answer}");
+    }
+    let exactly = format!(
+        "POST /bytes HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 100\r\n\r\n{hundred}"
+    );
+    let mut stream = connect(addr, &exactly).await;
+    assert!(rest(&mut stream).await.ends_with("\r\n\r\n100"));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_may_be_larger_than_axums_own_limit_when_the_application_says_so() {
+    let (service, addr) = start("limits-large", http().max_body(4 * 1024 * 1024)).await;
+    let bytes = 3 * 1024 * 1024;
+    let head =
+        format!("POST /bytes HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {bytes}\r\n\r\n");
+    let mut stream = connect(addr, &(head + &"x".repeat(bytes))).await;
+    assert!(rest(&mut stream).await.ends_with(&bytes.to_string()));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_takes_too_long_is_refused() {
+    let (service, addr) = start("limits-slow-body", http().body_timeout(SHORT)).await;
+    for path in ["echo", "bytes"] {
+        let head = format!(
+            "POST /{path} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
+        );
+        let mut stream = connect(addr, &head).await;
+        let answer = rest(&mut stream).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+        assert!(answer.contains(r#""code":"body_timeout""#), "{answer}");
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn connections_past_the_limit_wait_for_one_to_end() {
+    let (service, addr) = start("limits-connections", http().max_connections(2)).await;
+    let request = "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n";
+    let mut first = connect(addr, request).await;
+    let mut second = connect(addr, request).await;
+    first_line(&mut first).await;
+    first_line(&mut second).await;
+    let mut third = connect(addr, request).await;
+    assert!(timeout(SHORT, first_line(&mut third)).await.is_err(), "a third one was served");
+    drop(first);
+    assert_eq!(first_line(&mut third).await, "HTTP/1.1 200 OK");
+    drop((second, third));
+    service.stop().await.unwrap();
+}
