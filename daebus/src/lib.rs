@@ -4,6 +4,8 @@ extern crate self as daebus;
 
 mod answer;
 mod app;
+#[cfg(feature = "args")]
+mod args;
 mod blueprint;
 mod clock;
 mod context;
@@ -63,6 +65,11 @@ pub use daebus_macros::on_stop;
 pub use daebus_macros::route;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
+
+#[cfg(feature = "args")]
+pub use args::ServiceArgs;
+#[cfg(feature = "args")]
+pub use clap;
 
 pub use app::{Attachment, Daebus, Service};
 pub use axum;

@@ -1,5 +1,7 @@
 //! A service that starts without its bus, and what it can do until that is there.
 
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use daebus::prelude::*;
@@ -103,6 +105,39 @@ async fn a_bus_that_goes_and_comes_back_finds_everybody_where_they_were() {
 async fn start_with_bus(redis: &RedisServer, tell: Tell) -> Service {
     let app = Daebus::new("joins").bus(redis.url()).state(tell);
     app.register(blueprint_of!["b"; echo, declared]).start().await.unwrap()
+}
+
+#[route("/hello")]
+async fn hello() -> &'static str {
+    "hello"
+}
+
+/// The status and the body of a page.
+fn page(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_serves_meanwhile_and_says_that_it_is_not_ready() {
+    let mut redis = RedisServer::not_started(&[]);
+    let app = Daebus::new("pages").bus(redis.url()).wait_for_bus(false).attach(Http::bind("127.0.0.1:0"));
+    let service = app.register(blueprint_of!["b"; echo, hello]).start().await.unwrap();
+    let address = service.http_addr().unwrap();
+    assert_eq!(page(address, "/hello"), (200, "hello".to_owned()));
+    assert_eq!(page(address, "/_service/status").0, 200);
+    let (status, words) = page(address, "/_service/ready");
+    assert!(status == 503 && words.contains("the bus is away"), "{status} {words}");
+    redis.run();
+    ready(&service).await;
+    assert_eq!(page(address, "/_service/ready").0, 200);
+    service.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,8 @@ mod banner;
 mod bus;
 mod hooks;
 mod service;
+#[cfg(feature = "args")]
+mod settings;
 mod signals;
 mod startup;
 mod systemd;
@@ -27,6 +29,9 @@ use crate::error::Result;
 use crate::feature::{Feature, Features, Repeater, Repeaters};
 use crate::layer::{AnyLayer, HandlerService};
 use crate::state::States;
+
+/// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// An application: a service's name, its state, and the blueprints it mounts.
 ///
@@ -64,8 +69,11 @@ pub struct Daebus {
     repeaters: Repeaters,
     attachments: Vec<Attachment>,
     limits: Limits,
-    drain: Duration,
+    /// `None`: nobody says.
+    drain: Option<Duration>,
     waits_for_bus: bool,
+    #[cfg(feature = "args")]
+    given: Option<crate::args::Given>,
 }
 
 impl Daebus {
@@ -84,8 +92,10 @@ impl Daebus {
             repeaters: Repeaters::default(),
             attachments: Vec::new(),
             limits: Limits::default(),
-            drain: Duration::from_secs(30),
+            drain: None,
             waits_for_bus: true,
+            #[cfg(feature = "args")]
+            given: None,
         }
     }
 
@@ -185,7 +195,7 @@ impl Daebus {
 
     /// How long a stopping service waits for the handlers that run, 30 s unless set.
     pub fn drain(mut self, within: Duration) -> Self {
-        self.drain = within;
+        self.drain = Some(within);
         self
     }
 
@@ -202,6 +212,10 @@ impl Daebus {
     /// When the service can't start, or handlers had to be cut off at its end. Returned from `main` either gives exit
     /// code 1 and the reason.
     pub async fn run(self) -> Result<()> {
+        #[cfg(feature = "args")]
+        if self.show_config()? {
+            return Ok(());
+        }
         signals::run(self).await
     }
 
@@ -217,6 +231,11 @@ impl Daebus {
     /// `on_start` fails.
     pub async fn start(self) -> Result<Service> {
         startup::start(self, Surroundings::real()).await
+    }
+
+    /// The name for an error's sentence.
+    fn shown_name(&self) -> String {
+        if self.name.is_empty() { "the service".to_owned() } else { self.name.clone() }
     }
 
     /// Starts the service somewhere else than in the world.

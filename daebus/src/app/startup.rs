@@ -10,7 +10,7 @@ use tracing::error;
 use uuid::Uuid;
 
 use super::attach::Attached;
-use super::{Daebus, Service, banner, bus, hooks};
+use super::{DRAIN, Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, Intakes, Join, Limits, listen};
 use crate::clock::Clock;
 use crate::context::Core;
@@ -52,10 +52,22 @@ impl Surroundings {
     }
 }
 
-pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Service> {
-    let name = ServiceName::new(&app.name)?;
-    let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
+pub(super) async fn start(
+    #[cfg_attr(not(feature = "args"), allow(unused_mut))] mut app: Daebus,
+    surroundings: Surroundings,
+) -> Result<Service> {
     let mut mistakes = app.features.mistakes();
+    #[cfg(feature = "args")]
+    mistakes.extend(app.settle());
+    let shown_name = app.shown_name();
+    let setup = |mistakes| Error::Setup { service: shown_name.clone(), mistakes };
+    let name = match ServiceName::new(&app.name) {
+        Ok(name) => name,
+        // Where there is more to say, all of it is said.
+        Err(_) if !mistakes.is_empty() => return Err(setup(mistakes)),
+        Err(error) => return Err(error.into()),
+    };
+    let drain = app.drain.unwrap_or(DRAIN);
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
         mistakes.extend(found);
         Registry::default()
@@ -63,7 +75,7 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     if !mistakes.is_empty() {
         return Err(setup(mistakes));
     }
-    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
+    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind().await?;
     let interrupted = || Error::Interrupted { service: name.to_string() };
     let Surroundings { bus, clock, panics, auto_start, interrupt } = surroundings;
     let bus = match bus {
@@ -76,7 +88,7 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     let link = Link::new(Arc::clone(&bus));
     let (workers, shutdown) = (Workers::default(), Shutdown::default());
     let schedules = Arc::new(Schedules::new(&registry));
-    let threads = Arc::new(Threads::new(&registry, auto_start, app.drain));
+    let threads = Arc::new(Threads::new(&registry, auto_start, drain));
     let tasks =
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
     let mut rooms = Extensions::default();
@@ -98,7 +110,7 @@ pub(super) async fn start(app: Daebus, surroundings: Surroundings) -> Result<Ser
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
     let cx = FeatureContext::new(&core, tasks).map_err(|failure| setup(vec![failure.to_string()]))?;
-    let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), app.drain);
+    let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), drain);
     let opening = open(&service, app.limits, app.waits_for_bus);
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
     match opened {

@@ -84,6 +84,18 @@ impl Http {
         }
     }
 
+    /// The address it listens on, as it was given.
+    #[cfg(feature = "args")]
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Listens on another address.
+    #[cfg(feature = "args")]
+    pub(crate) fn rebind(&mut self, address: String) {
+        self.address = address;
+    }
+
     /// Lets pages of other origins call.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(cors);
