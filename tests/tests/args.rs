@@ -145,7 +145,7 @@ async fn the_service_runs_by_them() {
     process.line("thermostat is ready on redis://127.0.0.1");
     let caller = Caller::connect(&redis.url(), "thermostat").await.unwrap();
     assert_eq!(caller.send_request::<String>("room", ()).await.unwrap(), "attic");
-    process.line("asked for the room");
+    process.line("connected to the bus");
     process.signal("TERM");
     assert_eq!(process.wait().code(), Some(0), "{}", process.said());
 }

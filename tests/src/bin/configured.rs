@@ -20,7 +20,6 @@ struct Args {
 /// The room.
 #[action("room")]
 async fn room(State(room): State<String>) -> String {
-    tracing::debug!("asked for the room");
     room
 }
 
