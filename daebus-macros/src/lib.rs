@@ -29,7 +29,26 @@ pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::Listen, arguments.into(), &item.into()).into()
 }
 
-/// Answers HTTP requests to a path. See `daebus::route`.
+#[proc_macro_attribute]
+pub fn socket(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Socket, arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn socket_connect(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketConnect, arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn socket_disconnect(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketDisconnect, arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn socket_register(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketRegister, arguments.into(), &item.into()).into()
+}
+
 #[proc_macro_attribute]
 pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::Route, arguments.into(), &item.into()).into()

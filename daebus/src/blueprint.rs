@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::context::Context;
-use crate::context::kind::{Action, Background, Hook, Listen, Thread};
+use crate::context::kind::{Action, Background, Hook, Listen, Socket, Thread};
 use crate::endpoint::{Endpoint, Source};
 use crate::handler::{Handler, Outcome};
 use crate::layer::{AnyLayer, HandlerService};
@@ -63,6 +63,39 @@ impl Blueprint {
         self.endpoint(needing(Endpoint::listen(topic, source, calling(handler)), H::needs))
     }
 
+    /// Answers messages of the type `kind` that WebSocket clients send.
+    #[must_use]
+    #[track_caller]
+    pub fn socket<Args, H: Handler<Socket, Args>>(self, kind: &'static str, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::socket(kind, source, calling(handler)), H::needs))
+    }
+
+    /// Runs when a WebSocket client comes, with the upgrade's query as the payload. An error turns the client away:
+    /// the connection is closed with 1008 and the error's sentence.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_connect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::socket_connect(source, calling(handler)), H::needs))
+    }
+
+    /// Runs when a WebSocket client has gone, with the upgrade's query as the payload.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_disconnect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::socket_disconnect(source, calling(handler)), H::needs))
+    }
+
+    /// Answers messages of the type `register`, with which a client says who it is.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        let source = source_of::<H>();
+        self.endpoint(needing(Endpoint::socket_register(source, calling(handler)), H::needs))
+    }
+
     /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
     #[must_use]
     #[track_caller]
@@ -106,7 +139,7 @@ impl Blueprint {
         self.endpoint(needing(Endpoint::thread(name, source, options, calling(handler)), H::needs))
     }
 
-    /// Wraps every action and listener of this blueprint, those added later too; the last layer added is outermost.
+    /// Wraps every action, listener and socket of this blueprint, those added later too; the last layer added is outermost.
     #[must_use]
     pub fn layer<L>(mut self, layer: L) -> Self
     where

@@ -32,6 +32,9 @@ pub mod kind {
     /// A handler that hears a channel.
     #[derive(Debug)]
     pub struct Listen;
+    /// A handler of messages that WebSocket clients send.
+    #[derive(Debug)]
+    pub struct Socket;
     /// A handler that runs when the service starts or stops.
     #[derive(Debug)]
     pub struct Hook;
@@ -47,6 +50,7 @@ pub mod kind {
 
     impl Kind for Action {}
     impl Kind for Listen {}
+    impl Kind for Socket {}
     impl Kind for Hook {}
     impl Kind for Route {}
     impl Kind for Background {}
@@ -78,6 +82,8 @@ pub struct Context {
     pub(crate) message: Option<Arc<Envelope>>,
     pub(crate) replier: Option<Arc<Replier>>,
     pub(crate) deadline: Option<Deadline>,
+    /// The headers of the connection that the message came over, where a message has none of its own.
+    connection_headers: Option<Arc<Headers>>,
     pub(crate) http: Option<HttpHead>,
     extensions: Extensions,
 }
@@ -111,6 +117,7 @@ impl Context {
             message: None,
             replier: None,
             deadline: None,
+            connection_headers: None,
             http: None,
             extensions: Extensions::default(),
         }
@@ -133,6 +140,11 @@ impl Context {
         self
     }
 
+    pub(crate) fn with_connection_headers(mut self, headers: Arc<Headers>) -> Self {
+        self.connection_headers = Some(headers);
+        self
+    }
+
     /// The name of the service that runs the handler.
     pub fn service(&self) -> &str {
         self.core.service.as_str()
@@ -143,9 +155,13 @@ impl Context {
         self.handler
     }
 
-    /// The headers of the request, over HTTP with names in small letters; empty where there are none.
+    /// The headers of the request, over HTTP with names in small letters, and for a WebSocket message those of the
+    /// upgrade; empty where there are none.
     pub fn headers(&self) -> &Headers {
         static NONE: Headers = Headers::new();
+        if let Some(headers) = &self.connection_headers {
+            return headers;
+        }
         match (&self.message, &self.http) {
             (Some(message), _) => &message.headers,
             (None, Some(http)) => http.headers(),

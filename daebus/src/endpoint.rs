@@ -51,6 +51,8 @@ pub(crate) enum Reach {
     Action(&'static str),
     /// Messages on this channel, or on those that this pattern matches.
     Listen(&'static str),
+    /// Messages of this type from WebSocket clients.
+    Socket(&'static str),
     /// The service starting.
     OnStart,
     /// The service stopping.
@@ -62,12 +64,14 @@ pub(crate) enum Reach {
 }
 
 impl Reach {
-    /// The action, topic, schedule or thread; hooks have none.
+    /// What it goes by; hooks have no name.
     pub(crate) fn name(&self) -> Option<&'static str> {
         match self {
-            Self::Action(name) | Self::Listen(name) | Self::Background(name, _) | Self::Thread(name, _) => {
-                Some(name)
-            }
+            Self::Action(name)
+            | Self::Listen(name)
+            | Self::Socket(name)
+            | Self::Background(name, _)
+            | Self::Thread(name, _) => Some(name),
             Self::OnStart | Self::OnStop => None,
         }
     }
@@ -78,6 +82,7 @@ impl fmt::Display for Reach {
         match self {
             Self::Action(name) => write!(f, "action {name:?}"),
             Self::Listen(topic) => write!(f, "listen {topic:?}"),
+            Self::Socket(kind) => write!(f, "socket {kind:?}"),
             Self::OnStart => f.write_str("on_start"),
             Self::OnStop => f.write_str("on_stop"),
             Self::Background(name, schedule) => write!(f, "background {name:?} ({schedule})"),
@@ -118,6 +123,44 @@ impl Endpoint {
         Fut: Future<Output = Outcome> + Send + 'static,
     {
         Self::new(Reach::Listen(topic), source, run)
+    }
+
+    /// Answers WebSocket messages of the type `kind`. `connect` and `disconnect` also run when a client comes and goes.
+    pub fn socket<F, Fut>(kind: &'static str, source: Source, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        let mut endpoint = Self::new(Reach::Socket(kind), source, run);
+        endpoint.needs.web_socket();
+        endpoint
+    }
+
+    /// Runs when a WebSocket client comes; an error turns it away.
+    pub fn socket_connect<F, Fut>(source: Source, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::socket("connect", source, run)
+    }
+
+    /// Runs when a WebSocket client has gone.
+    pub fn socket_disconnect<F, Fut>(source: Source, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::socket("disconnect", source, run)
+    }
+
+    /// Answers WebSocket messages of the type `register`.
+    pub fn socket_register<F, Fut>(source: Source, run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        Self::socket("register", source, run)
     }
 
     /// Runs when the service starts, before anything reaches it.
@@ -211,7 +254,7 @@ impl Endpoint {
 
     /// Wraps the handler, if it is one that messages reach.
     pub(crate) fn layered(mut self, layers: &[AnyLayer]) -> Self {
-        if matches!(self.reach, Reach::Action(_) | Reach::Listen(_)) {
+        if matches!(self.reach, Reach::Action(_) | Reach::Listen(_) | Reach::Socket(_)) {
             self.run = layers.iter().fold(self.run, |run, layer| layer.apply(run));
         }
         self

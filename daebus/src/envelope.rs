@@ -51,6 +51,27 @@ impl Envelope {
         })
     }
 
+    /// A WebSocket message: its type, its `data`, and the id that its answer is to carry.
+    pub(crate) fn of_frame(
+        path: Arc<str>,
+        raw: RawJson,
+        kind: String,
+        data: Option<RawJson>,
+        request_id: Option<RawJson>,
+    ) -> Self {
+        Self {
+            channel: path,
+            raw,
+            payload: data,
+            action: Some(kind),
+            request_id,
+            reply_to: None,
+            service: None,
+            headers: Headers::new(),
+            timeout: None,
+        }
+    }
+
     fn new(channel: &Arc<str>, text: &Bytes, request: &Request<'_>) -> Self {
         let slice = |json: &RawValue| RawJson::slice_of(text, json);
         let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);

@@ -31,6 +31,7 @@ mod reply;
 mod route;
 mod schedule;
 mod shutdown;
+mod socket;
 mod state;
 mod task_error;
 mod tasks;
@@ -63,6 +64,14 @@ pub use daebus_macros::on_start;
 pub use daebus_macros::on_stop;
 #[doc = include_str!("docs/route.md")]
 pub use daebus_macros::route;
+#[doc = include_str!("docs/socket.md")]
+pub use daebus_macros::socket;
+#[doc = include_str!("docs/socket_connect.md")]
+pub use daebus_macros::socket_connect;
+#[doc = include_str!("docs/socket_disconnect.md")]
+pub use daebus_macros::socket_disconnect;
+#[doc = include_str!("docs/socket_register.md")]
+pub use daebus_macros::socket_register;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
 
@@ -88,6 +97,7 @@ pub use layer::Next;
 pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use schedule::ScheduleInfo;
 pub use shutdown::Shutdown;
+pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use state::Needs;
 pub use task_error::TaskError;
 pub use tasks::{TaskEnded, TaskHandle, Tasks};

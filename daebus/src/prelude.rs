@@ -8,7 +8,8 @@ pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 
 pub use crate::{
-    Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Cors, Daebus, Events,
-    Extension, Fault, Http, Json, Payload, Progress, Request, Running, Shutdown, State, Tasks, Update,
-    action, background, blueprint, blueprint_of, contract, listen, on_start, on_stop, route, thread,
+    Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Client, Cors, Daebus,
+    Events, Extension, Fault, Http, Json, Payload, Progress, Request, Running, Shutdown, Sockets, State,
+    Tasks, Update, WebSocket, action, background, blueprint, blueprint_of, contract, listen, on_start,
+    on_stop, route, socket, socket_connect, socket_disconnect, socket_register, thread,
 };

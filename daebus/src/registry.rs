@@ -13,7 +13,7 @@ use crate::plan::{Schedule, ThreadOptions, Timetable};
 use crate::route::Route;
 use crate::state::{Needs, States};
 
-/// An action as the bus loop runs it.
+/// An action as the bus loop runs it, or a socket handler as a client's session does.
 #[derive(Debug)]
 pub(crate) struct Action {
     pub(crate) name: &'static str,
@@ -44,6 +44,7 @@ pub(crate) struct Threaded {
 pub(crate) struct Registry {
     actions: HashMap<&'static str, Arc<Action>>,
     pub(crate) listeners: Vec<(&'static str, Endpoint)>,
+    sockets: HashMap<&'static str, Arc<Action>>,
     /// The HTTP routes; the server checks their paths.
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
@@ -91,6 +92,7 @@ impl Registry {
                 Channel::new(topic).map_err(|error| format!("{}: {error}", endpoint.source))?;
                 self.listeners.push((topic, endpoint));
             }
+            Reach::Socket(kind) => return self.add_socket(kind, endpoint),
             Reach::OnStart => self.on_start.push(endpoint),
             Reach::OnStop => self.on_stop.push(endpoint),
             Reach::Background(name, schedule) => return self.add_schedule(name, schedule, endpoint),
@@ -148,6 +150,26 @@ impl Registry {
         Ok(())
     }
 
+    fn add_socket(&mut self, kind: &'static str, endpoint: Endpoint) -> Result<(), String> {
+        if kind.is_empty() {
+            return Err(format!("{}: a message's type can't be empty: give it a name", endpoint.source));
+        }
+        if let Some(first) = self.sockets.get(kind) {
+            return Err(format!(
+                "two handlers answer socket messages of type {kind:?}: {} and {}; give one of them another type",
+                first.endpoint.source, endpoint.source
+            ));
+        }
+        let limit = endpoint.concurrency.map(|at_once| Arc::new(Semaphore::new(at_once.max(1))));
+        self.sockets.insert(kind, Arc::new(Action { name: kind, endpoint, limit }));
+        Ok(())
+    }
+
+    /// The handler of WebSocket messages of one type.
+    pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Action>> {
+        self.sockets.get(kind)
+    }
+
     /// The handler of an action.
     pub(crate) fn action(&self, name: &str) -> Option<&Arc<Action>> {
         self.actions.get(name)
@@ -178,10 +200,12 @@ impl Registry {
         let mut actions: Vec<_> = self.actions.values().map(|action| &action.endpoint).collect();
         actions.sort_by_key(|endpoint| endpoint.reach.to_string());
         let listeners = self.listeners.iter().map(|(_, endpoint)| endpoint);
+        let mut sockets: Vec<_> = self.sockets.values().map(|socket| &socket.endpoint).collect();
+        sockets.sort_by_key(|endpoint| endpoint.reach.to_string());
         let schedules = self.schedules.iter().map(|scheduled| &scheduled.endpoint);
         let threads = self.threads.iter().map(|threaded| &threaded.endpoint);
         let hooks = self.on_start.iter().chain(&self.on_stop);
-        actions.into_iter().chain(listeners).chain(schedules).chain(threads).chain(hooks)
+        actions.into_iter().chain(listeners).chain(sockets).chain(schedules).chain(threads).chain(hooks)
     }
 }
 
@@ -201,12 +225,5 @@ fn doubled(what: &str, name: &str, first: Source, second: Source) -> String {
 
 fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<String> {
     let missing = needs.iter().filter(|need| !states.has(need));
-    missing
-        .map(|need| {
-            let name = need.type_name;
-            format!(
-                "{source} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
-            )
-        })
-        .collect()
+    missing.map(|need| need.missing(source)).collect()
 }

@@ -18,6 +18,12 @@ impl States {
         }
     }
 
+    /// WebSockets are attached, and these are their clients.
+    pub(crate) fn attach_web_socket<T: Send + Sync + 'static>(&mut self, sockets: T) {
+        self.insert(WebSocketAttached);
+        self.insert(sockets);
+    }
+
     pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
         self.values.get(&TypeId::of::<T>())?.downcast_ref()
     }
@@ -32,11 +38,29 @@ impl States {
     }
 }
 
-/// A type of state that a handler takes.
+/// Stands in [`States`] where WebSockets are attached.
+struct WebSocketAttached;
+
+/// A type of state that a handler takes, or what has to be attached for it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Need {
     id: TypeId,
-    pub(crate) type_name: &'static str,
+    type_name: &'static str,
+}
+
+impl Need {
+    /// What to tell about a handler whose need isn't met.
+    pub(crate) fn missing(&self, handler: impl std::fmt::Display) -> String {
+        if self.id == TypeId::of::<WebSocketAttached>() {
+            return format!(
+                "{handler} needs WebSockets, and none are attached: add .attach(WebSocket::new()) to the app"
+            );
+        }
+        let name = self.type_name;
+        format!(
+            "{handler} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
+        )
+    }
 }
 
 /// What a handler needs before it can run; checked when the service starts.
@@ -47,6 +71,14 @@ impl Needs {
     /// Asks for a `.state(T)`.
     pub fn state<T: 'static>(&mut self) {
         self.0.push(Need { id: TypeId::of::<T>(), type_name: type_name::<T>() });
+    }
+
+    /// Asks for an attached [`WebSocket`](crate::WebSocket).
+    pub fn web_socket(&mut self) {
+        let id = TypeId::of::<WebSocketAttached>();
+        if self.0.iter().all(|need| need.id != id) {
+            self.0.push(Need { id, type_name: "WebSocket" });
+        }
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Need> {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// The tasks of one running service.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +35,11 @@ impl Workers {
     /// What was entered and still runs, and how many of each.
     pub(crate) fn entered(&self) -> Vec<(String, usize)> {
         self.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
+    }
+
+    /// Counts as a task until it is dropped: for what is about to become one.
+    pub(crate) fn hold(&self) -> TaskTrackerToken {
+        self.tasks.token()
     }
 
     /// Waits until every task has ended; returns whether they did in time.

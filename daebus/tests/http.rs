@@ -1,6 +1,6 @@
 //! Routes over TCP, with a real client.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use daebus::prelude::*;
 use reqwest::Client;
 
 #[derive(Clone, Default)]
-struct Db(Arc<AtomicUsize>);
+pub struct Db(Arc<AtomicUsize>);
 
 #[derive(Debug, Serialize, Deserialize, PartialEq, Clone, Default)]
 pub struct NewUser {
@@ -134,7 +134,7 @@ mod returns {
 
     #[route("/slow", timeout = "50ms")]
     async fn slow() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     #[route("/no_content", methods = ["POST"], status = 204)]

@@ -1,6 +1,6 @@
 //! What a slow or greedy client may take, tried by one.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
 use std::time::Instant;

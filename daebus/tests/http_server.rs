@@ -1,6 +1,6 @@
 //! An HTTP server from start to stop: what stands beside the routes, and what can be wrong.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

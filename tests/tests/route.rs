@@ -1,4 +1,4 @@
-//! What a route may be.
+//! What a route may be: it compiles, and the handlers can be collected.
 
 #![allow(missing_docs)]
 

@@ -11,7 +11,10 @@ use serde_json::value::RawValue;
 /// A piece of valid JSON text, a slice of the message it came in.
 ///
 /// Nothing is decoded, so what the sender wrote (the digits of a number, lone surrogates, the order of keys) survives.
-#[derive(Clone, PartialEq, Eq)]
+///
+/// One value stands apart: what `()` is written as. On the bus it reads as `{}`, which is what it is equal to; a
+/// WebSocket client isn't sent it at all. Inside it is the empty text, which is no JSON and so nothing else's.
+#[derive(Clone)]
 pub struct RawJson(Bytes);
 
 impl RawJson {
@@ -48,22 +51,41 @@ impl RawJson {
         Self(Bytes::from_static(b"{}"))
     }
 
+    /// What `()` is written as: reads as `{}`, and [`is_nothing`](Self::is_nothing).
+    pub fn nothing() -> Self {
+        Self(Bytes::new())
+    }
+
+    /// Whether this was written from a value that says nothing, `()` for example.
+    pub fn is_nothing(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         // Only made from text; a broken invariant reads as `null` and not as a panic in somebody's daemon.
-        std::str::from_utf8(&self.0).unwrap_or("null")
+        std::str::from_utf8(self.as_bytes()).unwrap_or("null")
     }
 
     /// The bytes of the text.
     pub fn as_bytes(&self) -> &Bytes {
-        &self.0
+        static EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
+        if self.is_nothing() { &EMPTY_OBJECT } else { &self.0 }
     }
 
     /// The bytes of the text, as a message.
     pub fn into_bytes(self) -> Bytes {
-        self.0
+        self.as_bytes().clone()
     }
 }
+
+impl PartialEq for RawJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for RawJson {}
 
 impl fmt::Debug for RawJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,7 @@ pub struct PayloadError {
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
     let json = RawJson::from_value(value)?;
     let says_nothing = json.as_str() == "null" && size_of_val(value) == 0;
-    Ok(if says_nothing { RawJson::empty_object() } else { json })
+    Ok(if says_nothing { RawJson::nothing() } else { json })
 }
 
 /// Writes the payload of a request.

@@ -20,6 +20,8 @@ pub(crate) struct Arguments {
     /// Where the attribute itself stands.
     pub(crate) span: Span,
     rest: Vec<Argument>,
+    /// Whether a name was asked for.
+    named: bool,
     /// The keys that were asked for, to suggest one for a key that nobody asked for.
     known: Vec<&'static str>,
     /// Whether something couldn't be read at all, so that what is missing may have been meant there.
@@ -123,7 +125,7 @@ impl Arguments {
         if let Err(error) = read.parse2(tokens) {
             mistakes.add(error);
         }
-        Self { attribute, span, rest, known: Vec::new(), broken }
+        Self { attribute, span, rest, named: false, known: Vec::new(), broken }
     }
 
     /// The name in quotes that the attribute begins with. `what` says what it names, `example` what to write.
@@ -135,6 +137,7 @@ impl Arguments {
     pub(crate) fn first(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         let attribute = self.attribute;
         let write = format!("write `#[{attribute}(\"{example}\")]`");
+        self.named = true;
         let Some(at) = self.rest.iter().position(|argument| argument.key.is_none()) else {
             // `#[action(get_user)]`: the quotes are missing.
             if let Some(Argument { key: Some(key), value: Value::Flag }) = self.rest.first() {
@@ -344,6 +347,9 @@ impl Arguments {
                         argument.span(),
                         format!("`{attribute}` takes no arguments: write `#[{attribute}]`"),
                     );
+                }
+                None if !self.named => {
+                    mistakes.at(argument.span(), format!("`{attribute}` takes no name: leave it out"));
                 }
                 None => mistakes.at(
                     argument.span(),

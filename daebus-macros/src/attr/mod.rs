@@ -7,6 +7,7 @@ mod duration;
 mod hook;
 mod listen;
 mod route;
+mod socket;
 mod thread;
 
 pub(crate) use action::{Action, checked_name};
@@ -14,6 +15,7 @@ pub(crate) use arguments::Arguments;
 pub(crate) use background::{Background, Overlap, When};
 pub(crate) use listen::{Listen, checked_channel};
 pub(crate) use route::Route;
+pub(crate) use socket::Socket;
 pub(crate) use thread::{Restart, Thread};
 
 use proc_macro2::{Ident, Span, TokenStream};
@@ -27,6 +29,10 @@ pub(crate) enum Kind {
     Action,
     Listen,
     Route,
+    Socket,
+    SocketConnect,
+    SocketDisconnect,
+    SocketRegister,
     OnStart,
     OnStop,
     Background,
@@ -34,10 +40,14 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
         Self::Action,
         Self::Listen,
         Self::Route,
+        Self::Socket,
+        Self::SocketConnect,
+        Self::SocketDisconnect,
+        Self::SocketRegister,
         Self::OnStart,
         Self::OnStop,
         Self::Background,
@@ -50,6 +60,10 @@ impl Kind {
             Self::Action => "action",
             Self::Listen => "listen",
             Self::Route => "route",
+            Self::Socket => "socket",
+            Self::SocketConnect => "socket_connect",
+            Self::SocketDisconnect => "socket_disconnect",
+            Self::SocketRegister => "socket_register",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
             Self::Background => "background",
@@ -100,6 +114,10 @@ impl RawAttribute {
             Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
             Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
+            Kind::Socket => Socket::check(arguments, mistakes).map(Checked::Socket),
+            Kind::SocketConnect => Some(Checked::Socket(Socket::event("connect", arguments, mistakes))),
+            Kind::SocketDisconnect => Some(Checked::Socket(Socket::event("disconnect", arguments, mistakes))),
+            Kind::SocketRegister => Some(Checked::Socket(Socket::event("register", arguments, mistakes))),
             Kind::OnStart => {
                 hook::check(arguments, mistakes);
                 Some(Checked::OnStart(span))
@@ -119,6 +137,7 @@ pub(crate) enum Checked {
     Action(Box<Action>),
     Listen(Listen),
     Route(Route),
+    Socket(Socket),
     OnStart(Span),
     OnStop(Span),
     Background(Background),

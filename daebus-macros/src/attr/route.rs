@@ -87,8 +87,8 @@ fn methods(list: &Expr, expected: &str, mistakes: &mut Mistakes) -> Vec<LitStr> 
     methods
 }
 
-/// The parameters of a pattern. `daebus` checks the same when the service starts, for whoever mounts without a macro;
-/// a test in `tests/` compares the two.
+/// The parameters of a pattern. `daebus` checks patterns again when the service starts, for whoever mounts one without a
+/// macro; this check is the stricter of the two.
 fn parameters(pattern: &str) -> Result<Vec<String>, String> {
     let example = "`\"/users/<id>\"`";
     let Some(path) = pattern.strip_prefix('/') else {

@@ -33,8 +33,8 @@ pub(super) fn validate(
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[on_start]` or `#[on_stop]` \
-             on a function that stands directly in it",
+            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[socket(\"…\")]`, \
+             `#[on_start]` or `#[on_stop]` on a function that stands directly in it",
         );
     }
     refuse_twice(&handlers, mistakes);
@@ -93,10 +93,11 @@ fn refuse_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
     }
 }
 
-/// What only one function can be: an action, a schedule or a thread of that name.
+/// What only one function can be: the action, the type of WebSocket message, the schedule or the thread of that name.
 fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
     match endpoint {
         Checked::Action(action) => Some(("action", &action.name)),
+        Checked::Socket(socket) => Some(("type of message", &socket.kind)),
         Checked::Background(background) => Some(("schedule", &background.name)),
         Checked::Thread(thread) => Some(("thread", &thread.name)),
         Checked::Listen(_) | Checked::Route(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,

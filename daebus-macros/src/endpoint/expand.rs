@@ -73,10 +73,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
     let (kind, constructor, name, rest) = match endpoint {
         Checked::Action(action) => {
             let name = &action.name;
-            let timeout = action.timeout.map(|timeout| {
-                let timeout = duration(private, timeout);
-                quote!(.timeout(#timeout))
-            });
+            let timeout = within(private, action.timeout);
             let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
             let idempotent = action.idempotent.then(|| quote!(.idempotent()));
             (quote!(Action), quote!(action), quote!(#name,), quote!(#timeout #concurrency #idempotent))
@@ -86,6 +83,12 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
             (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
         }
+        Checked::Socket(socket) => {
+            let kind = &socket.kind;
+            let timeout = within(private, socket.timeout);
+            let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
+            (quote!(Socket), quote!(socket), quote!(#kind,), quote!(#timeout #concurrency))
+        }
         Checked::Route(route) => {
             let route = route::expand(private, handler, route);
             return quote!(#p::Blueprint::route(#blueprint, #route));
@@ -94,10 +97,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
         Checked::Background(background) => {
             let name = &background.name;
-            let timeout = background.timeout.map(|timeout| {
-                let timeout = duration(private, timeout);
-                quote!(.timeout(#timeout))
-            });
+            let timeout = within(private, background.timeout);
             (quote!(Background), quote!(background), quote!(#name,), quote!(#timeout))
         }
         Checked::Thread(thread) => {
@@ -122,6 +122,11 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #settings #run) #(#needs)* #rest #doc);
     quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
+}
+
+fn within(private: &Private, timeout: Option<Duration>) -> Option<TokenStream> {
+    let timeout = duration(private, timeout?);
+    Some(quote!(.timeout(#timeout)))
 }
 
 fn duration(private: &Private, duration: Duration) -> TokenStream {

@@ -64,6 +64,15 @@ fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes)
             {
                 mistakes.on(&second.topic, "the function listens here already; leave one of the two out");
             }
+            (Checked::Socket(first), Checked::Socket(second))
+                if first.kind.value() == second.kind.value() =>
+            {
+                let message = format!(
+                    "the function answers messages of the type `{}` already; leave one of the two out",
+                    first.kind.value()
+                );
+                mistakes.on(&second.kind, message);
+            }
             (Checked::Route(first), Checked::Route(second))
                 if first.pattern.value() == second.pattern.value() =>
             {

@@ -1,7 +1,7 @@
 //! What an application attaches beside its bus: servers that lead to the same handlers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -10,6 +10,8 @@ use crate::context::Core;
 use crate::error::{Error, Result};
 use crate::http::{self, Http, Mount, Plan, Server};
 use crate::registry::Registry;
+use crate::socket::{Live, Sockets, WebSocket};
+use crate::state::States;
 use crate::workers::Workers;
 
 /// Something to attach to an application with [`Daebus::attach`](crate::Daebus::attach).
@@ -18,6 +20,8 @@ use crate::workers::Workers;
 pub enum Attachment {
     /// An HTTP server.
     Http(Box<Http>),
+    /// WebSockets.
+    WebSocket(Box<WebSocket>),
 }
 
 impl From<Http> for Attachment {
@@ -26,10 +30,37 @@ impl From<Http> for Attachment {
     }
 }
 
+impl From<WebSocket> for Attachment {
+    fn from(web_socket: WebSocket) -> Self {
+        Self::WebSocket(Box::new(web_socket))
+    }
+}
+
+/// Makes what is attached known to the handlers that need it.
+pub(super) fn announce(attachments: &[Attachment], states: &mut States) {
+    let web_socket = attachments.iter().find_map(|attachment| match attachment {
+        Attachment::WebSocket(web_socket) => Some(web_socket),
+        Attachment::Http(_) => None,
+    });
+    if let Some(web_socket) = web_socket {
+        states.attach_web_socket(web_socket.sockets().clone());
+    }
+}
+
 /// What is attached, checked against the handlers.
 #[derive(Debug, Default)]
 pub(super) struct Attached {
     http: Option<Plan>,
+    sockets: Option<AttachedSockets>,
+}
+
+/// WebSockets, and their own server if they have one.
+#[derive(Debug)]
+struct AttachedSockets {
+    web_socket: WebSocket,
+    /// Filled before a server runs that leads here.
+    live: Arc<OnceLock<Live>>,
+    own: Option<Plan>,
 }
 
 impl Attached {
@@ -40,10 +71,11 @@ impl Attached {
     /// Every mistake, each a sentence.
     pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> Result<Self, Vec<String>> {
         let mut mistakes = Vec::new();
-        let mut https = Vec::new();
+        let (mut https, mut web_sockets) = (Vec::new(), Vec::new());
         for attachment in attachments {
             match attachment {
                 Attachment::Http(http) => https.push(*http),
+                Attachment::WebSocket(web_socket) => web_sockets.push(*web_socket),
             }
         }
         if https.len() > 1 {
@@ -52,22 +84,24 @@ impl Attached {
                     .to_owned(),
             );
         }
-        let mounts: Vec<Mount> = Vec::new();
-        let plan = match https.pop() {
-            Some(http) => Plan::new(http, &registry.routes, mounts).map(Some),
+        if web_sockets.len() > 1 {
+            mistakes.push("two WebSocket are attached, and a service has one: leave one out".to_owned());
+        }
+        let http = https.pop();
+        let mut mounts: Vec<Mount> = Vec::new();
+        let mut collect = |found: Vec<String>| mistakes.extend(found);
+        let address = http.as_ref().map(Http::address);
+        let sockets = web_sockets.pop().and_then(|web_socket| {
+            AttachedSockets::new(web_socket, address, &mut mounts).map_err(&mut collect).ok()
+        });
+        let http = match http {
+            Some(http) => Plan::new(http, &registry.routes, mounts).map_err(&mut collect).ok(),
             None => {
-                mistakes.extend(unreachable_routes(registry));
-                Ok(None)
+                collect(unreachable_routes(registry));
+                None
             }
         };
-        match plan {
-            Ok(http) if mistakes.is_empty() => Ok(Self { http }),
-            Ok(_) => Err(mistakes),
-            Err(found) => {
-                mistakes.extend(found);
-                Err(mistakes)
-            }
-        }
+        if mistakes.is_empty() { Ok(Self { http, sockets }) } else { Err(mistakes) }
     }
 
     /// Takes the addresses, before anything else of the service runs.
@@ -76,14 +110,60 @@ impl Attached {
     ///
     /// When one can't be had.
     pub(super) async fn bind(self) -> Result<Bound> {
-        let Some(plan) = self.http else { return Ok(Bound { http: None }) };
-        let listener = plan.bind().await?;
-        let addr = listener.local_addr().map_err(|source| Error::Bind {
-            what: "HTTP",
-            address: String::from("an address that the system doesn't tell"),
-            source,
-        })?;
-        Ok(Bound { http: Some((plan, listener, addr)) })
+        let http = match self.http {
+            Some(plan) => Some(Address::bind(plan, "HTTP").await?),
+            None => None,
+        };
+        let sockets = match self.sockets {
+            Some(AttachedSockets { web_socket, live, own }) => {
+                let own = match own {
+                    Some(plan) => Some(Address::bind(plan, "WebSockets").await?),
+                    None => None,
+                };
+                Some(BoundSockets { web_socket, live, own })
+            }
+            None => None,
+        };
+        Ok(Bound { http, sockets })
+    }
+}
+
+impl AttachedSockets {
+    /// Finds them a place: among the HTTP server's `mounts`, or a server of their own.
+    fn new(web_socket: WebSocket, http: Option<&str>, mounts: &mut Vec<Mount>) -> Result<Self, Vec<String>> {
+        let mistakes = web_socket.mistakes();
+        if !mistakes.is_empty() {
+            return Err(mistakes);
+        }
+        let live = Arc::new(OnceLock::new());
+        let mount = mount(&web_socket, &live);
+        let own = match (web_socket.own_address(http), http) {
+            (Some(address), _) => {
+                let server = Http::bind(address).service_routes(false);
+                Some(Plan::new(server, &[], vec![mount])?)
+            }
+            (None, Some(_)) => {
+                mounts.push(mount);
+                None
+            }
+            (None, None) => {
+                return Err(vec![
+                    "WebSockets are attached, and there is no HTTP server whose address they could share: add \
+                     .attach(Http::bind(\"0.0.0.0:8080\")), or give them a port of their own, WebSocket::new().port(8081)"
+                        .to_owned(),
+                ]);
+            }
+        };
+        Ok(Self { web_socket, live, own })
+    }
+}
+
+fn mount(web_socket: &WebSocket, live: &Arc<OnceLock<Live>>) -> Mount {
+    let live = Arc::clone(live);
+    Mount {
+        path: web_socket.path_name().to_owned(),
+        who: "WebSocket".to_owned(),
+        make: Box::new(move |_| live.get().map(Live::upgrades).unwrap_or_default()),
     }
 }
 
@@ -97,21 +177,66 @@ fn unreachable_routes(registry: &Registry) -> Vec<String> {
         .collect()
 }
 
-/// Addresses that are ours; connections to them wait in the system's queue.
+/// An address that is ours; connections to it wait in the system's queue.
+#[derive(Debug)]
+struct Address {
+    plan: Plan,
+    listener: TcpListener,
+    addr: SocketAddr,
+}
+
+impl Address {
+    async fn bind(plan: Plan, what: &'static str) -> Result<Self> {
+        let listener = plan.bind(what).await?;
+        let addr = listener.local_addr().map_err(|source| Error::Bind {
+            what,
+            address: String::from("an address that the system doesn't tell"),
+            source,
+        })?;
+        Ok(Self { plan, listener, addr })
+    }
+
+    fn serve(self, core: &Arc<Core>, timeout: Duration, workers: &Workers) -> (Server, SocketAddr) {
+        let limits = self.plan.limits();
+        let router = self.plan.into_router(core, timeout);
+        (http::serve(self.listener, router, limits, workers), self.addr)
+    }
+}
+
+/// Addresses that are ours.
 #[derive(Debug)]
 pub(super) struct Bound {
-    http: Option<(Plan, TcpListener, SocketAddr)>,
+    http: Option<Address>,
+    sockets: Option<BoundSockets>,
+}
+
+#[derive(Debug)]
+struct BoundSockets {
+    web_socket: WebSocket,
+    live: Arc<OnceLock<Live>>,
+    own: Option<Address>,
 }
 
 impl Bound {
     /// Begins to answer.
-    pub(super) fn serve(self, core: &Arc<Core>, timeout: Duration, workers: &Workers) -> Servers {
+    pub(super) fn serve(
+        self,
+        core: &Arc<Core>,
+        registry: &Arc<Registry>,
+        timeout: Duration,
+        workers: &Workers,
+    ) -> Servers {
         let mut servers = Servers::default();
-        if let Some((plan, listener, addr)) = self.http {
-            let limits = plan.limits();
-            let router = plan.into_router(core, timeout);
-            servers.http = Some((http::serve(listener, router, limits, workers), addr));
+        let mut own = None;
+        if let Some(BoundSockets { web_socket, live, own: address }) = self.sockets {
+            servers.sockets = Some(web_socket.sockets().clone());
+            let (core, registry) = (Arc::clone(core), Arc::clone(registry));
+            let ready = live.get_or_init(|| web_socket.into_live(core, registry, workers.clone(), timeout));
+            servers.live = Some(ready.clone());
+            own = address;
         }
+        servers.http = self.http.map(|http| http.serve(core, timeout, workers));
+        servers.own = own.map(|own| own.serve(core, timeout, workers));
         servers
     }
 }
@@ -120,6 +245,10 @@ impl Bound {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     http: Option<(Server, SocketAddr)>,
+    /// The WebSockets' own.
+    own: Option<(Server, SocketAddr)>,
+    live: Option<Live>,
+    sockets: Option<Sockets>,
 }
 
 impl Servers {
@@ -127,9 +256,21 @@ impl Servers {
         self.http.as_ref().map(|(_, addr)| *addr)
     }
 
+    pub(super) fn socket_addr(&self) -> Option<SocketAddr> {
+        self.live.as_ref()?;
+        self.own.as_ref().or(self.http.as_ref()).map(|(_, addr)| *addr)
+    }
+
+    pub(super) fn sockets(&self) -> Option<Sockets> {
+        self.sockets.clone()
+    }
+
     /// Takes nothing new in, and ends connections once their answers are finished.
     pub(super) fn drain(&self) {
-        if let Some((server, _)) = &self.http {
+        if let Some(live) = &self.live {
+            live.close();
+        }
+        for (server, _) in self.http.iter().chain(&self.own) {
             server.drain();
         }
     }

@@ -146,13 +146,13 @@ impl Daebus {
         self
     }
 
-    /// Attaches a server that leads to the same handlers: [`Http`](crate::Http).
+    /// Attaches a server that leads to the same handlers: [`Http`](crate::Http), [`WebSocket`](crate::WebSocket).
     pub fn attach(mut self, attachment: impl Into<Attachment>) -> Self {
         self.attachments.push(attachment.into());
         self
     }
 
-    /// Wraps every action and listener of every blueprint, outside the blueprint's own layers; the last layer added
+    /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
     /// is outermost. See [`layer::from_fn`](crate::layer::from_fn).
     pub fn layer<L>(mut self, layer: L) -> Self
     where

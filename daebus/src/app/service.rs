@@ -17,6 +17,7 @@ use crate::extract::{Broadcast, Cache, Callers};
 use crate::feature::{FeatureContext, Features};
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
+use crate::socket::Sockets;
 use crate::tasks::Tasks;
 use crate::workers::Workers;
 
@@ -59,6 +60,16 @@ impl Service {
     /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.servers.http_addr()
+    }
+
+    /// Where WebSocket clients connect; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        self.servers.socket_addr()
+    }
+
+    /// The WebSocket clients; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    pub fn sockets(&self) -> Option<Sockets> {
+        self.servers.sockets()
     }
 
     /// Callers of this and of other services, which share this service's connection to the bus.

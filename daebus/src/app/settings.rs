@@ -8,6 +8,7 @@ use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
 use crate::error::{Error, Result};
 use crate::http::Http;
 use crate::logging::{self, DEFAULT_FILTER};
+use crate::socket::WebSocket;
 
 impl Daebus {
     /// An application that has everything from its arguments, its name too. See [`ServiceArgs`].
@@ -72,14 +73,27 @@ impl Daebus {
 
     fn code(&self) -> Code {
         let name = Some(self.name.clone()).filter(|name| !name.is_empty());
-        let http = self.attachments.iter().find_map(|attachment| match attachment {
-            Attachment::Http(http) => Some(http.address().to_owned()),
+        let http = self.http().map(|http| http.address().to_owned());
+        let ws = self.attachments.iter().find_map(|attachment| match attachment {
+            Attachment::WebSocket(sockets) => sockets.own_address(http.as_deref()),
+            Attachment::Http(_) => None,
         });
         let drain = self.drain.map(|drain| format!("{drain:?}"));
-        [(Key::Name, name), (Key::Bus, self.bus.clone()), (Key::Http, http), (Key::Drain, drain)]
-            .into_iter()
-            .filter_map(|(key, value)| Some((key, value?)))
-            .collect()
+        let said = [
+            (Key::Name, name),
+            (Key::Bus, self.bus.clone()),
+            (Key::Http, http),
+            (Key::Ws, ws),
+            (Key::Drain, drain),
+        ];
+        said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    fn http(&self) -> Option<&Http> {
+        self.attachments.iter().find_map(|attachment| match attachment {
+            Attachment::Http(http) => Some(&**http),
+            Attachment::WebSocket(_) => None,
+        })
     }
 
     fn take_over(&mut self, settled: &Settled) {
@@ -91,14 +105,28 @@ impl Daebus {
         let drain: Option<Duration> = given(Key::Drain).and_then(|drain| duration(&drain).ok());
         self.drain = drain.or(self.drain);
         if let Some(address) = settled.given_address(Key::Http) {
-            let mut attached = self.attachments.iter_mut();
-            let http = attached.find_map(|attachment| match attachment {
-                Attachment::Http(http) => Some(http),
-            });
-            match http {
-                Some(http) => http.rebind(address),
-                None => self.attachments.push(Http::bind(address).into()),
+            self.rebind_http(address);
+        }
+        if let Some(address) = settled.given_address(Key::Ws) {
+            self.rebind_sockets(address);
+        }
+    }
+
+    fn rebind_http(&mut self, address: String) {
+        for attachment in &mut self.attachments {
+            if let Attachment::Http(http) = attachment {
+                return http.rebind(address);
             }
         }
+        self.attachments.push(Http::bind(address).into());
+    }
+
+    fn rebind_sockets(&mut self, address: String) {
+        for attachment in &mut self.attachments {
+            if let Attachment::WebSocket(sockets) = attachment {
+                return sockets.rebind(address);
+            }
+        }
+        self.attachments.push(WebSocket::new().bind(address).into());
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
-use super::attach::Attached;
+use super::attach::{self, Attached};
 use super::{DRAIN, Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, Intakes, Join, Limits, listen};
 use crate::clock::Clock;
@@ -52,10 +52,7 @@ impl Surroundings {
     }
 }
 
-pub(super) async fn start(
-    #[cfg_attr(not(feature = "args"), allow(unused_mut))] mut app: Daebus,
-    surroundings: Surroundings,
-) -> Result<Service> {
+pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let mut mistakes = app.features.mistakes();
     #[cfg(feature = "args")]
     mistakes.extend(app.settle());
@@ -68,6 +65,7 @@ pub(super) async fn start(
         Err(error) => return Err(error.into()),
     };
     let drain = app.drain.unwrap_or(DRAIN);
+    attach::announce(&app.attachments, &mut app.states);
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
         mistakes.extend(found);
         Registry::default()
@@ -115,7 +113,8 @@ pub(super) async fn start(
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
     match opened {
         Ok(()) => {
-            let servers = bound.serve(service.core(), app.limits.timeout, service.workers());
+            let servers =
+                bound.serve(service.core(), service.registry(), app.limits.timeout, service.workers());
             service.keep_servers(servers);
             banner::announce(service.core(), service.registry());
             schedules.start(service.core(), service.registry(), service.workers());

@@ -14,7 +14,7 @@ pub(super) fn check(key: Key, value: &str) -> Result<(), String> {
     match key {
         Key::Name => ServiceName::new(value).map(drop).map_err(|error| error.to_string()),
         Key::Bus => BusUrl::parse(value).map(drop).map_err(|error| error.to_string()),
-        Key::Http => address(value).map(drop),
+        Key::Http | Key::Ws => address(value).map(drop),
         Key::Log => logging::check(value).map_err(|error| error.to_string()),
         Key::LogFormat => value.parse::<Format>().map(drop).map_err(|error| error.to_string()),
         Key::Drain => duration(value).map(drop),

@@ -72,7 +72,9 @@ impl File {
 fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
-        DeValue::Integer(number) if matches!(key, Key::Drain | Key::Http) && number.radix() == 10 => {
+        DeValue::Integer(number)
+            if matches!(key, Key::Drain | Key::Http | Key::Ws) && number.radix() == 10 =>
+        {
             Some(number.as_str().to_owned())
         }
         _ => None,

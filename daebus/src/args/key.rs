@@ -8,14 +8,15 @@ pub(crate) enum Key {
     Name,
     Bus,
     Http,
+    Ws,
     Log,
     LogFormat,
     Drain,
 }
 
 impl Key {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Name, Self::Bus, Self::Http, Self::Log, Self::LogFormat, Self::Drain];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Name, Self::Bus, Self::Http, Self::Ws, Self::Log, Self::LogFormat, Self::Drain];
 
     /// Its name in a file.
     pub(crate) fn name(self) -> &'static str {
@@ -23,6 +24,7 @@ impl Key {
             Self::Name => "name",
             Self::Bus => "bus",
             Self::Http => "http",
+            Self::Ws => "ws",
             Self::Log => "log",
             Self::LogFormat => "log_format",
             Self::Drain => "drain",
@@ -34,6 +36,7 @@ impl Key {
             Self::Name => "--name",
             Self::Bus => "--bus",
             Self::Http => "--http",
+            Self::Ws => "--ws",
             Self::Log => "--log",
             Self::LogFormat => "--log-format",
             Self::Drain => "--drain",
@@ -46,6 +49,7 @@ impl Key {
             Self::Name => &["DAEBUS_NAME"],
             Self::Bus => &["DAEBUS_URL"],
             Self::Http => &["DAEBUS_HTTP"],
+            Self::Ws => &["DAEBUS_WS"],
             Self::Log => &FILTER_VARIABLES,
             Self::LogFormat => &[FORMAT_VARIABLE],
             Self::Drain => &["DAEBUS_DRAIN"],

@@ -42,6 +42,7 @@ pub(crate) use show::show;
 /// | `--name` | `DAEBUS_NAME` | `name` | `Daebus::new(…)` | an error |
 /// | `--bus` | `DAEBUS_URL` | `bus` | `.bus(…)` | the bus inside the process |
 /// | `--http` | `DAEBUS_HTTP` | `http` | `Http::bind(…)` | no HTTP |
+/// | `--ws` | `DAEBUS_WS` | `ws` | `WebSocket::new().bind(…)` or `.port(…)` | with HTTP, where one is attached |
 /// | `--log`, `--debug` | `DAEBUS_LOG`, `RUST_LOG` | `log` | | `info` |
 /// | `--log-format` | `DAEBUS_LOG_FORMAT` | `log_format` | | `text` |
 /// | `--drain` | `DAEBUS_DRAIN` | `drain` | `.drain(…)` | 30 s |
@@ -63,6 +64,9 @@ pub struct ServiceArgs {
     /// Where HTTP is answered [env: DAEBUS_HTTP]
     #[arg(long, value_name = "HOST:PORT")]
     pub http: Option<String>,
+    /// Where WebSockets have a server of their own [env: DAEBUS_WS]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub ws: Option<String>,
     /// What is logged, as in info,my_app=debug [env: DAEBUS_LOG]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
@@ -90,6 +94,7 @@ impl ServiceArgs {
             Key::Name => &self.name,
             Key::Bus => &self.bus,
             Key::Http => &self.http,
+            Key::Ws => &self.ws,
             Key::Log if self.debug => return Some(("--debug", "debug".to_owned())),
             Key::Log => &self.log,
             Key::LogFormat => &self.log_format,

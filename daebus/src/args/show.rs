@@ -31,7 +31,7 @@ pub(crate) fn show(given: &Given, settled: &Settled) -> String {
 
 fn default_of(key: Key) -> String {
     match key {
-        Key::Name | Key::Http => "-".to_owned(),
+        Key::Name | Key::Http | Key::Ws => "-".to_owned(),
         Key::Bus => "memory://default".to_owned(),
         Key::Log => DEFAULT_FILTER.to_owned(),
         Key::LogFormat => Format::default().to_string(),

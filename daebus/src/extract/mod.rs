@@ -54,8 +54,8 @@ use crate::state::Needs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
-    note = "every handler takes State<T>, Broadcast, Callers, Cache, Tasks, Shutdown, Extension<T>; actions and \
-            listeners Payload<T> and Request too; actions Progress<T>; threads Running",
+    note = "every handler takes State<T>, Broadcast, Callers, Cache, Tasks, Sockets, Shutdown, Extension<T>; actions \
+            and listeners Payload<T> and Request too; actions Progress<T>; sockets Payload<T> and Client; threads Running",
     note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
 )]
 pub trait Extract<K>: Sized {

@@ -3,7 +3,7 @@ use serde::de::DeserializeOwned;
 use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_message, decode_payload};
 
 use super::Extract;
-use crate::context::kind::{Action, Listen};
+use crate::context::kind::{Action, Listen, Socket};
 use crate::context::{Context, Failure};
 
 /// The payload of the message, read as `T`.
@@ -22,6 +22,21 @@ impl<T: DeserializeOwned> Extract<Action> for Payload<T> {
 impl<T: DeserializeOwned> Extract<Listen> for Payload<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         decode_message(cx.payload().map_or("null", RawJson::as_str))
+            .map(Payload)
+            .map_err(|error| invalid(&error))
+    }
+}
+
+impl<T: DeserializeOwned> Extract<Socket> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        // `data` absent reads as `{}`; as in requests, null does too where `T` refuses null.
+        let (data, else_read) = match cx.payload().map(RawJson::as_str) {
+            None => ("{}", "null"),
+            Some("null") => ("null", "{}"),
+            Some(data) => (data, data),
+        };
+        decode_message(data)
+            .or_else(|error| decode_message(else_read).map_err(|_| error))
             .map(Payload)
             .map_err(|error| invalid(&error))
     }

@@ -85,7 +85,6 @@ impl Http {
     }
 
     /// The address it listens on, as it was given.
-    #[cfg(feature = "args")]
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

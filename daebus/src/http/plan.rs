@@ -69,13 +69,13 @@ impl Plan {
         Ok(Self { http, table, beyond, cors })
     }
 
-    /// Takes the address.
+    /// Takes the address. `what` says for what, in the error.
     ///
     /// # Errors
     ///
     /// When it can't be had, because another process has it for example.
-    pub(crate) async fn bind(&self) -> Result<TcpListener, Error> {
-        bind("HTTP", &self.http.address).await
+    pub(crate) async fn bind(&self, what: &'static str) -> Result<TcpListener, Error> {
+        bind(what, &self.http.address).await
     }
 
     pub(crate) fn limits(&self) -> Limits {

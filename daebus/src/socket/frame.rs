@@ -1,0 +1,240 @@
+//! Frames as the protocol has them: read from clients, written to them.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use axum::extract::ws::Utf8Bytes;
+use bytes::Bytes;
+use daebus_caller::wire::{Fault, RawJson, read_message};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// A client's message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Frame {
+    pub(super) kind: String,
+    /// `None`: absent.
+    pub(super) data: Option<RawJson>,
+    pub(super) request_id: Option<RawJson>,
+}
+
+/// A message that no handler can be found for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    NotJson,
+    NoType { request_id: Option<RawJson> },
+}
+
+impl Frame {
+    pub(super) fn read(message: &Bytes) -> Result<Self, Unreadable> {
+        let read = |text: &Bytes, json: &str| {
+            let slice = |json: &RawValue| RawJson::slice_of(text, json);
+            serde_json::from_str::<Fields<'_>>(json).map(|fields| {
+                let request_id = fields.request_id.map(slice);
+                match fields.kind.map(Cow::into_owned).filter(|kind| !kind.is_empty()) {
+                    Some(kind) => Ok(Self { kind, data: fields.data.map(slice), request_id }),
+                    None => Err(Unreadable::NoType { request_id }),
+                }
+            })
+        };
+        read_message(message, read).unwrap_or(Err(Unreadable::NotJson))
+    }
+}
+
+/// What a handler returned.
+pub(super) fn response(data: &RawJson, request_id: Option<&RawJson>) -> Utf8Bytes {
+    write("response", &[("data", data.as_str())], request_id)
+}
+
+/// A message of the service's own accord.
+pub(super) fn push(kind: &str, data: &RawJson) -> Utf8Bytes {
+    write(kind, &[("data", data.as_str())], None)
+}
+
+/// Why a handler has no answer.
+pub(super) fn error(fault: &Fault, request_id: Option<&RawJson>) -> Utf8Bytes {
+    write("error", &[("data", fault.to_payload().as_str())], request_id)
+}
+
+/// A message that reached no handler.
+pub(super) fn unreadable(why: &Unreadable) -> Utf8Bytes {
+    match why {
+        Unreadable::NotJson => complaint("Invalid JSON", None),
+        Unreadable::NoType { request_id } => complaint("No message type provided", request_id.as_ref()),
+    }
+}
+
+/// A message of a type that nobody handles.
+pub(super) fn no_handler(kind: &str, request_id: Option<&RawJson>) -> Utf8Bytes {
+    complaint(&format!("No handler found for message type '{kind}'"), request_id)
+}
+
+/// A message too many; `window` is the rate's time.
+pub(super) fn rate_limited(window: std::time::Duration, request_id: Option<&RawJson>) -> Utf8Bytes {
+    // Whole seconds, as in Python, and never fewer than the client has to wait.
+    let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
+    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string())];
+    write("error", &fields, request_id)
+}
+
+fn complaint(error: &str, request_id: Option<&RawJson>) -> Utf8Bytes {
+    write("error", &[("error", &quoted(error))], request_id)
+}
+
+/// Writes the fields, which are JSON already, in the protocol's order.
+fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> Utf8Bytes {
+    let length: usize = fields.iter().map(|(name, json)| name.len() + json.len() + 4).sum();
+    let mut text = String::with_capacity(length + kind.len() + 64);
+    text.push_str("{\"type\":");
+    text.push_str(&quoted(kind));
+    let request_id = request_id.map(|id| ("request_id", id.as_str()));
+    for (name, json) in fields.iter().copied().chain(request_id) {
+        text.push_str(",\"");
+        text.push_str(name);
+        text.push_str("\":");
+        text.push_str(json);
+    }
+    text.push('}');
+    text.into()
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// The fields of a message, undecoded; of duplicate keys the last wins. What isn't an object has none.
+#[derive(Default)]
+struct Fields<'a> {
+    kind: Option<Cow<'a, str>>,
+    data: Option<&'a RawValue>,
+    request_id: Option<&'a RawValue>,
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyJson)
+    }
+}
+
+struct AnyJson;
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Fields<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match &*key {
+                "type" => fields.kind = serde_json::from_str(map.next_value::<&RawValue>()?.get()).ok(),
+                "data" => fields.data = Some(map.next_value()?),
+                "request_id" => fields.request_id = Some(map.next_value()?),
+                _ => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(fields)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Fields::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Fields::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn raw(json: &'static str) -> RawJson {
+        RawJson::whole(&Bytes::from_static(json.as_bytes()))
+    }
+
+    #[track_caller]
+    fn check(message: &'static str, kind: &str, data: Option<&'static str>, id: Option<&'static str>) {
+        let frame = Frame::read(&Bytes::from_static(message.as_bytes()));
+        let expected = Frame { kind: kind.to_owned(), data: data.map(raw), request_id: id.map(raw) };
+        assert_eq!(frame, Ok(expected), "{message}");
+    }
+
+    #[test]
+    fn messages_are_read() {
+        check(r#"{"type": "a"}"#, "a", None, None);
+        check(r#"{"type": "a", "data": {"x": 1}}"#, "a", Some(r#"{"x": 1}"#), None);
+        check(r#"{"data": null, "request_id": [7], "type": "a"}"#, "a", Some("null"), Some("[7]"));
+        check(r#"{"type": "caf\u00e9", "more": {"type": "b"}}"#, "café", None, None);
+        check(r#"{"type": "a", "type": "b", "data": 1, "data": 2}"#, "b", Some("2"), None);
+        check(r#"{"type": "a", "data": [NaN]}"#, "a", Some("[null]"), None);
+    }
+
+    #[test]
+    fn what_has_no_type_is_told_from_what_is_no_json() {
+        for message in
+            ["{}", "[{}]", "5", "-5", "1.5", "true", "null", "\"a\"", r#"{"type": 5}"#, r#"{"type":""}"#]
+        {
+            let unreadable = Frame::read(&Bytes::from_static(message.as_bytes()));
+            assert_eq!(unreadable, Err(Unreadable::NoType { request_id: None }), "{message}");
+        }
+        for message in ["", "{", "hello", r#"{"type": "a"} x"#, "\u{0}"] {
+            let unreadable = Frame::read(&Bytes::copy_from_slice(message.as_bytes()));
+            assert_eq!(unreadable, Err(Unreadable::NotJson), "{message}");
+        }
+        assert_eq!(Frame::read(&Bytes::from_static(b"\xff\xfe")), Err(Unreadable::NotJson));
+    }
+
+    #[test]
+    fn frames_are_written_as_the_protocol_has_them() {
+        let id = raw("7");
+        for (frame, expected) in [
+            (response(&raw(r#"{"ok":true}"#), None), r#"{"type":"response","data":{"ok":true}}"#),
+            (response(&raw("1"), Some(&id)), r#"{"type":"response","data":1,"request_id":7}"#),
+            (push("x\"y", &raw("[]")), r#"{"type":"x\"y","data":[]}"#),
+            (
+                error(&Fault::new("c", "no"), Some(&id)),
+                r#"{"type":"error","data":{"error":"no","code":"c"},"request_id":7}"#,
+            ),
+            (unreadable(&Unreadable::NotJson), r#"{"type":"error","error":"Invalid JSON"}"#),
+            (
+                unreadable(&Unreadable::NoType { request_id: None }),
+                r#"{"type":"error","error":"No message type provided"}"#,
+            ),
+            (no_handler("x", None), r#"{"type":"error","error":"No handler found for message type 'x'"}"#),
+            (
+                rate_limited(Duration::from_secs(60), None),
+                r#"{"type":"error","error":"Rate limit exceeded","retry_after":60}"#,
+            ),
+        ] {
+            assert_eq!(frame.as_str(), expected);
+        }
+    }
+}

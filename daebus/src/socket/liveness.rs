@@ -1,0 +1,76 @@
+//! Whether a client is still there, and whether it is still of use.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::client::Client;
+use super::outgoing::Close;
+use super::settings::Settings;
+
+/// Far enough never to come.
+const NEVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// Watches over one connection.
+pub(super) struct Liveness {
+    ping: Option<Duration>,
+    next_ping: Instant,
+    /// When the connection last gave anything at all, pongs included.
+    heard: Instant,
+    idle: Option<Duration>,
+    next_idle: Instant,
+}
+
+/// What is to be done.
+pub(super) enum Verdict {
+    Wait,
+    Ping,
+    Close(Close),
+}
+
+impl Liveness {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let now = Instant::now();
+        Self {
+            ping: settings.ping,
+            next_ping: now + settings.ping.unwrap_or(NEVER).min(NEVER),
+            heard: now,
+            idle: settings.idle,
+            next_idle: now + settings.idle.unwrap_or(NEVER).min(NEVER),
+        }
+    }
+
+    pub(super) fn heard(&mut self) {
+        self.heard = Instant::now();
+    }
+
+    /// Waits until there may be something to do.
+    pub(super) async fn due(&self) {
+        sleep_until(self.next_ping.min(self.next_idle)).await;
+    }
+
+    /// `hearing`: the connection is read at all. `busy`: a message is being handled.
+    pub(super) fn judge(&mut self, hearing: bool, busy: bool, client: &Client) -> Verdict {
+        let now = Instant::now();
+        if !hearing {
+            // Its signs of life wait behind the messages that we don't take in.
+            self.heard = now;
+        }
+        if let Some(idle) = self.idle
+            && now >= self.next_idle
+        {
+            let left = if busy { idle } else { idle.saturating_sub(client.idle()) };
+            if left.is_zero() {
+                return Verdict::Close(Close::new(1000, &format!("no message for {idle:?}")));
+            }
+            self.next_idle = now + left;
+        }
+        let Some(every) = self.ping.filter(|_| now >= self.next_ping) else { return Verdict::Wait };
+        self.next_ping = now + every;
+        // One whole interval after the last ping, it hasn't been answered.
+        if now.saturating_duration_since(self.heard) >= every.saturating_mul(2) {
+            return Verdict::Close(Close::hurried(1011, "no answer to a ping"));
+        }
+        Verdict::Ping
+    }
+}

@@ -1,0 +1,225 @@
+//! WebSockets: messages that clients send, answered by handlers, and what the service sends of its own accord.
+
+mod client;
+mod extract;
+mod frame;
+mod handling;
+mod live;
+mod liveness;
+mod outgoing;
+mod session;
+mod settings;
+mod sockets;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use client::{Client, ClientInfo, SocketError};
+pub(crate) use live::Live;
+use settings::Settings;
+pub use settings::WhenFull;
+pub use sockets::Sockets;
+pub use upgrade::Upgrade;
+
+use crate::context::Core;
+use crate::registry::Registry;
+use crate::workers::Workers;
+
+/// WebSockets, attached to an application with [`Daebus::attach`](crate::Daebus::attach).
+///
+/// ```no_run
+/// # use daebus::prelude::*;
+/// # use daebus::{Http, WebSocket};
+/// # async fn example(app: Daebus) -> daebus::Result<()> {
+/// app.attach(Http::bind("0.0.0.0:8080"))
+///     .attach(WebSocket::new().rate_limit(60, Duration::from_secs(60)))
+///     .run()
+///     .await
+/// # }
+/// ```
+///
+/// They share the HTTP server's address, at `/ws`. With [`port`](Self::port) or [`bind`](Self::bind) they have a server
+/// of their own: `WebSocket::new().port(8081).path("/")` is where clients of the Python package look.
+#[derive(Debug, Clone)]
+#[must_use = "WebSockets are served once they are attached to an app"]
+pub struct WebSocket {
+    path: String,
+    port: Option<u16>,
+    bind: Option<String>,
+    settings: Settings,
+    sockets: Sockets,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl WebSocket {
+    /// WebSockets at `/ws`, at the HTTP server's address.
+    pub fn new() -> Self {
+        Self {
+            path: "/ws".to_owned(),
+            port: None,
+            bind: None,
+            settings: Settings::default(),
+            sockets: Sockets::default(),
+        }
+    }
+
+    /// Where clients connect, `/ws` unless set.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.path = path.into();
+        self
+    }
+
+    /// A server of their own on this port, on the host of the HTTP server, or on all of the machine's addresses where
+    /// there is none. Port 0 takes a free one; [`Service::socket_addr`](crate::Service::socket_addr) says which.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = Some(port);
+        self
+    }
+
+    /// A server of their own at this address, `127.0.0.1:8081` for example.
+    pub fn bind(mut self, address: impl Into<String>) -> Self {
+        self.bind = Some(address.into());
+        self
+    }
+
+    /// How many messages a client may send in a time: so many at once, and then again as fast as they become due.
+    /// One too many is answered with `Rate limit exceeded` and not handled. No limit unless set.
+    pub fn rate_limit(mut self, messages: u32, per: Duration) -> Self {
+        self.settings.rate = Some((messages, per));
+        self
+    }
+
+    /// How many bytes a client's message may have, 1 MiB unless set. A larger one closes the connection with 1009.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.settings.message_bytes = bytes;
+        self
+    }
+
+    /// How often a client is pinged, every 20 s unless set; `None` for never. One that hasn't answered by the next
+    /// ping is disconnected with 1011: its machine or its network is gone.
+    pub fn ping(mut self, every: impl Into<Option<Duration>>) -> Self {
+        self.settings.ping = every.into().map(|every| every.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// Closes connections, with 1000, on which no message has gone either way for so long; pings don't count. `None`,
+    /// which is also the default, for never.
+    pub fn idle_timeout(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.settings.idle = after.into().map(|after| after.max(Duration::from_millis(1)));
+        self
+    }
+
+    /// How many messages wait for a client that takes them in slowly, 256 unless set. Zero counts as one.
+    pub fn queue(mut self, messages: usize) -> Self {
+        self.settings.queue = messages.max(1);
+        self
+    }
+
+    /// What happens when that many wait and one more is sent: the oldest is dropped, unless set. Either way what is
+    /// lost is counted: [`Client::dropped`], [`Sockets::dropped`].
+    pub fn when_full(mut self, what: WhenFull) -> Self {
+        self.settings.when_full = what;
+        self
+    }
+
+    /// Of which origins pages may connect, `https://app.example.com` for example, `"*"` for all.
+    ///
+    /// Unless set, pages of the same host may, whatever their port: a browser connects for *any* page it shows, so
+    /// otherwise every page on the internet could talk to the services on its user's machine. Clients that aren't
+    /// browsers send no origin and aren't asked for one.
+    pub fn origins<I>(mut self, origins: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.settings.origins = Some(origins.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// How many clients may be connected at once, 400 unless set. One more is answered with HTTP status 503.
+    pub fn max_connections(mut self, clients: usize) -> Self {
+        self.settings.connections = clients;
+        self
+    }
+
+    /// Makes the ids of clients, which are `user_<uuid>` otherwise.
+    ///
+    /// An id that is empty is replaced by one of those. A client that is let in under another's id takes the other's
+    /// place, whose connection is closed with 1008.
+    ///
+    /// ```
+    /// # use daebus::{Upgrade, WebSocket};
+    /// let kiosks = WebSocket::new()
+    ///     .client_ids(|upgrade: &Upgrade| upgrade.query().get("kiosk").cloned().unwrap_or_default());
+    /// # let _ = kiosks;
+    /// ```
+    pub fn client_ids(mut self, make: impl Fn(&Upgrade) -> String + Send + Sync + 'static) -> Self {
+        self.settings.client_ids = Some(Arc::new(make));
+        self
+    }
+
+    /// What clients are told when the service stops, and whether they should come back: `Server is shutting down` and
+    /// `true` unless set. The connections are then closed with 1001.
+    pub fn shutdown_message(mut self, message: impl Into<String>, reconnect: bool) -> Self {
+        self.settings.shutdown_message = message.into();
+        self.settings.reconnect = reconnect;
+        self
+    }
+
+    /// A server of their own at this address, whatever was said before.
+    #[cfg(feature = "args")]
+    pub(crate) fn rebind(&mut self, address: String) {
+        (self.port, self.bind) = (None, Some(address));
+    }
+
+    /// All clients; usable at once, though nobody is there before the service has started.
+    pub(crate) fn sockets(&self) -> &Sockets {
+        &self.sockets
+    }
+
+    /// Where clients connect.
+    pub(crate) fn path_name(&self) -> &str {
+        &self.path
+    }
+
+    /// The address of their own server. `None`: they share the HTTP server's. `http` is what that is bound to.
+    pub(crate) fn own_address(&self, http: Option<&str>) -> Option<String> {
+        if let Some(bind) = &self.bind {
+            return Some(bind.clone());
+        }
+        let port = self.port?;
+        let (host, http_port) = http.and_then(|http| http.rsplit_once(':')).unwrap_or(("0.0.0.0", ""));
+        // Port 0 is any free one, and so never the same.
+        let shared = port != 0 && http_port.parse() == Ok(port);
+        (!shared).then(|| format!("{host}:{port}"))
+    }
+
+    /// What is set so that it can't work, each in a sentence.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let mut mistakes: Vec<String> = self.settings.mistakes().into_iter().collect();
+        if self.port.is_some() && self.bind.is_some() {
+            mistakes.push(
+                "WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"
+                    .to_owned(),
+            );
+        }
+        mistakes
+    }
+
+    /// Ready to serve; `timeout` is what a handler has when its attribute doesn't say.
+    pub(crate) fn into_live(
+        self,
+        core: Arc<Core>,
+        registry: Arc<Registry>,
+        workers: Workers,
+        timeout: Duration,
+    ) -> Live {
+        Live::new(self.settings, self.sockets, core, registry, workers, timeout)
+    }
+}

@@ -1,0 +1,116 @@
+//! Where clients connect, and what is refused before the service starts.
+
+use std::net::TcpListener;
+
+use daebus::prelude::*;
+use futures_util::StreamExt;
+
+use crate::peer::{Peer, serve};
+
+async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
+    Json(value)
+}
+
+async fn count(sockets: Sockets) -> Json<usize> {
+    Json(sockets.count())
+}
+
+fn blueprint() -> Blueprint {
+    Blueprint::new("b").socket("echo", echo)
+}
+
+fn bare(name: &str) -> Daebus {
+    Daebus::new("svc").bus(format!("memory://socket-setup-{name}"))
+}
+
+async fn mistakes(app: Daebus) -> String {
+    app.start().await.err().map(|error| error.to_string()).unwrap_or_default()
+}
+
+#[tokio::test]
+async fn they_share_the_address_of_http() {
+    let service = serve("share", WebSocket::new().path("/live"), blueprint()).await;
+    assert_eq!(service.socket_addr(), service.http_addr());
+    let mut peer = Peer::connect_to(&service, "/live").await;
+    assert_eq!(peer.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
+    assert_eq!(Peer::try_connect(&service, "/ws", &[]).await.err().unwrap().0, 404);
+    let url = format!("http://{}/live", service.socket_addr().unwrap());
+    let response = reqwest::get(&url).await.unwrap();
+    assert_eq!(response.status().as_u16(), 426);
+    assert_eq!(response.headers()["upgrade"], "websocket");
+    assert!(response.text().await.unwrap().contains("only WebSocket clients connect here"));
+    drop(peer);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn or_they_have_one_of_their_own() {
+    for web_socket in [WebSocket::new().path("/").port(0), WebSocket::new().path("/").bind("127.0.0.1:0")] {
+        let service = serve("own", web_socket, blueprint()).await;
+        let (http, own) = (service.http_addr().unwrap(), service.socket_addr().unwrap());
+        assert_ne!(http.port(), own.port());
+        assert_eq!(http.ip(), own.ip());
+        let mut peer = Peer::connect_to(&service, "/").await;
+        assert_eq!(peer.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
+        let (stopped, ()) = tokio::join!(service.stop(), async {
+            assert_eq!(peer.receive().await["type"], "server_shutdown");
+            while let Some(Ok(_)) = peer.0.next().await {}
+        });
+        stopped.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn http_is_not_needed_for_that() {
+    let app = bare("alone").register(blueprint()).attach(WebSocket::new().bind("127.0.0.1:0"));
+    let service = app.start().await.unwrap();
+    assert_eq!(service.http_addr(), None);
+    let mut peer = Peer::connect(&service).await;
+    assert_eq!(peer.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
+    drop(peer);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn without_websockets_nothing_that_needs_them_starts() {
+    let app = bare("without").register(blueprint().action("count", count));
+    let mistakes = mistakes(app).await;
+    for handler in ["setup::echo", "setup::count"] {
+        let line = mistakes.lines().find(|line| line.contains(handler)).unwrap_or_default();
+        assert!(line.contains("setup.rs:") && line.contains(".attach(WebSocket::new())"), "{mistakes}");
+    }
+}
+
+#[tokio::test]
+async fn two_handlers_of_one_type_are_refused_with_both_places() {
+    let app = bare("two")
+        .register(Blueprint::new("a").socket("connect", echo))
+        .register(Blueprint::new("b").socket_connect(count))
+        .attach(WebSocket::new().bind("127.0.0.1:0"));
+    let mistakes = mistakes(app).await;
+    assert!(
+        mistakes.contains("\"connect\"") && mistakes.contains("echo") && mistakes.contains("count"),
+        "{mistakes}"
+    );
+    assert_eq!(mistakes.matches("setup.rs:").count(), 2, "{mistakes}");
+}
+
+#[tokio::test]
+async fn what_is_set_wrongly_is_told() {
+    for (web_socket, words) in [
+        (WebSocket::new(), "no HTTP server whose address"),
+        (WebSocket::new().port(0).bind("127.0.0.1:0"), "both a port and an address"),
+        (WebSocket::new().bind("127.0.0.1:0").path("live"), "doesn't begin with `/`"),
+        (WebSocket::new().bind("127.0.0.1:0").rate_limit(0, Duration::from_secs(1)), "at least one message"),
+        (WebSocket::new().bind("127.0.0.1:0").rate_limit(1, Duration::ZERO), "at least one message"),
+    ] {
+        let found = mistakes(bare("wrong").attach(web_socket)).await;
+        assert!(found.contains(words), "{words}: {found}");
+    }
+    let twice = bare("twice").attach(WebSocket::new().port(0)).attach(WebSocket::new().port(0));
+    assert!(mistakes(twice).await.contains("two WebSocket are attached"));
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let found = mistakes(bare("taken").attach(WebSocket::new().bind(&address))).await;
+    assert!(found.contains(&address) && found.contains("WebSockets"), "{found}");
+}
