@@ -12,7 +12,7 @@ pub struct New {
 
 #[action("new")]
 #[route("/new", methods = ["PUT", "POST"], status = 201, timeout = "2s")]
-#[route("/old/<r#type>")]
+#[route("/old/<type>")]
 pub async fn new(Payload(new): Payload<New>, r#type: Kind) -> New {
     let _ = r#type;
     new
@@ -36,6 +36,7 @@ impl std::str::FromStr for Kind {
 }
 
 #[route("/<request>/<value>/<rest..>")]
+#[allow(clippy::unnecessary_wraps)] // a `Result` is what is tried here
 fn names(request: String, mut value: u8, rest: String, headers: HeaderMap) -> Result<StatusCode, StatusCode> {
     value += 1;
     let _ = (request, value, rest, headers);

@@ -17,28 +17,31 @@ use crate::error::CallError;
 #[must_use = "a call is made when it is waited for"]
 pub struct Call<'a, T> {
     runtime: Runtime,
-    call: crate::Call<T>,
-    listeners: Vec<Box<dyn FnMut(&Value) + 'a>>,
+    inner: crate::Call<T>,
+    listeners: Vec<Listener<'a>>,
 }
+
+/// Hears each progress update.
+type Listener<'a> = Box<dyn FnMut(&Value) + 'a>;
 
 impl<'a, T: DeserializeOwned + Send + 'static> Call<'a, T> {
     pub(super) fn new(runtime: Runtime, call: crate::Call<T>) -> Self {
-        Self { runtime, call, listeners: Vec::new() }
+        Self { runtime, inner: call, listeners: Vec::new() }
     }
 
     /// How long to wait for the answer, all tries together; the caller's own timeout (5 s) unless said otherwise.
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self { call: self.call.timeout(timeout), ..self }
+        Self { inner: self.inner.timeout(timeout), ..self }
     }
 
     /// Adds a header, in place of an earlier one of that name.
     pub fn header(self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { call: self.call.header(name, value), ..self }
+        Self { inner: self.inner.header(name, value), ..self }
     }
 
     /// Tries again where that can help and can't do harm; see [`Retry`].
     pub fn retry(self, retry: impl Into<Retry>) -> Self {
-        Self { call: self.call.retry(retry), ..self }
+        Self { inner: self.inner.retry(retry), ..self }
     }
 
     /// Hears of progress, in order, before the answer is there. Called again, it adds a further listener.
@@ -55,7 +58,7 @@ impl<'a, T: DeserializeOwned + Send + 'static> Call<'a, T> {
     ///
     /// As for [`crate::Call`], and [`BusError::Blocking`](crate::BusError::Blocking) where a runtime is already.
     pub fn wait(self) -> Result<T, CallError> {
-        let Self { runtime, call, mut listeners } = self;
+        let Self { runtime, inner: call, mut listeners } = self;
         if listeners.is_empty() {
             return runtime.run(call.into_future())?;
         }
@@ -82,6 +85,6 @@ impl<'a, T: DeserializeOwned + Send + 'static> Call<'a, T> {
 
 impl<T> fmt::Debug for Call<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("blocking::Call").field(&self.call).finish()
+        f.debug_tuple("blocking::Call").field(&self.inner).finish()
     }
 }

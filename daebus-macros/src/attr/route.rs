@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use syn::ext::IdentExt;
+use syn::parse::Parser;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::{Arguments, duration};
@@ -129,7 +131,8 @@ fn parameters(pattern: &str) -> Result<Vec<String>, String> {
             ));
         }
         let (name, is_rest) = inside.strip_suffix("..").map_or((inside, false), |name| (name, true));
-        if syn::parse_str::<syn::Ident>(name).is_err() {
+        // A keyword will do: `<type>` is the argument `r#type`.
+        if syn::Ident::parse_any.parse_str(name).is_err() {
             return Err(format!(
                 "`<{inside}>` can't be the name of an argument: letters, digits and `_`, such as {example}"
             ));
