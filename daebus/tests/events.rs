@@ -1,5 +1,7 @@
 //! Listening that begins and ends while the service runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::sync::{Arc, Mutex};
 
 use daebus::prelude::*;

@@ -1,5 +1,7 @@
 //! Parts of an application that live as long as the service does, and what they repeat.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::sync::{Arc, Mutex};
 
 use daebus::prelude::*;

@@ -1,5 +1,7 @@
 //! Settings from flags, variables, a file and the code, and what is said about those that can't be.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};

@@ -1,6 +1,7 @@
 //! What systemd is told, by a process with a notify socket that the test holds the other end of.
 
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;

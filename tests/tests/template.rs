@@ -1,5 +1,7 @@
 //! The project that `cargo xtask new` makes: it builds, its tests pass, it is formatted, and it runs.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -1,5 +1,7 @@
 //! A service that starts without its bus, and what it can do until that is there.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};

@@ -45,13 +45,13 @@ mod notify {
 
     /// What systemd is told while the service runs. Dropping it ends that.
     pub(in crate::app) struct Supervised {
-        _end: Option<DropGuard>,
+        end: Option<DropGuard>,
     }
 
     impl Supervised {
         pub(super) fn begin(service: &Service) -> Self {
             if std::env::var_os("NOTIFY_SOCKET").is_none() {
-                return Self { _end: None };
+                return Self { end: None };
             }
             let ended = CancellationToken::new();
             let core = Arc::clone(service.core());
@@ -64,12 +64,12 @@ mod notify {
                 let pulse = service.actions().pulse().clone();
                 tokio::spawn(ended.clone().run_until_cancelled_owned(feed_watchdog(pulse, every)));
             }
-            Self { _end: Some(ended.drop_guard()) }
+            Self { end: Some(ended.drop_guard()) }
         }
 
         /// The drain begins. The watchdog isn't fed any more: systemd has its own limit for stopping.
         pub(in crate::app) fn stopping(self) {
-            if self._end.is_some() {
+            if self.end.is_some() {
                 tell(&[NotifyState::Stopping, NotifyState::Status("draining")]);
             }
         }

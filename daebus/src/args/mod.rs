@@ -53,6 +53,8 @@ pub(crate) use show::show;
 /// masked, instead of running the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
 #[command(next_help_heading = "Service")]
+// The fields' documentation is what `--help` prints, where backticks would only be in the way.
+#[allow(clippy::doc_markdown, rustdoc::bare_urls)]
 #[non_exhaustive]
 pub struct ServiceArgs {
     /// The name of the service [env: DAEBUS_NAME]
