@@ -2,8 +2,11 @@
 
 use std::future::Future;
 
+use axum::extract::FromRequest;
+use axum::extract::rejection::JsonRejection;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
@@ -15,13 +18,23 @@ use crate::state::Needs;
 /// What running a handler comes to: the answer as JSON, or why there is none.
 pub type Outcome = Result<RawJson, Failure>;
 
-/// Wraps a value that a handler of a hand-written blueprint returns; with attributes values need no wrapping.
+/// Wraps a value that a handler of a hand-written blueprint returns; with attributes values need no wrapping. On a route
+/// it is the JSON body as well.
 #[derive(Debug, Clone, Copy)]
 pub struct Json<T>(pub T);
 
 impl<T: Serialize> Serialize for Json<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
+    }
+}
+
+/// As an argument of a route it is axum's own `Json`: the body, whatever the method.
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = JsonRejection;
+
+    async fn from_request(request: axum::extract::Request, state: &S) -> Result<Self, JsonRejection> {
+        axum::Json::from_request(request, state).await.map(|axum::Json(value)| Self(value))
     }
 }
 

@@ -220,6 +220,16 @@ async fn a_run_can_be_had_now() -> Result<(), TaskError> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_run_can_be_had_as_soon_as_the_service_is_there() {
+    let blueprint = Blueprint::new("jobs").background("job", Schedule::every(seconds(100)), note);
+    let app =
+        Daebus::new("jobs").bus("memory://run-at-once").state(Began(Instant::now())).register(blueprint);
+    let service = app.start().await.unwrap();
+    service.tasks().run_now("job").await.unwrap();
+    service.stop().await.unwrap();
+}
+
 async fn gated(State(gate): State<Arc<Semaphore>>) -> Result<(), BoxError> {
     gate.acquire().await?.forget();
     Err("gate".into())

@@ -39,6 +39,13 @@ pub struct Counted {
     counted: u32,
 }
 
+/// What may be missing.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    value: Option<f64>,
+    limit: Option<f64>,
+}
+
 /// An error that Python knows nothing of.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum Trouble {
@@ -65,6 +72,15 @@ pub trait Python {
     /// Counts.
     #[action("count", progress = At)]
     async fn count(to: Count) -> Counted;
+    /// Fails inside, of which the package says nothing.
+    #[action("raise", idempotent)]
+    async fn raise(payload: Value) -> Result<Sum, Trouble>;
+    /// Answers with what it is asked, which is no sum.
+    #[action("echo")]
+    async fn echo(payload: Value) -> Sum;
+    /// Numbers that JSON hasn't got.
+    #[action("nan")]
+    async fn nan(payload: Value) -> Limits;
     /// Broadcasts what it is told.
     #[action("shout")]
     async fn shout(alert: Alert);
@@ -222,8 +238,36 @@ async fn a_contract_gives_types_to_python() {
     assert_eq!(heard, Some(alert()));
     assert_eq!(python.alert(&alert()).await.unwrap(), 1);
 
+    // NaN is no number, and so none at all.
+    assert_eq!(python.nan(&json!({})).await.unwrap(), Limits { value: None, limit: None });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stub_says_what_is_wrong_with_pythons_answer() {
+    let Setting { redis, service: _service, .. } = &setting().await;
+    let python = PythonCaller::connect(&redis.url()).await.unwrap();
+
     // An answer that isn't what the contract says: the field is named.
-    let error =
-        PythonCaller::new(caller.clone()).caller().send_request::<Sum>("echo", json!({"sum": "much"})).await;
-    assert!(error.unwrap_err().to_string().contains("`sum`"));
+    let error = python.echo(&json!({"sum": "much"})).await.unwrap_err();
+    assert!(matches!(error, CallError::Decode { .. }), "{error:?}");
+    assert!(error.to_string().contains("`sum`"), "{error}");
+
+    // A handler that raises says nothing: however often it is asked, until the time is over.
+    let budget = Duration::from_millis(600);
+    let error = python.raise(&json!({})).timeout(budget).await.unwrap_err();
+    assert!(matches!(error, CallError::Timeout { after, .. } if after == budget), "{error:?}");
+    assert_eq!(python.caller().in_flight(), 0);
+    assert_eq!(python.add(&Numbers { a: 1.0, b: 2.0 }).await.unwrap(), Sum { sum: 3.0 });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_typed_calls_at_once_get_their_own_answers() {
+    let Setting { caller, .. } = &setting().await;
+    // More than Python's ten workers take at once.
+    let python = PythonCaller::new(caller.clone());
+    let calls: Vec<_> = (0..200).map(|n| python.add(&Numbers { a: f64::from(n), b: 0.5 }).spawn()).collect();
+    for (n, call) in (0..).zip(calls) {
+        assert_eq!(call.await.unwrap(), Sum { sum: f64::from(n) + 0.5 });
+    }
+    assert_eq!(caller.in_flight(), 0);
 }

@@ -3,8 +3,8 @@
 
 use std::net::{SocketAddr, TcpListener};
 
-use daebus::prelude::*;
 use daebus::Service;
+use daebus::prelude::*;
 use daebus_tests::{Process, python};
 
 #[derive(Debug, Serialize)]

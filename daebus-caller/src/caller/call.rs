@@ -122,12 +122,14 @@ where
     async fn run(mut self) -> Result<T, CallError<E>> {
         let budget = Deadline::after(self.timeout);
         let bound = [self.surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
+        // What people read is the time that was given, not what the clock has left of it by now.
+        let within = if bound == budget { self.timeout } else { bound.remaining() };
         let service = self.caller.service().to_owned();
         let closing = self.caller.closing.clone();
         let asked = tokio::select! {
             biased;
             () = closing.cancelled() => Err(CallError::Closed),
-            answer = self.ask(bound) => answer,
+            answer = self.ask(bound, within) => answer,
         };
         let answer = asked.map_err(typed)?;
         decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
@@ -137,8 +139,8 @@ where
         })
     }
 
-    /// Asks as often as it takes, within the deadline.
-    async fn ask(&mut self, deadline: Deadline) -> Result<Option<RawJson>, CallError> {
+    /// Asks as often as it takes until the deadline, which is `within` so long.
+    async fn ask(&mut self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
         let question = Question {
             link: self.caller.link.clone(),
             service: self.caller.target().map_err(|error| CallError::Bus(BusError::Name(error)))?,
@@ -149,7 +151,7 @@ where
                 reason,
             })?,
             headers: std::mem::take(&mut self.headers),
-            budget: deadline.remaining(),
+            budget: within,
         };
         let listeners = &mut self.listeners;
         let wants_progress = !listeners.is_empty();

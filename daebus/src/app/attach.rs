@@ -264,8 +264,9 @@ impl Bound {
         let mut own = None;
         if let Some(BoundSockets { web_socket, live, own: address }) = self.sockets {
             servers.sockets = Some(web_socket.sockets().clone());
-            #[cfg(feature = "testing")]
-            web_socket.path_name().clone_into(&mut servers.socket_path);
+            let shared = if address.is_some() { None } else { self.http.as_ref() };
+            let prefix = shared.map_or("", |http| http.plan.prefix());
+            servers.socket_path = format!("{prefix}{}", web_socket.path_name());
             let (core, registry) = (Arc::clone(core), Arc::clone(registry));
             let ready = live.get_or_init(|| web_socket.into_live(core, registry, workers.clone(), timeout));
             servers.live = Some(ready.clone());
@@ -292,7 +293,7 @@ pub(super) struct Servers {
     own: Option<Serving>,
     live: Option<Live>,
     sockets: Option<Sockets>,
-    #[cfg(feature = "testing")]
+    /// Where clients connect, behind the address.
     socket_path: String,
 }
 
@@ -317,6 +318,11 @@ impl Servers {
         self.live.as_ref()?;
         let serving = self.own.as_ref().or(self.http.as_ref())?;
         Some((&serving.server, &self.socket_path))
+    }
+
+    /// Where WebSocket clients connect, as they write it.
+    pub(super) fn socket_url(&self) -> Option<String> {
+        Some(format!("ws://{}{}", self.socket_addr()?, self.socket_path))
     }
 
     pub(super) fn sockets(&self) -> Option<Sockets> {

@@ -66,6 +66,11 @@ impl Service {
         self.servers.socket_addr()
     }
 
+    /// The same with scheme and path, for the log.
+    pub(super) fn socket_url(&self) -> Option<String> {
+        self.servers.socket_url()
+    }
+
     /// The WebSocket clients; `None` when no [`WebSocket`](crate::WebSocket) is attached.
     pub fn sockets(&self) -> Option<Sockets> {
         self.servers.sockets()

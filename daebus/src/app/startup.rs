@@ -86,7 +86,7 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
     let mut service = Service::new(core, registry, workers, actions, tasks, app.drain);
     match open(&mut service, bound, app.limits).await {
         Ok(()) => {
-            banner::announce(service.core(), service.registry());
+            banner::announce(&service);
             schedules.start(service.core(), service.registry(), service.workers());
             threads.watch(service.core(), service.registry(), service.workers());
             Ok(service)

@@ -78,6 +78,11 @@ impl Plan {
         bind(what, &self.http.address).await
     }
 
+    /// What everything is under; empty where nothing was said.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.http.prefix
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         self.http.limits
     }

@@ -33,6 +33,8 @@ impl Schedules {
     pub(crate) fn start(&self, core: &Arc<Core>, registry: &Registry, workers: &Workers) {
         for entry in &registry.schedules {
             if let Some(control) = self.controls.get(entry.name) {
+                // Before its task has begun, so that a service that says it is ready takes a `run_now` at once.
+                control.open();
                 let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());
                 workers.clone().spawn(serve::serve(core, entry.clone(), control, workers));
             }

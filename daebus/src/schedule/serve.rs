@@ -16,7 +16,7 @@ use crate::registry::Scheduled;
 use crate::task_error::TaskError;
 use crate::workers::Workers;
 
-/// Runs a schedule until the service is asked to stop.
+/// Runs a schedule, which is open already, until the service is asked to stop.
 pub(super) async fn serve(core: Arc<Core>, entry: Scheduled, control: Arc<Control>, workers: Workers) {
     let mut ticker = Ticker::new(entry.timetable.clone(), core.clock.clone());
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
@@ -24,7 +24,6 @@ pub(super) async fn serve(core: Arc<Core>, entry: Scheduled, control: Arc<Contro
     let immediate = entry.schedule.is_immediate();
     let runner = Runner { core, entry: Arc::new(entry), control, workers, log: Arc::default() };
     let control = &runner.control;
-    control.open();
     if immediate && control.due() {
         runner.begin(Vec::new());
     }

@@ -1,4 +1,5 @@
-//! The service of the Quick Start: two actions, a one-way message, a channel it listens to.
+//! The service of the Quick Start: two actions, a one-way message, a channel it listens to, and a health check that it
+//! broadcasts on `system_status`, at the start and every 30 seconds.
 //!
 //! ```text
 //! cargo run -p daebus-examples --bin my_service          # the Redis of this machine, or the one DAEBUS_URL names
@@ -53,6 +54,14 @@ pub mod my_service {
     #[listen("notifications")]
     pub async fn on_notification(Payload(notification): Payload<Value>) {
         info!("heard a notification: {notification}");
+    }
+
+    /// Tells whoever listens how the system is.
+    #[background("health_check", 30, immediate)]
+    pub async fn health_check(everybody: Broadcast) -> Result<(), BoxError> {
+        info!("running the health check");
+        everybody.send("system_status", json!({"status": "healthy"})).await?;
+        Ok(())
     }
 }
 

@@ -1,0 +1,32 @@
+//! The code of the book. Each chapter is a module whose documentation it is, so `cargo test -p daebus-docs --doc` compiles
+//! and runs every block of Rust in it.
+//!
+//! To read the book, open `docs/src/SUMMARY.md`, or `mdbook serve docs`.
+
+/// Includes the chapters for the documentation tests alone: as rustdoc pages their links to each other would lead nowhere.
+macro_rules! chapters {
+    ($($name:ident)*) => {
+        $(
+            #[cfg(doctest)]
+            #[doc = include_str!(concat!("src/", stringify!($name), ".md"))]
+            pub mod $name {}
+        )*
+    };
+}
+
+chapters! {
+    start handlers extractors blueprints calling schedules http websockets errors testing protocol python
+}
+
+// Chapters whose file's name is no name in Rust.
+#[cfg(doctest)]
+#[doc = include_str!("src/python-surface.md")]
+pub mod python_surface {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/seeds.md")]
+pub mod seeds {}
+
+#[cfg(doctest)]
+#[doc = include_str!("src/wire-behaviours.md")]
+pub mod wire_behaviours {}

@@ -1,0 +1,177 @@
+//! The complete service: asked over the bus and over HTTP, heard on the bus and over WebSockets, and busy by itself.
+//!
+//! ```text
+//! cargo run -p daebus-examples --bin metrics_service     # the Redis of this machine, or the one DAEBUS_URL names
+//! curl localhost:8080/api/metrics
+//! redis-cli subscribe metrics_updates                    # every 10 seconds; METRICS_EVERY=1 for every second
+//! ```
+//!
+//! A WebSocket client connects to `ws://localhost:8080/ws` and sends `{"type": "subscribe_metrics"}`. `DAEBUS_HTTP` and
+//! `DAEBUS_WS` bind other addresses, `127.0.0.1:0` for example, and the log says which.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use daebus::prelude::*;
+use tracing::info;
+
+/// What the service counts, shared by its handlers.
+#[derive(Debug, Clone)]
+pub struct Metrics(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    started: Instant,
+    requests: AtomicU64,
+    broadcasts: AtomicU64,
+    maintenance: AtomicBool,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        Self(Arc::new(Counters {
+            started: Instant::now(),
+            requests: AtomicU64::new(0),
+            broadcasts: AtomicU64::new(0),
+            maintenance: AtomicBool::new(false),
+        }))
+    }
+
+    fn now(&self) -> Snapshot {
+        Snapshot {
+            uptime: self.0.started.elapsed().as_secs_f64(),
+            requests: self.0.requests.load(Ordering::Relaxed),
+            broadcasts: self.0.broadcasts.load(Ordering::Relaxed),
+            maintenance: self.0.maintenance.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The metrics at one moment.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// In seconds.
+    uptime: f64,
+    requests: u64,
+    broadcasts: u64,
+    maintenance: bool,
+}
+
+/// What goes out every ten seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Update {
+    #[serde(flatten)]
+    metrics: Snapshot,
+    /// In seconds since 1970.
+    timestamp: f64,
+}
+
+/// What is said on the channel `system_events`; further types may come.
+#[derive(Debug, Deserialize)]
+pub struct SystemEvent {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default = "yes")]
+    on: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// What `subscribe_metrics` answers.
+#[derive(Debug, Serialize)]
+pub struct Subscribed {
+    status: String,
+    /// In seconds.
+    update_interval: u64,
+}
+
+/// How often updates go out.
+#[derive(Debug, Clone, Copy)]
+pub struct Every(u64);
+
+/// The attribute under which a client's wish is kept.
+const WANTS_METRICS: &str = "wants_metrics";
+
+/// The handlers of the service.
+#[blueprint("metrics")]
+pub mod metrics {
+    use super::*;
+
+    /// Other services ask here.
+    #[action("get_metrics")]
+    pub async fn get_metrics(State(metrics): State<Metrics>) -> Snapshot {
+        metrics.0.requests.fetch_add(1, Ordering::Relaxed);
+        metrics.now()
+    }
+
+    /// Browsers and probes ask here.
+    #[route("/api/metrics")]
+    async fn http_get_metrics(State(metrics): State<Metrics>) -> Snapshot {
+        metrics.now()
+    }
+
+    /// What concerns every service of the system.
+    #[listen("system_events")]
+    async fn on_system_event(Payload(event): Payload<SystemEvent>, State(metrics): State<Metrics>) {
+        info!("Received system event: {}", event.kind);
+        if event.kind == "maintenance_mode" {
+            metrics.0.maintenance.store(event.on, Ordering::Relaxed);
+        }
+    }
+
+    /// From now on this client hears every update.
+    #[socket("subscribe_metrics")]
+    async fn subscribe_metrics(
+        client: Client,
+        State(Every(seconds)): State<Every>,
+    ) -> Result<Subscribed, BoxError> {
+        client.set(WANTS_METRICS, &true)?;
+        Ok(Subscribed { status: "subscribed".into(), update_interval: seconds })
+    }
+
+    /// To the services that listen, and to the clients that have asked.
+    #[background("metrics_broadcast", 10)]
+    async fn broadcast_metrics(
+        State(metrics): State<Metrics>,
+        events: Broadcast,
+        sockets: Sockets,
+    ) -> Result<(), BoxError> {
+        metrics.0.broadcasts.fetch_add(1, Ordering::Relaxed);
+        let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
+        let update = Update { metrics: metrics.now(), timestamp };
+        let wants = |client: &Client| client.get(WANTS_METRICS) == Some(true);
+        // Browsers first: they hear it even while the bus is away.
+        let clients = sockets.broadcast_where("metrics_update", &update, wants)?;
+        let services = events.send("metrics_updates", &update).await?;
+        info!("Metrics broadcast completed: {services} services, {clients} clients");
+        Ok(())
+    }
+
+    /// The interval as it is configured, where that isn't the attribute's.
+    #[on_start]
+    async fn configure(State(Every(seconds)): State<Every>, tasks: Tasks) -> Result<(), BoxError> {
+        Ok(tasks.set_interval("metrics_broadcast", Duration::from_secs(seconds))?)
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    daebus::logging::init();
+    let every = match std::env::var("METRICS_EVERY") {
+        Ok(seconds) => seconds.parse().map_err(|error| format!("METRICS_EVERY={seconds}: {error}"))?,
+        Err(_) => 10,
+    };
+    Daebus::new("metrics_service")
+        .bus(daebus_examples::bus_url())
+        .state(Metrics::new())
+        .state(Every(every))
+        .register(metrics::blueprint())
+        .attach(daebus_examples::http())
+        .attach(daebus_examples::web_socket())
+        .run()
+        .await?;
+    Ok(())
+}
