@@ -1,4 +1,4 @@
-//! Chromium without a window, driven over its DevTools protocol.
+//! Chromium without a window, driven over its `DevTools` protocol.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -142,7 +142,7 @@ impl Page {
         }
     }
 
-    /// A command of the DevTools protocol, and its result.
+    /// A command of the `DevTools` protocol, and its result.
     ///
     /// # Panics
     ///

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! The reading is simulated, and the page says so. `DAEBUS_HTTP` is the address to listen on; `127.0.0.1:0` takes a free
-//! port, and the first line says which. With `DAEBUS_WS` the WebSockets have an address of their own, on the same host.
+//! port, and a line on the standard output says which. With `DAEBUS_WS` the WebSockets have an address of their own, on the same host.
 //! It needs no Redis. Stop the service and start it again: the page comes back by itself.
 
 mod page;
@@ -73,11 +73,6 @@ pub mod kiosk {
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     daebus::logging::init();
-    let http = std::env::var("DAEBUS_HTTP").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    let web_socket = match std::env::var("DAEBUS_WS") {
-        Ok(address) => WebSocket::new().bind(address),
-        Err(_) => WebSocket::new(),
-    };
     let door = Door::default();
     let service = Daebus::new("kiosk")
         .bus("memory://kiosk")
@@ -85,8 +80,8 @@ async fn main() -> Result<(), BoxError> {
         .state(door.clone())
         .register(kiosk::blueprint())
         .register(page::blueprint())
-        .attach(Http::bind(http))
-        .attach(web_socket)
+        .attach(daebus_examples::http())
+        .attach(daebus_examples::web_socket())
         .start()
         .await?;
     door.is_at(service.socket_addr());
