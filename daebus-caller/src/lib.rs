@@ -45,9 +45,13 @@
 //! | [`mod@contract`] | what a service and its callers agree on |
 //! | [`error`] | [`CallError`] and [`BusError`] |
 //!
+//! The book's chapters on [calling] and on [the wire protocol] say more.
+//!
 //! Feature `tls` adds `rediss://` and the like, through rustls.
 //!
 //! [Daebus]: https://docs.rs/daebus
+//! [calling]: https://github.com/daebus/daebus/blob/main/docs/src/calling.md
+//! [the wire protocol]: https://github.com/daebus/daebus/blob/main/docs/src/protocol.md
 
 extern crate self as daebus_caller;
 

@@ -1,4 +1,102 @@
-//! Flask-like background services that talk over Redis, to each other, and to Python.
+//! Background services that talk over Redis: to each other, and to services and callers of the Python package
+//! [`daebus`](https://pypi.org/project/daebus/), neither side knowing which language the other is written in.
+//!
+//! A handler is an ordinary function whose arguments are extractors. An attribute says what reaches it, a blueprint
+//! collects handlers, and the app mounts blueprints:
+//!
+//! ```
+//! use daebus::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize)]
+//! pub struct GetUser {
+//!     pub id: u64,
+//! }
+//!
+//! #[derive(Debug, Serialize, Deserialize, PartialEq)]
+//! pub struct User {
+//!     pub id: u64,
+//!     pub name: String,
+//! }
+//!
+//! #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
+//! pub enum UserError {
+//!     #[error("user {id} not found")]
+//!     #[fault(status = 404)]
+//!     NotFound { id: u64 },
+//! }
+//!
+//! #[blueprint("users")]
+//! pub mod users {
+//!     use super::*;
+//!
+//!     /// Answers on the bus.
+//!     #[action("get_user")]
+//!     pub async fn get_user(Payload(GetUser { id }): Payload<GetUser>) -> Result<User, UserError> {
+//!         if id == 7 { Ok(User { id, name: "Ada".into() }) } else { Err(UserError::NotFound { id }) }
+//!     }
+//!
+//!     /// Runs every hour.
+//!     #[background("cleanup", 3600)]
+//!     async fn cleanup(events: Broadcast) -> Result<(), BoxError> {
+//!         events.send("user_events", json!({"type": "cleaned_up"})).await?;
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! // `redis://127.0.0.1:6379` is the usual bus. This one is inside the process, and needs no Redis.
+//! let app = Daebus::new("user_service").bus("memory://front-page").register(users::blueprint());
+//! let service = app.start().await?; // or `.run().await`, which serves until a signal comes
+//!
+//! let users = users::Caller::connect("memory://front-page", "user_service").await?;
+//! assert_eq!(users.get_user(&GetUser { id: 7 }).await?.name, "Ada");
+//! assert!(matches!(users.get_user(&GetUser { id: 8 }).await, Err(CallError::Service(UserError::NotFound { id: 8 }))));
+//! service.stop().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to look
+//!
+//! | for | there is | in the book |
+//! |---|---|---|
+//! | an application, and what it starts and stops | [`Daebus`], [`Service`] | [Start] |
+//! | what reaches a function | [`action`](macro@action), [`listen`](macro@listen), [`on_start`](macro@on_start), [`on_stop`](macro@on_stop) | [Handlers] |
+//! | what a function may take | [`Payload`], [`State`], [`Request`], [`Progress`], [`Broadcast`], [`Callers`], [`Cache`], [`Tasks`], [`Shutdown`], [`Extension`], [`Extract`] | [Extractors] |
+//! | grouping functions | [`blueprint`](macro@blueprint), [`blueprint_of!`], [`contract`](macro@contract), [`Blueprint`](struct@Blueprint) | [Blueprints] |
+//! | asking a service | [`Caller`], [`Call`], [`CallError`] | [Calling] |
+//! | work by the clock and all the time | [`background`](macro@background), [`thread`](macro@thread), [`Tasks`], [`Running`] | [Schedules and threads] |
+//! | HTTP | [`route`](macro@route), [`Http`], [`Cors`] | [HTTP] |
+//! | WebSockets | [`socket`](macro@socket), [`WebSocket`], [`Client`], [`Sockets`] | [WebSockets] |
+//! | errors that travel | [`Fault`](macro@Fault), [`Fault`](struct@Fault) | [Errors] |
+//! | what wraps handlers | [`layer`](mod@layer) | [Extractors] |
+//! | tests | `testing::TestApp`, with the feature `testing` | [Testing] |
+//! | what is said on the bus | [`caller::wire`] | [The wire protocol] |
+//! | the Python package, name by name | | [From Python to Rust] |
+//!
+//! A program that only calls depends on [`daebus_caller`], which has no server in it.
+//!
+//! # Features
+//!
+//! | | |
+//! |---|---|
+//! | `tls` | `rediss://` and the like, through rustls |
+//! | `anyhow` | `anyhow::Error` as a handler's error |
+//! | `testing` | `TestApp` |
+//!
+//! [Start]: https://github.com/daebus/daebus/blob/main/docs/src/start.md
+//! [Handlers]: https://github.com/daebus/daebus/blob/main/docs/src/handlers.md
+//! [Extractors]: https://github.com/daebus/daebus/blob/main/docs/src/extractors.md
+//! [Blueprints]: https://github.com/daebus/daebus/blob/main/docs/src/blueprints.md
+//! [Calling]: https://github.com/daebus/daebus/blob/main/docs/src/calling.md
+//! [Schedules and threads]: https://github.com/daebus/daebus/blob/main/docs/src/schedules.md
+//! [HTTP]: https://github.com/daebus/daebus/blob/main/docs/src/http.md
+//! [WebSockets]: https://github.com/daebus/daebus/blob/main/docs/src/websockets.md
+//! [Errors]: https://github.com/daebus/daebus/blob/main/docs/src/errors.md
+//! [Testing]: https://github.com/daebus/daebus/blob/main/docs/src/testing.md
+//! [The wire protocol]: https://github.com/daebus/daebus/blob/main/docs/src/protocol.md
+//! [From Python to Rust]: https://github.com/daebus/daebus/blob/main/docs/src/python.md
 
 extern crate self as daebus;
 

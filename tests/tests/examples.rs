@@ -128,7 +128,8 @@ async fn the_readme_is_a_program() {
     let manifest = replaced(&manifest, r#"path = "../daebus/daebus""#, &path);
     fs::write(dir.join("Cargo.toml"), manifest + "\n[workspace]\n").unwrap();
     let main = block("```rust,no_run\n");
-    fs::write(dir.join("src/main.rs"), replaced(&main, "redis://127.0.0.1:6379", &redis.url())).unwrap();
+    let main = replaced(&main, "redis://127.0.0.1:6379", &redis.url());
+    fs::write(dir.join("src/main.rs"), replaced(&main, "127.0.0.1:8080", "127.0.0.1:0")).unwrap();
     fs::copy(workspace().join("Cargo.lock"), dir.join("Cargo.lock")).unwrap();
 
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -153,6 +154,11 @@ async fn the_readme_is_a_program() {
     let caller = Caller::connect(&redis.url(), "user_service").await.unwrap();
     let error = caller.send_request::<Value>("get_user", json!({"id": 8})).await.unwrap_err();
     assert_eq!(error.to_string(), "user 8 not found");
+    let line = service.line("HTTP on http://");
+    let users = format!("http://{}/users", line.split("http://").nth(1).unwrap());
+    let answer = reqwest::get(format!("{users}/7")).await.unwrap();
+    assert_eq!(answer.json::<Value>().await.unwrap(), json!({"id": 7, "name": "Ada"}));
+    assert_eq!(reqwest::get(format!("{users}/8")).await.unwrap().status(), 404);
     let mut python = PythonCaller::of("user_service", &redis);
     assert_eq!(python.request("get_user", &json!({"id": 7})).0, Ok(json!({"id": 7, "name": "Ada"})));
     python.message("user_events", &json!({"created": 7}));

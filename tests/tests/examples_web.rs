@@ -163,11 +163,11 @@ async fn metrics_service_is_reached_every_way() {
     assert_eq!((status, &metrics["requests"]), (StatusCode::OK, &json!(2)));
     assert!(metrics["uptime"].as_f64().unwrap() > 0.0, "{metrics}");
 
-    let (mut subscriber, mut other) = (service.socket("").await, service.socket("").await);
-    subscriber.say(json!({"type": "subscribe_metrics", "request_id": 7})).await;
+    let (mut asking, mut other) = (service.socket("").await, service.socket("").await);
+    asking.say(json!({"type": "subscribe_metrics", "request_id": 7})).await;
     let subscribed = json!({"status": "subscribed", "update_interval": 1});
-    assert_eq!(subscriber.hear().await, json!({"type": "response", "data": subscribed, "request_id": 7}));
-    let update = subscriber.hear().await;
+    assert_eq!(asking.hear().await, json!({"type": "response", "data": subscribed, "request_id": 7}));
+    let update = asking.hear().await;
     assert_eq!(update["type"], "metrics_update");
     assert!(update["data"]["broadcasts"].as_u64().unwrap() >= 1, "{update}");
     let update = tokio::time::timeout(PATIENCE, updates.next()).await.unwrap().unwrap();
