@@ -188,6 +188,14 @@ impl Blueprint {
     }
 
     /// The routes, under the blueprint's prefix.
+    /// Whether a handler can only run where WebSockets are attached.
+    #[cfg(feature = "testing")]
+    pub(crate) fn needs_web_socket(&self) -> bool {
+        let of_routes = self.routes.iter().map(|route| &route.needs);
+        let mut needs = self.endpoints.iter().map(|endpoint| &endpoint.needs).chain(of_routes);
+        needs.any(Needs::has_web_socket)
+    }
+
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
         self.routes.iter().map(|route| Route { prefix: self.prefix.clone(), ..route.clone() })
     }

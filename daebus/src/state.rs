@@ -81,6 +81,11 @@ impl Needs {
         }
     }
 
+    #[cfg(feature = "testing")]
+    pub(crate) fn has_web_socket(&self) -> bool {
+        self.0.iter().any(|need| need.id == TypeId::of::<WebSocketAttached>())
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Need> {
         self.0.iter()
     }

@@ -1,10 +1,12 @@
-//! What crosses crates: conformance, faults, interop, ui. Here is what these tests share.
+//! What crosses crates: conformance, faults, interop, a browser, ui. Here is what these tests share.
 
+mod browser;
 mod process;
 mod programs;
 mod python;
 mod redis_server;
 
+pub use browser::{Browser, Page};
 pub use process::Process;
 pub use programs::{example, profile_dir, workspace};
 pub use python::{PythonCaller, PythonService, python};

@@ -131,6 +131,12 @@ impl Process {
         }
     }
 
+    /// Kills it, if it still runs.
+    pub fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// Whether it runs.
     ///
     /// # Panics
@@ -143,8 +149,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -12,9 +12,9 @@ use step::Report;
 const HELP: &str = "\
 cargo xtask <command>
 
-  setup   install what the tests need and this machine lacks: redis-server (through apt) and the Python package
-          daebus in a virtual environment of its own, target/interop-venv
-  test    setup, then every test: units, buses, faults, interop with Python, examples, documentation
+  setup   install what the tests need and this machine lacks: redis-server and chromium (through apt), and the Python
+          packages daebus, requests and websockets in a virtual environment of their own, target/interop-venv
+  test    setup, then every test: units, buses, faults, interop with Python, a browser, examples, documentation
   lint    rustfmt, clippy and rustdoc, warnings being errors
   ci      lint, then test
 

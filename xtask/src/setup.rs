@@ -13,24 +13,33 @@ const INSTALL: Duration = Duration::from_secs(5 * 60);
 /// The Python package that the interop tests run against, and what it needs.
 const REQUIREMENTS: &str = "tests/interop/requirements.txt";
 
+/// What the tests import of it.
+const MODULES: &str = "daebus, requests, websockets";
+
 /// Installs what is missing, and says so.
 pub(crate) fn run(report: &mut Report) {
     report.step("redis-server", |_| redis());
+    report.step("chromium", |_| chromium());
     report.step("the Python package daebus", |_| python());
 }
 
 fn redis() -> Result<(), String> {
-    if works("redis-server", &["--version"]) {
-        println!("   redis-server is there");
+    program("redis-server", "the tests start their own, on free ports")
+}
+
+fn chromium() -> Result<(), String> {
+    program("chromium", "a test opens the example kiosk in it, without a window")
+}
+
+/// Installs the Debian package of a program where there is no such program. `what_for` is said to whoever watches.
+fn program(name: &str, what_for: &str) -> Result<(), String> {
+    if works(name, &["--version"]) {
+        println!("   {name} is there");
         return Ok(());
     }
-    println!("   redis-server is missing; installing it with apt (the tests start their own, on free ports)");
-    apt("redis-server")?;
-    if works("redis-server", &["--version"]) {
-        Ok(())
-    } else {
-        Err("redis-server was installed, but can't be run".into())
-    }
+    println!("   {name} is missing; installing it with apt ({what_for})");
+    apt(name)?;
+    if works(name, &["--version"]) { Ok(()) } else { Err(format!("{name} was installed, but can't be run")) }
 }
 
 fn python() -> Result<(), String> {
@@ -40,7 +49,8 @@ fn python() -> Result<(), String> {
     // Written last, so that an installation that was cut short is done again.
     let mark = venv.join("requirements.installed");
     let interpreter = venv.join("bin/python");
-    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) && imports(&interpreter, "daebus")
+    // Other requirements than those that were installed are installed anew.
+    if fs::read_to_string(&mark).is_ok_and(|installed| installed == wanted) && imports(&interpreter, MODULES)
     {
         println!("   it is in {}", venv.display());
         return Ok(());
@@ -50,8 +60,8 @@ fn python() -> Result<(), String> {
     let mut pip = Command::new(&interpreter);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
     said(pip.arg(&requirements))?;
-    if !imports(&interpreter, "daebus") {
-        return Err("the package was installed, but Python can't import it".into());
+    if !imports(&interpreter, MODULES) {
+        return Err(format!("the packages were installed, but Python can't import {MODULES}"));
     }
     fs::write(&mark, wanted).map_err(|error| format!("{}: {error}", mark.display()))
 }
@@ -82,8 +92,8 @@ fn make_venv(venv: &Path) -> Result<(), String> {
     said(Command::new("python3").args(["-m", "venv", "--clear"]).arg(venv))
 }
 
-fn imports(interpreter: &Path, module: &str) -> bool {
-    let import = format!("import {module}");
+fn imports(interpreter: &Path, modules: &str) -> bool {
+    let import = format!("import {modules}");
     Command::new(interpreter).args(["-c", &import]).output().is_ok_and(|output| output.status.success())
 }
 

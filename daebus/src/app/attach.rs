@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
+#[cfg(feature = "testing")]
+use crate::blueprint::Blueprint;
 use crate::context::Core;
 use crate::error::{Error, Result};
-use crate::http::{self, Http, Mount, Plan, Server};
+use crate::http::{Http, Mount, Plan, Server};
 use crate::registry::Registry;
 use crate::socket::{Live, Sockets, WebSocket};
 use crate::state::States;
@@ -33,6 +35,32 @@ impl From<Http> for Attachment {
 impl From<WebSocket> for Attachment {
     fn from(web_socket: WebSocket) -> Self {
         Self::WebSocket(Box::new(web_socket))
+    }
+}
+
+/// What leads to the servers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// The addresses that the application says.
+    Addresses,
+    /// Nothing but this process: no address is taken.
+    #[cfg(feature = "testing")]
+    Inside,
+}
+
+/// Attaches, as they are unless set, the servers that an application's handlers need and that it has none of: a test
+/// of a few handlers needn't say where they would listen.
+#[cfg(feature = "testing")]
+pub(super) fn complete(attachments: &mut Vec<Attachment>, blueprints: &[Blueprint]) {
+    let has_web_socket = attachments.iter().any(|attachment| matches!(attachment, Attachment::WebSocket(_)));
+    let lacks_web_socket = !has_web_socket && blueprints.iter().any(Blueprint::needs_web_socket);
+    if lacks_web_socket {
+        attachments.push(WebSocket::new().into());
+    }
+    let has_http = attachments.iter().any(|attachment| matches!(attachment, Attachment::Http(_)));
+    let has_routes = blueprints.iter().any(|blueprint| blueprint.routes().next().is_some());
+    if !has_http && (has_routes || lacks_web_socket) {
+        attachments.push(Http::bind("127.0.0.1:0").into());
     }
 }
 
@@ -109,15 +137,15 @@ impl Attached {
     /// # Errors
     ///
     /// When one can't be had.
-    pub(super) async fn bind(self) -> Result<Bound> {
+    pub(super) async fn bind(self, reach: Reach) -> Result<Bound> {
         let http = match self.http {
-            Some(plan) => Some(Address::bind(plan, "HTTP").await?),
+            Some(plan) => Some(Address::bind(plan, reach, "HTTP").await?),
             None => None,
         };
         let sockets = match self.sockets {
             Some(AttachedSockets { web_socket, live, own }) => {
                 let own = match own {
-                    Some(plan) => Some(Address::bind(plan, "WebSockets").await?),
+                    Some(plan) => Some(Address::bind(plan, reach, "WebSockets").await?),
                     None => None,
                 };
                 Some(BoundSockets { web_socket, live, own })
@@ -177,29 +205,35 @@ fn unreachable_routes(registry: &Registry) -> Vec<String> {
         .collect()
 }
 
-/// An address that is ours; connections to it wait in the system's queue.
+/// An address that is ours; connections to it wait in the system's queue. None where nothing listens.
 #[derive(Debug)]
 struct Address {
     plan: Plan,
-    listener: TcpListener,
-    addr: SocketAddr,
+    listener: Option<(TcpListener, SocketAddr)>,
 }
 
 impl Address {
-    async fn bind(plan: Plan, what: &'static str) -> Result<Self> {
+    async fn bind(plan: Plan, reach: Reach, what: &'static str) -> Result<Self> {
+        if reach != Reach::Addresses {
+            return Ok(Self { plan, listener: None });
+        }
         let listener = plan.bind(what).await?;
         let addr = listener.local_addr().map_err(|source| Error::Bind {
             what,
             address: String::from("an address that the system doesn't tell"),
             source,
         })?;
-        Ok(Self { plan, listener, addr })
+        Ok(Self { plan, listener: Some((listener, addr)) })
     }
 
-    fn serve(self, core: &Arc<Core>, timeout: Duration, workers: &Workers) -> (Server, SocketAddr) {
+    fn serve(self, core: &Arc<Core>, timeout: Duration, workers: &Workers) -> Serving {
         let limits = self.plan.limits();
-        let router = self.plan.into_router(core, timeout);
-        (http::serve(self.listener, router, limits, workers), self.addr)
+        let server = Server::new(self.plan.into_router(core, timeout), limits, workers);
+        let addr = self.listener.map(|(listener, addr)| {
+            server.listen(listener);
+            addr
+        });
+        Serving { server, addr }
     }
 }
 
@@ -244,12 +278,19 @@ impl Bound {
     }
 }
 
+/// A server that runs, and where.
+#[derive(Debug)]
+struct Serving {
+    server: Server,
+    addr: Option<SocketAddr>,
+}
+
 /// The servers of a running service.
 #[derive(Debug, Default)]
 pub(super) struct Servers {
-    http: Option<(Server, SocketAddr)>,
+    http: Option<Serving>,
     /// The WebSockets' own.
-    own: Option<(Server, SocketAddr)>,
+    own: Option<Serving>,
     live: Option<Live>,
     sockets: Option<Sockets>,
     /// Where clients connect, behind the address.
@@ -258,12 +299,25 @@ pub(super) struct Servers {
 
 impl Servers {
     pub(super) fn http_addr(&self) -> Option<SocketAddr> {
-        self.http.as_ref().map(|(_, addr)| *addr)
+        self.http.as_ref()?.addr
     }
 
     pub(super) fn socket_addr(&self) -> Option<SocketAddr> {
         self.live.as_ref()?;
-        self.own.as_ref().or(self.http.as_ref()).map(|(_, addr)| *addr)
+        self.own.as_ref().or(self.http.as_ref())?.addr
+    }
+
+    #[cfg(feature = "testing")]
+    pub(super) fn http(&self) -> Option<&Server> {
+        self.http.as_ref().map(|http| &http.server)
+    }
+
+    /// The server that leads to the WebSockets, and their path there.
+    #[cfg(feature = "testing")]
+    pub(super) fn web_socket(&self) -> Option<(&Server, &str)> {
+        self.live.as_ref()?;
+        let serving = self.own.as_ref().or(self.http.as_ref())?;
+        Some((&serving.server, &self.socket_path))
     }
 
     /// Where WebSocket clients connect, as they write it.
@@ -280,8 +334,8 @@ impl Servers {
         if let Some(live) = &self.live {
             live.close();
         }
-        for (server, _) in self.http.iter().chain(&self.own) {
-            server.drain();
+        for serving in self.http.iter().chain(&self.own) {
+            serving.server.drain();
         }
     }
 }

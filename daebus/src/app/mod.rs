@@ -16,6 +16,8 @@ use tower_layer::Layer;
 use tower_service::Service as TowerService;
 
 pub use attach::Attachment;
+#[cfg(feature = "testing")]
+pub(crate) use attach::Reach;
 pub use service::Service;
 pub(crate) use startup::Surroundings;
 

@@ -14,6 +14,8 @@ use crate::answer::{Actions, Intake};
 use crate::context::Core;
 use crate::error::{Error, Result};
 use crate::extract::{Cache, Callers};
+#[cfg(feature = "testing")]
+use crate::http::Server;
 use crate::registry::Registry;
 use crate::shutdown::Shutdown;
 use crate::socket::Sockets;
@@ -121,6 +123,18 @@ impl Service {
         let handlers = running.collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
+    }
+
+    /// The HTTP server.
+    #[cfg(feature = "testing")]
+    pub(crate) fn http(&self) -> Option<&Server> {
+        self.servers.http()
+    }
+
+    /// The server that leads to the WebSockets, and their path there.
+    #[cfg(feature = "testing")]
+    pub(crate) fn web_socket(&self) -> Option<(&Server, &str)> {
+        self.servers.web_socket()
     }
 
     #[cfg(feature = "testing")]

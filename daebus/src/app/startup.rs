@@ -7,7 +7,7 @@ use daebus_caller::bus::Bus;
 use daebus_caller::wire::ServiceName;
 use uuid::Uuid;
 
-use super::attach::{self, Attached, Bound};
+use super::attach::{self, Attached, Bound, Reach};
 use super::{Daebus, Service, banner, bus, hooks};
 use crate::answer::{Actions, listen};
 use crate::clock::Clock;
@@ -30,22 +30,33 @@ pub(crate) struct Surroundings {
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
     pub(crate) auto_start: AutoStart,
+    pub(crate) reach: Reach,
 }
 
 impl Surroundings {
     /// The world.
     pub(super) fn real() -> Self {
-        Self { bus: None, clock: Clock::default(), panics: Panics::default(), auto_start: AutoStart::AsSaid }
+        Self {
+            bus: None,
+            clock: Clock::default(),
+            panics: Panics::default(),
+            auto_start: AutoStart::AsSaid,
+            reach: Reach::Addresses,
+        }
     }
 }
 
 pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result<Service> {
     let name = ServiceName::new(&app.name)?;
     let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
+    let Surroundings { bus, clock, panics, auto_start, reach } = surroundings;
+    #[cfg(feature = "testing")]
+    if reach == Reach::Inside {
+        attach::complete(&mut app.attachments, &app.blueprints);
+    }
     attach::announce(&app.attachments, &mut app.states);
     let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
-    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind().await?;
-    let Surroundings { bus, clock, panics, auto_start } = surroundings;
+    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind(reach).await?;
     let bus = match bus {
         Some(bus) => bus,
         None => bus::connect(name.as_str(), app.bus.as_deref()).await?,

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -32,14 +32,12 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// Serves one connection until its client leaves, it is quiet for too long, or `stop` says so. Answers that are being
 /// made are finished first.
 pub(super) async fn serve(
-    stream: TcpStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
     limits: Limits,
     stop: CancellationToken,
 ) {
-    // Small answers go out at once; a stream that refuses this is served all the same.
-    let _ = stream.set_nodelay(true);
     let activity = Activity::default();
     let service = {
         let activity = activity.clone();

@@ -1,7 +1,7 @@
 //! HTTP: what an application attaches to be reached by browsers and by curl.
 //!
 //! axum routes a request to a generated closure, which calls the function; the bus has no part in it. [`Plan`] checks
-//! everything that can be wrong before the service starts, [`serve`] answers connections.
+//! everything that can be wrong before the service starts, [`Server`] answers connections.
 
 mod activity;
 mod assets;
@@ -21,5 +21,5 @@ mod table;
 pub use builder::Http;
 pub use cors::Cors;
 pub(crate) use plan::Plan;
-pub(crate) use server::{Server, serve};
+pub(crate) use server::Server;
 pub(crate) use table::Mount;

@@ -1,42 +1,86 @@
 //! A listening socket and the connections it takes in.
 
 use std::net::SocketAddr;
+#[cfg(feature = "testing")]
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+#[cfg(feature = "testing")]
+use axum::{
+    extract::{ConnectInfo, Request},
+    response::Response,
+};
+#[cfg(feature = "testing")]
+use tokio::io::{DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
+#[cfg(feature = "testing")]
+use tower::ServiceExt as _;
 use tracing::warn;
 
 use super::connection;
 use super::limits::Limits;
 use crate::workers::Workers;
 
+/// Where requests come from that come by no network.
+#[cfg(feature = "testing")]
+const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// How many bytes are on their way at once on a connection within this process.
+#[cfg(feature = "testing")]
+const PIPE: usize = 64 * 1024;
+
 /// How long to wait when the system has no connection to give, out of file handles for example.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// A server that runs.
+/// A server that runs. The connections are tasks among its workers, whose drain waits for them. One that is upgraded is
+/// no longer counted here: whoever upgrades it looks after it.
 #[derive(Debug)]
 pub(crate) struct Server {
+    router: Router,
+    limits: Limits,
+    workers: Workers,
     stop: CancellationToken,
 }
 
 impl Server {
+    /// A server that nothing leads to yet.
+    pub(crate) fn new(router: Router, limits: Limits, workers: &Workers) -> Self {
+        Self { router, limits, workers: workers.clone(), stop: CancellationToken::new() }
+    }
+
+    /// Answers the connections that come in here, until [`drain`](Self::drain).
+    pub(crate) fn listen(&self, listener: TcpListener) {
+        let (router, workers, stop) = (self.router.clone(), self.workers.clone(), self.stop.clone());
+        self.workers.spawn(accept(listener, router, self.limits, workers, stop));
+    }
+
+    /// Answers a request that comes by no connection. The drain waits for the answer as it does for others.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn answer(&self, mut request: Request) -> Response {
+        let _working = self.workers.hold();
+        request.extensions_mut().insert(ConnectInfo(INSIDE));
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        response
+    }
+
+    /// A connection within this process, served as one that came over the network.
+    #[cfg(feature = "testing")]
+    pub(crate) fn connect(&self) -> DuplexStream {
+        let (client, stream) = duplex(PIPE);
+        let (router, stop) = (self.router.clone(), self.stop.clone());
+        self.workers.spawn(connection::serve(stream, INSIDE, router, self.limits, stop));
+        client
+    }
+
     /// Takes in no more connections, and ends those that are there once their answers are finished.
     pub(crate) fn drain(&self) {
         self.stop.cancel();
     }
-}
-
-/// Answers connections with `router` until [`Server::drain`]. The connections are tasks among `workers`, whose drain
-/// waits for them. One that is upgraded is no longer counted here: whoever upgrades it looks after it.
-pub(crate) fn serve(listener: TcpListener, router: Router, limits: Limits, workers: &Workers) -> Server {
-    let stop = CancellationToken::new();
-    workers.spawn(accept(listener, router, limits, workers.clone(), stop.clone()));
-    Server { stop }
 }
 
 async fn accept(
@@ -53,6 +97,8 @@ async fn accept(
         Some((accepted(&listener).await, place))
     };
     while let Some(Some(((stream, peer), place))) = stop.run_until_cancelled(next()).await {
+        // Small answers go out at once; a stream that refuses this is served all the same.
+        let _ = stream.set_nodelay(true);
         let connection = connection::serve(stream, peer, router.clone(), limits, stop.clone());
         workers.spawn(async move {
             connection.await;

@@ -32,8 +32,11 @@
 //! }
 //! ```
 
+mod http;
 mod published;
 mod recorder;
+mod response;
+mod socket;
 mod time;
 
 use std::fmt;
@@ -45,12 +48,16 @@ use daebus_caller::{Caller, Link};
 use jiff::Timestamp;
 use serde::Serialize;
 
+pub use http::{TestHttp, TestRequest};
 pub use published::Published;
 use recorder::Recorder;
+pub use response::TestResponse;
+pub use socket::{SocketFrame, TestSocket};
 use time::Time;
 
-use crate::app::{Daebus, Service, Surroundings};
+use crate::app::{Daebus, Reach, Service, Surroundings};
 use crate::clock::Clock;
+use crate::http::Server;
 use crate::panics::Panics;
 use crate::threads::AutoStart;
 
@@ -58,9 +65,15 @@ use crate::threads::AutoStart;
 /// Thursday, at midnight UTC.
 const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
 
-/// An application inside a test. What runs is the production app, with nothing replaced but the bus and the clock:
-/// the bus is an in-process one that nobody else is on, whatever `.bus(…)` and `DAEBUS_URL` say, and the clock stands
+/// An application inside a test. What runs is the production app, with nothing replaced but the bus, the clock and the
+/// network: the bus is an in-process one that nobody else is on, whatever `.bus(…)` and `DAEBUS_URL` say, and the clock stands
 /// still unless everybody waits for it.
+///
+/// No address is taken, whatever [`Http::bind`](crate::Http::bind) says: [`http`](Self::http) and
+/// [`socket`](Self::socket) lead to the servers inside the process, and
+/// [`Service::http_addr`](crate::Service::http_addr) is `None`. An application that doesn't say where its routes and
+/// socket handlers listen gets an [`Http`](crate::Http) and a [`WebSocket`](crate::WebSocket) as they are unless set, so
+/// that a test needn't attach them; outside of tests that is an error at the start.
 ///
 /// With the clock go the time zone, which is UTC where a schedule names none, and jitter, which is left out. A
 /// `#[thread]` starts only when asked for, with [`start_thread`](Self::start_thread). A thread of the operating system
@@ -111,6 +124,7 @@ impl TestApp {
             clock,
             panics: panics.clone(),
             auto_start: AutoStart::Never,
+            reach: Reach::Inside,
         };
         match app.start_in(surroundings).await {
             Ok(service) => Self { service, bus, panics, time },
@@ -126,6 +140,55 @@ impl TestApp {
     /// The running service: its cache, its tasks.
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// An HTTP client of the application. What it sends goes into the router in memory.
+    ///
+    /// # Panics
+    ///
+    /// When the application has neither routes nor an [`Http`](crate::Http) attached.
+    #[track_caller]
+    pub fn http(&self) -> TestHttp<'_> {
+        let Some(server) = self.service.http() else {
+            panic!(
+                "{} has no HTTP server: it has no routes. Register a blueprint that has some, or add \
+                 .attach(Http::bind(…)) to the app",
+                self.service.name()
+            );
+        };
+        TestHttp::new(server)
+    }
+
+    /// A new WebSocket client of the application, connected at its path.
+    ///
+    /// # Panics
+    ///
+    /// When the application has neither socket handlers nor a [`WebSocket`](crate::WebSocket) attached, or refuses the
+    /// connection.
+    pub async fn socket(&self) -> TestSocket {
+        let (server, path) = self.web_socket();
+        TestSocket::connect(server, path).await
+    }
+
+    /// The same at a path of the test's choice, or with a query: `"/ws?token=secret"`.
+    ///
+    /// # Panics
+    ///
+    /// As [`socket`](Self::socket), and when nothing answers WebSockets at that path.
+    pub async fn socket_at(&self, path: &str) -> TestSocket {
+        let (server, _) = self.web_socket();
+        TestSocket::connect(server, path).await
+    }
+
+    fn web_socket(&self) -> (&Server, &str) {
+        let Some(web_socket) = self.service.web_socket() else {
+            panic!(
+                "{} has no WebSockets: it has no socket handlers. Register a blueprint that has some, or add \
+                 .attach(WebSocket::new()) to the app",
+                self.service.name()
+            );
+        };
+        web_socket
     }
 
     /// Publishes a message, as another process would.
