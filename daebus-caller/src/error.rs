@@ -55,6 +55,12 @@ pub enum BusError {
         /// The server's words.
         reason: String,
     },
+    /// [`blocking`](https://docs.rs/daebus-caller) verbs can't be used here; nothing was sent.
+    #[error("the blocking caller can't be used: {reason}")]
+    Blocking {
+        /// Why not, and what to use instead.
+        reason: String,
+    },
     /// The bus was closed, by us.
     #[error("the bus is closed")]
     Closed,

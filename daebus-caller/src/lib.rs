@@ -47,7 +47,7 @@
 //!
 //! The book's chapters on [calling] and on [the wire protocol] say more.
 //!
-//! Feature `tls` adds `rediss://` and the like, through rustls.
+//! Feature `blocking` adds the same verbs for programs without a runtime, `tls` adds `rediss://` and the like, through rustls.
 //!
 //! [Daebus]: https://docs.rs/daebus
 //! [calling]: https://github.com/daebus/daebus/blob/main/docs/src/calling.md
@@ -55,6 +55,8 @@
 
 extern crate self as daebus_caller;
 
+#[cfg(feature = "blocking")]
+pub mod blocking;
 pub mod bus;
 pub mod caller;
 pub mod contract;

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::envelope::Envelope;
 use crate::extensions::Extensions;
 use crate::panics::Panics;
+use crate::readiness::Readiness;
 use crate::reply::Replier;
 use crate::shutdown::Shutdown;
 use crate::state::States;
@@ -67,6 +68,7 @@ pub(crate) struct Core {
     pub(crate) link: Link,
     pub(crate) states: States,
     pub(crate) shutdown: Shutdown,
+    pub(crate) readiness: Readiness,
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
     /// What rooms that stand on this one put in for their extractors.

@@ -63,6 +63,20 @@ pub(crate) enum Reach {
     Thread(&'static str, ThreadOptions),
 }
 
+impl Reach {
+    /// What it goes by; hooks have no name.
+    pub(crate) fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Action(name)
+            | Self::Listen(name)
+            | Self::Socket(name)
+            | Self::Background(name, _)
+            | Self::Thread(name, _) => Some(name),
+            Self::OnStart | Self::OnStop => None,
+        }
+    }
+}
+
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -57,6 +57,22 @@ pub enum Error {
         /// What it returned, or how it panicked.
         reason: String,
     },
+    /// A feature didn't start, so the service didn't come up; those that had started were stopped.
+    #[error("{service} didn't start: the feature {feature} failed: {reason}")]
+    Feature {
+        /// The service.
+        service: String,
+        /// The feature's type.
+        feature: String,
+        /// What it returned, or how it panicked.
+        reason: String,
+    },
+    /// A signal came before the service was up.
+    #[error("{service} was told to stop before it was up")]
+    Interrupted {
+        /// The service.
+        service: String,
+    },
     /// Handlers were still running when the drain time was over; they were cut off.
     #[error("{service} stopped after {after:?} with handlers still running: {handlers}")]
     Drain {

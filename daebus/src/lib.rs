@@ -102,14 +102,18 @@ extern crate self as daebus;
 
 mod answer;
 mod app;
+#[cfg(feature = "args")]
+mod args;
 mod blueprint;
 mod clock;
 mod context;
 mod endpoint;
 mod envelope;
 mod error;
+mod events;
 mod extensions;
 mod extract;
+mod feature;
 mod guard;
 mod handler;
 mod http;
@@ -119,6 +123,7 @@ pub mod logging;
 mod panics;
 mod plan;
 pub mod prelude;
+mod readiness;
 mod registry;
 mod reply;
 mod route;
@@ -168,15 +173,22 @@ pub use daebus_macros::socket_register;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
 
+#[cfg(feature = "args")]
+pub use args::ServiceArgs;
+#[cfg(feature = "args")]
+pub use clap;
+
 pub use app::{Attachment, Daebus, Service};
 pub use axum;
 pub use blueprint::Blueprint;
 pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
+pub use events::{EventGuard, EventHandler, Events};
 pub use extensions::Extensions;
 pub use extract::{
     Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
 };
+pub use feature::{Feature, FeatureContext, Repeater};
 pub use handler::{Handler, IntoOutcome, Json, Outcome};
 pub use http::{Cors, Http};
 pub use layer::Next;

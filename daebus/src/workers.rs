@@ -1,6 +1,8 @@
 //! The tasks of one running service, which its end waits for.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -12,6 +14,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 pub(crate) struct Workers {
     tasks: TaskTracker,
     cut: CancellationToken,
+    named: Arc<Mutex<BTreeMap<String, usize>>>,
 }
 
 impl Workers {
@@ -21,6 +24,17 @@ impl Workers {
         self.tasks.spawn(async move {
             cut.run_until_cancelled(task).await;
         });
+    }
+
+    /// Notes that something runs which isn't one of the registry's handlers, until the guard is dropped.
+    pub(crate) fn enter(&self, name: String) -> Entered {
+        *self.lock().entry(name.clone()).or_default() += 1;
+        Entered { workers: self.clone(), name }
+    }
+
+    /// What was entered and still runs, and how many of each.
+    pub(crate) fn entered(&self) -> Vec<(String, usize)> {
+        self.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
     /// Counts as a task until it is dropped: for what is about to become one.
@@ -37,5 +51,29 @@ impl Workers {
     /// Cuts off what is left, at its next await.
     pub(crate) fn cut_off(&self) {
         self.cut.cancel();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
+        // Nothing panics while holding it, so what a poisoned lock guards is whole.
+        self.named.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Something that runs.
+#[derive(Debug)]
+pub(crate) struct Entered {
+    workers: Workers,
+    name: String,
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        let mut named = self.workers.lock();
+        if let Some(count) = named.get_mut(&self.name) {
+            *count -= 1;
+            if *count == 0 {
+                named.remove(&self.name);
+            }
+        }
     }
 }

@@ -169,3 +169,32 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
     assert!(text.contains(from), "the README doesn't say {from} any more");
     text.replace(from, to)
 }
+
+#[tokio::test]
+async fn boilerplate_hears_its_own_readings_and_others() {
+    let redis = RedisServer::start();
+    let mut service = Process::start(example("boilerplate").args([
+        "--room",
+        "attic",
+        "--every",
+        "1",
+        "--bus",
+        &redis.url(),
+    ]));
+    service.line("thermometer is ready");
+    service.line("attic: 20");
+    let caller = Caller::connect(&redis.url(), "thermometer").await.unwrap();
+    caller.send_message("temperature.cellar", json!({"room": "cellar", "celsius": 8.5})).await.unwrap();
+    service.line("cellar: 8.5");
+    assert_eq!(call(&redis, "thermometer", "history", json!("cellar")).await, json!([8.5]));
+    service.signal("TERM");
+    assert_eq!(service.wait().code(), Some(0), "{}", service.said());
+    service.line("readings of 2 rooms are forgotten");
+}
+
+#[test]
+fn boilerplate_shows_its_settings() {
+    let output = example("boilerplate").args(["--show-config", "--drain", "5s"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && said.contains("the flag --drain"), "{said}");
+}

@@ -10,7 +10,7 @@ use crate::step::{Report, works};
 const LONG: Duration = Duration::from_secs(30 * 60);
 
 /// Features that have tests. `tls` has none that need it and a long build; the lints compile it.
-const FEATURES: &str = "daebus/anyhow,daebus/testing";
+const FEATURES: &str = "daebus/anyhow,daebus/blocking,daebus/testing";
 
 /// All features but those of the tests' own crates, one of which is there to not compile.
 const ALL_FEATURES: &str = "daebus/anyhow,daebus/testing,daebus/tls";

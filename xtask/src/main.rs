@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets a machine up, tests, lints. What it runs it says, and how long each step took.
 
 mod checks;
+mod new;
 mod setup;
 mod step;
 
@@ -17,18 +18,23 @@ cargo xtask <command>
   test    setup, then every test: units, buses, faults, interop with Python, a browser, examples, documentation
   lint    rustfmt, clippy and rustdoc, warnings being errors
   ci      lint, then test
+  new     NAME PATH: a project of one's own from templates/service, as in cargo xtask new room-thermostat ../thermostat
 
 Every step runs even when an earlier one failed; the end says which did, and the exit code is 1 then.";
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments = arguments.iter().map(String::as_str);
     let command = arguments.next();
+    if command == Some("new") {
+        return new(&arguments.collect::<Vec<_>>());
+    }
     if let Some(extra) = arguments.next() {
         eprintln!("cargo xtask takes one command and no further argument; {extra:?} is too much\n\n{HELP}");
         return ExitCode::from(2);
     }
     let mut report = Report::new();
-    match command.as_deref() {
+    match command {
         None | Some("help" | "-h" | "--help") => {
             println!("{HELP}");
             return ExitCode::SUCCESS;
@@ -46,6 +52,22 @@ fn main() -> ExitCode {
         }
     }
     report.finish()
+}
+
+fn new(arguments: &[&str]) -> ExitCode {
+    let [name, path] = arguments else {
+        eprintln!(
+            "cargo xtask new takes a name and a path, as in cargo xtask new room-thermostat ../thermostat"
+        );
+        return ExitCode::from(2);
+    };
+    match new::run(name, Path::new(path)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The workspace, wherever in it we were called.

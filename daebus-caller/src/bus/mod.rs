@@ -239,6 +239,22 @@ pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     }
 }
 
+/// Returns at once with a bus that may be away yet, and connects in the background for as long as it takes.
+///
+/// # Errors
+///
+/// When the URL can't be used.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime, for a bus on a server.
+pub fn connect_lazily(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
+    match url {
+        BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
+        BusUrl::Redis(url) => RedisBus::connect_lazily(url),
+    }
+}
+
 /// A time to live in the whole milliseconds Redis counts in, rounded up, and at most a hundred years, past which
 /// Redis's sum with the current time could overflow.
 fn whole_millis(ttl: Duration) -> u64 {

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, info_span, warn};
 
 use super::Limits;
-use super::intake::Intake;
+use super::intake::{Intake, Join};
+use super::pulse::Pulse;
 use super::running::{Key, Running};
 use crate::context::{Context, Core};
 use crate::endpoint::InFlightGuard;
@@ -41,6 +42,7 @@ struct Inner {
     running: Running,
     draining: CancellationToken,
     workers: Workers,
+    pulse: Pulse,
 }
 
 impl Actions {
@@ -55,18 +57,19 @@ impl Actions {
             running: Running::default(),
             draining: CancellationToken::new(),
             workers,
+            pulse: Pulse::default(),
         }))
     }
 
     /// Subscribes to the service's channel, confirmed, and serves it until the intake is left.
-    pub(crate) async fn subscribe(&self) -> Result<Intake, daebus_caller::BusError> {
+    pub(crate) async fn subscribe(&self, join: Join) -> Result<Intake, daebus_caller::BusError> {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
             move |message: Message| this.admit(&message, Some(FaultCode::Overloaded))
         };
         let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
-        let intake = Intake::open(&*core.bus, Topic::Channel(core.service.shared()), queue).await?;
+        let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
         self.0.workers.spawn(self.clone().serve(receiver));
         Ok(intake)
     }
@@ -76,9 +79,23 @@ impl Actions {
         self.0.draining.cancel();
     }
 
+    /// Whether messages are taken in, for a watchdog.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.0.pulse
+    }
+
     async fn serve(self, mut receiver: QueueReceiver) {
-        while let Some(message) = receiver.recv().await {
-            self.admit(&message, None);
+        let mut beat = self.0.pulse.begin();
+        loop {
+            tokio::select! {
+                biased;
+                // First, since a busy loop turns too.
+                () = beat.asked() => beat.answer(),
+                message = receiver.recv() => match message {
+                    Some(message) => self.admit(&message, None),
+                    None => return,
+                },
+            }
         }
     }
 

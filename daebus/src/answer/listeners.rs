@@ -8,29 +8,33 @@ use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{FaultCode, beginning};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error, info_span, warn};
 
 use super::Limits;
-use super::intake::Intake;
+use super::intake::{Intake, Join};
 use crate::context::{Context, Core};
 use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
 use crate::guard::{Turn, run_guarded};
 use crate::workers::Workers;
 
-/// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty.
+/// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty, or until it is cut
+/// off: then what waits in its queue isn't handled any more.
 pub(crate) async fn listen(
     core: Arc<Core>,
-    topic: &'static str,
+    topic: Topic,
     endpoint: Endpoint,
     limits: Limits,
     workers: Workers,
+    (join, cut): (Join, CancellationToken),
 ) -> Result<Intake, daebus_caller::BusError> {
     let (queue, receiver) = Queue::drop_oldest(QueueLimits::default());
-    let intake = Intake::open(&*core.bus, Topic::parse(topic), queue).await?;
+    let intake = Intake::open(&core, topic.clone(), queue, join).await?;
     let listener = Listener {
         core,
         topic,
+        cut,
         timeout: endpoint.timeout.unwrap_or(limits.timeout),
         message_bytes: limits.message_bytes,
         endpoint: Arc::new(endpoint),
@@ -42,7 +46,8 @@ pub(crate) async fn listen(
 #[derive(Clone)]
 struct Listener {
     core: Arc<Core>,
-    topic: &'static str,
+    topic: Topic,
+    cut: CancellationToken,
     endpoint: Arc<Endpoint>,
     timeout: Duration,
     message_bytes: usize,
@@ -52,7 +57,7 @@ impl Listener {
     async fn serve(self, mut receiver: QueueReceiver, workers: Workers) {
         let at_once = self.endpoint.concurrency.unwrap_or(1).max(1);
         let turns = Arc::new(Semaphore::new(at_once));
-        while let Some(message) = receiver.recv().await {
+        while let Some(Some(message)) = self.cut.run_until_cancelled(receiver.recv()).await {
             let Some(envelope) = self.read(&message) else { continue };
             let span =
                 info_span!("listen", service = self.core.service.as_str(), channel = &*message.channel);
@@ -71,7 +76,7 @@ impl Listener {
     fn read(&self, message: &Message) -> Option<Arc<Envelope>> {
         let dropped = |error: &dyn std::fmt::Display| {
             let begins = beginning(&message.payload);
-            warn!(channel = &*message.channel, listener = self.topic, %error, begins, "a message is dropped");
+            warn!(channel = &*message.channel, listener = %self.topic, %error, begins, "a message is dropped");
         };
         if message.payload.len() > self.message_bytes {
             let bytes = message.payload.len();
@@ -83,7 +88,8 @@ impl Listener {
 
     async fn run(self, envelope: Arc<Envelope>, turn: Turn) {
         let deadline = Deadline::at(Instant::now() + self.timeout);
-        let cx = Context::new(Arc::clone(&self.core), self.topic).with_message(envelope.clone(), deadline);
+        let name = self.endpoint.reach.name().unwrap_or_default();
+        let cx = Context::new(Arc::clone(&self.core), name).with_message(envelope.clone(), deadline);
         let handler = self.endpoint.source;
         let run = self.endpoint.run.clone().run(cx);
         let Err(failure) = run_guarded(&self.core, handler, Some(deadline), turn, run).await else {

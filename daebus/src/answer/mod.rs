@@ -5,13 +5,15 @@
 mod actions;
 mod intake;
 mod listeners;
+mod pulse;
 mod running;
 
 use std::time::Duration;
 
 pub(crate) use actions::Actions;
-pub(crate) use intake::Intake;
+pub(crate) use intake::{Intakes, Join};
 pub(crate) use listeners::listen;
+pub(crate) use pulse::Pulse;
 
 /// How much a service takes on; every limit has a builder method of [`Daebus`](crate::Daebus).
 #[derive(Debug, Clone, Copy)]

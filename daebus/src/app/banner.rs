@@ -3,6 +3,7 @@
 use tracing::info;
 
 use super::Service;
+use crate::context::Core;
 
 pub(super) fn announce(service: &Service) {
     let (core, registry) = (service.core(), service.registry());
@@ -19,5 +20,13 @@ pub(super) fn announce(service: &Service) {
     if let Some(url) = service.socket_url() {
         info!("WebSockets on {url}");
     }
+    if core.readiness.is_ready() {
+        ready(core);
+    } else {
+        info!("{} is up, and joins {} when it is there", core.service, core.bus.location());
+    }
+}
+
+pub(super) fn ready(core: &Core) {
     info!(instance = &*core.instance, "{} is ready on {}", core.service, core.bus.location());
 }

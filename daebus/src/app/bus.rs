@@ -8,7 +8,9 @@ use tracing::warn;
 use crate::error::{Error, Result};
 
 /// Connects to the bus that `.bus(url)` names, else `DAEBUS_URL`, else the in-process one.
-pub(super) async fn connect(service: &str, url: Option<&str>) -> Result<Arc<dyn Bus>> {
+///
+/// `waits`: until it is there; else the bus may be away yet.
+pub(super) async fn connect(service: &str, url: Option<&str>, waits: bool) -> Result<Arc<dyn Bus>> {
     let url = match url.map(str::to_owned).or_else(|| variable("DAEBUS_URL")) {
         Some(url) => BusUrl::parse(&url)?,
         // A daemon that nobody can reach is a mistake; systemd sets at least one of these.
@@ -23,7 +25,7 @@ pub(super) async fn connect(service: &str, url: Option<&str>) -> Result<Arc<dyn 
             BusUrl::parse("memory://default")?
         }
     };
-    Ok(bus::connect(&url).await?)
+    Ok(if waits { bus::connect(&url).await? } else { bus::connect_lazily(&url)? })
 }
 
 fn variable(name: &str) -> Option<String> {

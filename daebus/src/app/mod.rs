@@ -5,8 +5,11 @@ mod banner;
 mod bus;
 mod hooks;
 mod service;
+#[cfg(feature = "args")]
+mod settings;
 mod signals;
 mod startup;
+mod systemd;
 
 use std::time::Duration;
 
@@ -25,8 +28,12 @@ use crate::answer::Limits;
 use crate::blueprint::Blueprint;
 use crate::context::Context;
 use crate::error::Result;
+use crate::feature::{Feature, Features, Repeater, Repeaters};
 use crate::layer::{AnyLayer, HandlerService};
 use crate::state::States;
+
+/// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
+const DRAIN: Duration = Duration::from_secs(30);
 
 /// An application: a service's name, its state, and the blueprints it mounts.
 ///
@@ -60,9 +67,15 @@ pub struct Daebus {
     states: States,
     blueprints: Vec<Blueprint>,
     layers: Vec<AnyLayer>,
+    features: Features,
+    repeaters: Repeaters,
     attachments: Vec<Attachment>,
     limits: Limits,
-    drain: Duration,
+    /// `None`: nobody says.
+    drain: Option<Duration>,
+    waits_for_bus: bool,
+    #[cfg(feature = "args")]
+    given: Option<crate::args::Given>,
 }
 
 impl Daebus {
@@ -77,9 +90,14 @@ impl Daebus {
             states: States::default(),
             blueprints: Vec::new(),
             layers: Vec::new(),
+            features: Features::default(),
+            repeaters: Repeaters::default(),
             attachments: Vec::new(),
             limits: Limits::default(),
-            drain: Duration::from_secs(30),
+            drain: None,
+            waits_for_bus: true,
+            #[cfg(feature = "args")]
+            given: None,
         }
     }
 
@@ -96,6 +114,31 @@ impl Daebus {
     /// `Arc`. One value a type.
     pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
         self.states.insert(value);
+        self
+    }
+
+    /// Whether the start waits for the bus, which it does unless told otherwise.
+    ///
+    /// `false`: the service starts at once, and joins the bus when that is there; the log says so in one line. What
+    /// doesn't need the bus works from the start. Subscriptions are made when the bus comes, and then the service is
+    /// ready. A server that refuses us (a wrong password) is said once and asked again too.
+    pub fn wait_for_bus(mut self, wait: bool) -> Self {
+        self.waits_for_bus = wait;
+        self
+    }
+
+    /// Puts a [`Feature`] in, which lives as long as the service does and which handlers take as `State<Arc<F>>`. The
+    /// same type twice is an error at the start.
+    pub fn feature<F: Feature>(mut self, feature: F) -> Self {
+        if let Some(feature) = self.features.add(feature) {
+            self.states.insert(feature);
+        }
+        self
+    }
+
+    /// Puts a [`Repeater`] in, which is run over and over while the service is.
+    pub fn repeater<R: Repeater>(mut self, repeater: R) -> Self {
+        self.repeaters.add(repeater);
         self
     }
 
@@ -154,11 +197,14 @@ impl Daebus {
 
     /// How long a stopping service waits for the handlers that run, 30 s unless set.
     pub fn drain(mut self, within: Duration) -> Self {
-        self.drain = within;
+        self.drain = Some(within);
         self
     }
 
     /// Starts the service and serves until SIGINT or SIGTERM, or until a handler asks to stop; then drains.
+    ///
+    /// Started by systemd with `Type=notify` it tells when it is ready and when it stops, and with `WatchdogSec=` that it
+    /// still takes messages in.
     ///
     /// A second signal ends the process at once, with exit code 130 or 143. So does a plain `fn` handler that hasn't
     /// returned when the drain time is over, with exit code 1: its thread can't be stopped otherwise.
@@ -168,18 +214,30 @@ impl Daebus {
     /// When the service can't start, or handlers had to be cut off at its end. Returned from `main` either gives exit
     /// code 1 and the reason.
     pub async fn run(self) -> Result<()> {
+        #[cfg(feature = "args")]
+        if self.show_config()? {
+            return Ok(());
+        }
         signals::run(self).await
     }
 
-    /// Starts the service and returns once it is ready: bus connected, `on_start` done, subscriptions confirmed.
+    /// Starts the service and returns once it is ready: bus connected, features started, `on_start` done, subscriptions
+    /// confirmed.
     ///
-    /// A Redis that isn't there is waited for, with one line in the log that says so.
+    /// A Redis that isn't there is waited for, with one line in the log that says so, unless
+    /// [`wait_for_bus`](Self::wait_for_bus) says otherwise.
     ///
     /// # Errors
     ///
-    /// When the application is put together wrongly (every mistake is told), the bus refuses us, or `on_start` fails.
+    /// When the application is put together wrongly (every mistake is told), the bus refuses us, or a feature or
+    /// `on_start` fails.
     pub async fn start(self) -> Result<Service> {
         startup::start(self, Surroundings::real()).await
+    }
+
+    /// The name for an error's sentence.
+    fn shown_name(&self) -> String {
+        if self.name.is_empty() { "the service".to_owned() } else { self.name.clone() }
     }
 
     /// Starts the service somewhere else than in the world.

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tracing::{info, warn};
 
 use super::attach::Servers;
 use super::hooks;
-use crate::answer::{Actions, Intake};
+use crate::answer::{Actions, Intakes};
 use crate::context::Core;
 use crate::error::{Error, Result};
-use crate::extract::{Cache, Callers};
+use crate::events::Events;
+use crate::extract::{Broadcast, Cache, Callers};
+use crate::feature::{FeatureContext, Features};
 #[cfg(feature = "testing")]
 use crate::http::Server;
 use crate::registry::Registry;
@@ -33,7 +34,9 @@ pub struct Service {
     workers: Workers,
     actions: Actions,
     tasks: Tasks,
-    intakes: Vec<Intake>,
+    features: Features,
+    cx: FeatureContext,
+    intakes: Intakes,
     servers: Servers,
     drain: Duration,
 }
@@ -44,11 +47,11 @@ impl Service {
         registry: Arc<Registry>,
         workers: Workers,
         actions: Actions,
-        tasks: Tasks,
+        (features, cx): (Features, FeatureContext),
         drain: Duration,
     ) -> Self {
-        let (intakes, servers) = (Vec::new(), Servers::default());
-        Self { core, registry, workers, actions, tasks, intakes, servers, drain }
+        let (tasks, intakes, servers) = (cx.tasks(), Intakes::open(), Servers::default());
+        Self { core, registry, workers, actions, tasks, features, cx, intakes, servers, drain }
     }
 
     /// The service's name.
@@ -86,6 +89,26 @@ impl Service {
         self.tasks.clone()
     }
 
+    /// Listens to channels while the service runs.
+    pub fn events(&self) -> Events {
+        self.cx.events()
+    }
+
+    /// Publishes to channels.
+    pub fn broadcast(&self) -> Broadcast {
+        self.cx.broadcast()
+    }
+
+    /// Whether every subscription is confirmed; with `wait_for_bus(false)` that may take a while.
+    pub fn is_ready(&self) -> bool {
+        self.core.readiness.is_ready()
+    }
+
+    /// Waits until every subscription is confirmed, for as long as the bus is away.
+    pub async fn ready(&self) {
+        self.core.readiness.ready().await;
+    }
+
     /// The key-value store on the service's bus.
     pub fn cache(&self) -> Cache {
         Cache::new(Arc::clone(&self.core.bus))
@@ -96,20 +119,22 @@ impl Service {
         self.core.shutdown.clone()
     }
 
-    /// Stops the service: leaves its channels, answers `shutting_down` to what still comes, waits for the handlers
-    /// that run, runs `on_stop`, and leaves the bus.
+    /// Stops the service: tells its features, leaves its channels, answers `shutting_down` to what still comes, waits
+    /// for the handlers that run, runs `on_stop`, stops the features, and leaves the bus.
     ///
     /// # Errors
     ///
     /// When handlers were still running after the drain time and had to be cut off; `on_stop` has run all the same.
-    pub async fn stop(mut self) -> Result<()> {
+    pub async fn stop(self) -> Result<()> {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
+        self.features.before_stop(&self.cx).await;
         self.actions.drain();
         self.servers.drain();
-        join_all(self.intakes.drain(..).map(Intake::leave)).await;
+        self.intakes.leave().await;
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
+        self.features.stop(&self.cx).await;
         self.core.bus.close().await;
         match &result {
             Ok(()) => info!("{} has stopped", self.core.service),
@@ -119,8 +144,9 @@ impl Service {
     }
 
     fn cut_off(&self) -> Error {
-        let running = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
-        let handlers = running.collect::<Vec<_>>().join(", ");
+        let handlers = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
+        let others = self.workers.entered().into_iter().map(|(name, count)| format!("{count}× {name}"));
+        let handlers = handlers.chain(others).collect::<Vec<_>>().join(", ");
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
@@ -143,9 +169,11 @@ impl Service {
     }
 
     /// Ends a service that didn't come up.
-    pub(super) async fn abandon(mut self) {
-        self.intakes.clear();
+    pub(super) async fn abandon(self) {
+        self.core.shutdown.request();
+        self.intakes.cut_off();
         self.workers.cut_off();
+        self.features.stop(&self.cx).await;
         self.core.bus.close().await;
     }
 
@@ -165,12 +193,16 @@ impl Service {
         &self.actions
     }
 
-    pub(super) fn keep_servers(&mut self, servers: Servers) {
-        self.servers = servers;
+    pub(super) fn intakes(&self) -> &Intakes {
+        &self.intakes
     }
 
-    pub(super) fn keep(&mut self, intake: Intake) {
-        self.intakes.push(intake);
+    pub(super) fn features(&self) -> (&Features, &FeatureContext) {
+        (&self.features, &self.cx)
+    }
+
+    pub(super) fn keep_servers(&mut self, servers: Servers) {
+        self.servers = servers;
     }
 }
 

@@ -2,37 +2,56 @@
 
 use tracing::{info, warn};
 
-use super::Daebus;
+use super::startup::{self, Surroundings};
+use super::{Daebus, systemd};
 use crate::error::{Error, Result};
 use crate::guard::blocking_in_flight;
 
 pub(super) async fn run(app: Daebus) -> Result<()> {
     let mut signals = Signals::listen()?;
+    let surroundings = Surroundings::real();
+    let interrupt = surroundings.interrupt.clone();
+    let mut starting = Box::pin(startup::start(app, surroundings));
     let service = tokio::select! {
-        service = app.start() => service?,
+        service = &mut starting => service?,
         signal = signals.next() => {
             info!("{} before the service was up", signal.name);
-            return Ok(());
+            interrupt.cancel();
+            // What has started is stopped.
+            return match signals.unless_again(starting).await {
+                Ok(service) => signals.unless_again(service.stop()).await,
+                Err(Error::Interrupted { .. }) => Ok(()),
+                Err(error) => Err(error),
+            };
         }
     };
     let shutdown = service.shutdown();
+    let supervised = systemd::up(&service);
     tokio::select! {
         signal = signals.next() => info!("{}: draining; a second one ends the process at once", signal.name),
         () = shutdown.requested() => info!("a handler asks the service to stop"),
     }
-    let result = tokio::select! {
-        result = service.stop() => result,
-        signal = signals.next() => {
-            warn!("{} again: the process ends at once", signal.name);
-            std::process::exit(signal.exit_code);
-        }
-    };
+    supervised.stopping();
+    let result = signals.unless_again(service.stop()).await;
     if result.is_err() && blocking_in_flight() > 0 {
         // The runtime would wait for these threads for as long as they like.
         warn!("a plain fn handler hasn't returned; the process ends without it");
         std::process::exit(1);
     }
     result
+}
+
+impl Signals {
+    /// Waits for the end of something, unless another signal ends the process first.
+    async fn unless_again<T>(&mut self, ending: impl Future<Output = T>) -> T {
+        tokio::select! {
+            ended = ending => ended,
+            signal = self.next() => {
+                warn!("{} again: the process ends at once", signal.name);
+                std::process::exit(signal.exit_code);
+            }
+        }
+    }
 }
 
 /// A signal that ends a service.

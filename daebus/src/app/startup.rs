@@ -1,20 +1,25 @@
-//! Start-up: state checked → bus → `on_start` → subscriptions confirmed → ready.
+//! Start-up: everything checked → bus → features → `on_start` → subscriptions confirmed → ready.
 
 use std::sync::Arc;
 
-use daebus_caller::Link;
-use daebus_caller::bus::Bus;
+use daebus_caller::bus::{Bus, Topic};
 use daebus_caller::wire::ServiceName;
+use daebus_caller::{BusError, Link};
+use tokio_util::sync::CancellationToken;
+use tracing::error;
 use uuid::Uuid;
 
-use super::attach::{self, Attached, Bound, Reach};
-use super::{Daebus, Service, banner, bus, hooks};
-use crate::answer::{Actions, listen};
+use super::attach::{self, Attached, Reach};
+use super::{DRAIN, Daebus, Service, banner, bus, hooks};
+use crate::answer::{Actions, Intakes, Join, Limits, listen};
 use crate::clock::Clock;
 use crate::context::Core;
 use crate::error::{Error, Result};
+use crate::events::Desk;
 use crate::extensions::Extensions;
+use crate::feature::FeatureContext;
 use crate::panics::Panics;
+use crate::readiness::Readiness;
 use crate::registry::Registry;
 use crate::schedule::Schedules;
 use crate::shutdown::Shutdown;
@@ -31,6 +36,8 @@ pub(crate) struct Surroundings {
     pub(crate) panics: Panics,
     pub(crate) auto_start: AutoStart,
     pub(crate) reach: Reach,
+    /// Cancelled when the start is to be given up; what has started is stopped then.
+    pub(crate) interrupt: CancellationToken,
 }
 
 impl Surroundings {
@@ -42,53 +49,83 @@ impl Surroundings {
             panics: Panics::default(),
             auto_start: AutoStart::AsSaid,
             reach: Reach::Addresses,
+            interrupt: CancellationToken::new(),
         }
     }
 }
 
 pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result<Service> {
-    let name = ServiceName::new(&app.name)?;
-    let setup = |mistakes| Error::Setup { service: name.to_string(), mistakes };
-    let Surroundings { bus, clock, panics, auto_start, reach } = surroundings;
+    let mut mistakes = app.features.mistakes();
+    #[cfg(feature = "args")]
+    mistakes.extend(app.settle());
+    let shown_name = app.shown_name();
+    let setup = |mistakes| Error::Setup { service: shown_name.clone(), mistakes };
+    let name = match ServiceName::new(&app.name) {
+        Ok(name) => name,
+        // Where there is more to say, all of it is said.
+        Err(_) if !mistakes.is_empty() => return Err(setup(mistakes)),
+        Err(error) => return Err(error.into()),
+    };
+    let drain = app.drain.unwrap_or(DRAIN);
+    let Surroundings { bus, clock, panics, auto_start, reach, interrupt } = surroundings;
     #[cfg(feature = "testing")]
     if reach == Reach::Inside {
         attach::complete(&mut app.attachments, &app.blueprints);
     }
     attach::announce(&app.attachments, &mut app.states);
-    let registry = Registry::new(app.blueprints, &app.layers, &app.states).map_err(setup)?;
-    let bound = Attached::new(app.attachments, &registry).map_err(setup)?.bind(reach).await?;
+    let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
+        mistakes.extend(found);
+        Registry::default()
+    });
+    if !mistakes.is_empty() {
+        return Err(setup(mistakes));
+    }
+    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(reach).await?;
+    let interrupted = || Error::Interrupted { service: name.to_string() };
     let bus = match bus {
         Some(bus) => bus,
-        None => bus::connect(name.as_str(), app.bus.as_deref()).await?,
+        None => {
+            let connecting = bus::connect(name.as_str(), app.bus.as_deref(), app.waits_for_bus);
+            interrupt.run_until_cancelled(connecting).await.ok_or_else(interrupted)??
+        }
     };
     let link = Link::new(Arc::clone(&bus));
     let (workers, shutdown) = (Workers::default(), Shutdown::default());
     let schedules = Arc::new(Schedules::new(&registry));
-    let threads = Arc::new(Threads::new(&registry, auto_start, app.drain));
+    let threads = Arc::new(Threads::new(&registry, auto_start, drain));
     let tasks =
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
     let mut rooms = Extensions::default();
     rooms.insert(tasks.clone());
+    rooms.insert(Desk::new(app.limits, workers.clone()));
     let core = Arc::new(Core {
         instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
-        service: name,
+        service: name.clone(),
         bus: Arc::clone(&bus),
         outbox: link.outbox().clone(),
         link,
         states: app.states,
         shutdown,
+        readiness: Readiness::default(),
         clock,
         panics,
         rooms,
     });
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
-    let mut service = Service::new(core, registry, workers, actions, tasks, app.drain);
-    match open(&mut service, bound, app.limits).await {
+    let cx = FeatureContext::new(&core, tasks).map_err(|failure| setup(vec![failure.to_string()]))?;
+    let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), drain);
+    let opening = open(&service, app.limits, app.waits_for_bus);
+    let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
+    match opened {
         Ok(()) => {
+            let servers =
+                bound.serve(service.core(), service.registry(), app.limits.timeout, service.workers());
+            service.keep_servers(servers);
             banner::announce(&service);
             schedules.start(service.core(), service.registry(), service.workers());
             threads.watch(service.core(), service.registry(), service.workers());
+            app.repeaters.start(&cx, service.workers());
             Ok(service)
         }
         Err(error) => {
@@ -98,21 +135,60 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
     }
 }
 
-async fn open(service: &mut Service, bound: Bound, limits: crate::answer::Limits) -> Result<()> {
+async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<()> {
+    let (features, cx) = service.features();
+    features.start(cx, limits.timeout).await.map_err(|(feature, reason)| Error::Feature {
+        service: service.name().to_owned(),
+        feature,
+        reason,
+    })?;
     hooks::start(service.core(), service.registry(), limits.timeout).await?;
-    // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
-    let registry = Arc::clone(service.registry());
-    for (topic, endpoint) in &registry.listeners {
-        let core = Arc::clone(service.core());
-        let intake = listen(core, topic, endpoint.clone(), limits, service.workers().clone()).await?;
-        service.keep(intake);
+    let entrance = Entrance {
+        core: Arc::clone(service.core()),
+        registry: Arc::clone(service.registry()),
+        actions: service.actions().clone(),
+        workers: service.workers().clone(),
+        intakes: service.intakes().clone(),
+        limits,
+    };
+    if waits_for_bus {
+        return Ok(entrance.join(Join::Now).await?);
     }
-    // Without an action there is nothing to answer with, and another process may serve under this name.
-    if registry.has_actions() {
-        let intake = service.actions().subscribe().await?;
-        service.keep(intake);
-    }
-    let servers = bound.serve(service.core(), &registry, limits.timeout, service.workers());
-    service.keep_servers(servers);
+    service.workers().spawn(async move {
+        match entrance.join(Join::AtLast).await {
+            Ok(()) => banner::ready(&entrance.core),
+            // The service has stopped before its bus was there.
+            Err(BusError::Closed) => {}
+            Err(error) => error!(%error, "the service can't join its bus"),
+        }
+    });
     Ok(())
+}
+
+/// What it takes to let messages in.
+struct Entrance {
+    core: Arc<Core>,
+    registry: Arc<Registry>,
+    actions: Actions,
+    workers: Workers,
+    intakes: Intakes,
+    limits: Limits,
+}
+
+impl Entrance {
+    async fn join(&self, join: Join) -> Result<(), BusError> {
+        // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
+        for (topic, endpoint) in &self.registry.listeners {
+            let how = (join, CancellationToken::new());
+            let (core, workers) = (Arc::clone(&self.core), self.workers.clone());
+            let listening = listen(core, Topic::parse(topic), endpoint.clone(), self.limits, workers, how);
+            self.intakes.keep(listening.await?);
+        }
+        // Without an action there is nothing to answer with, and another process may serve under this name.
+        if self.registry.has_actions() {
+            self.intakes.keep(self.actions.subscribe(join).await?);
+        }
+        self.core.readiness.set();
+        Ok(())
+    }
 }

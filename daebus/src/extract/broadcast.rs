@@ -21,6 +21,10 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
+    pub(crate) fn new(outbox: Outbox) -> Self {
+        Self { outbox }
+    }
+
     /// Publishes a value, given by value or by reference, and returns how many connections received it.
     ///
     /// Python peers read objects only: give them a struct or a map.
@@ -45,6 +49,6 @@ impl Broadcast {
 
 impl<K: Kind> Extract<K> for Broadcast {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        Ok(Self { outbox: cx.core.outbox.clone() })
+        Ok(Self::new(cx.core.outbox.clone()))
     }
 }

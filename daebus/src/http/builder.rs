@@ -89,6 +89,12 @@ impl Http {
         &self.address
     }
 
+    /// Listens on another address.
+    #[cfg(feature = "args")]
+    pub(crate) fn rebind(&mut self, address: String) {
+        self.address = address;
+    }
+
     /// Lets pages of other origins call.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(cors);

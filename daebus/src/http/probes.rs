@@ -28,6 +28,8 @@ fn ready(core: &Core) -> Response {
         "the service is stopping"
     } else if *core.bus.state().borrow() != BusState::Ready {
         "the bus is away"
+    } else if !core.readiness.is_ready() {
+        "the subscriptions aren't confirmed yet"
     } else {
         return json_response(StatusCode::OK, "{\"status\":\"ready\"}".into());
     };

@@ -172,6 +172,12 @@ impl WebSocket {
         self
     }
 
+    /// A server of their own at this address, whatever was said before.
+    #[cfg(feature = "args")]
+    pub(crate) fn rebind(&mut self, address: String) {
+        (self.port, self.bind) = (None, Some(address));
+    }
+
     /// All clients; usable at once, though nobody is there before the service has started.
     pub(crate) fn sockets(&self) -> &Sockets {
         &self.sockets

@@ -47,6 +47,7 @@ use daebus_caller::bus::Bus;
 use daebus_caller::{Caller, Link};
 use jiff::Timestamp;
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 pub use http::{TestHttp, TestRequest};
 pub use published::Published;
@@ -125,6 +126,7 @@ impl TestApp {
             panics: panics.clone(),
             auto_start: AutoStart::Never,
             reach: Reach::Inside,
+            interrupt: CancellationToken::new(),
         };
         match app.start_in(surroundings).await {
             Ok(service) => Self { service, bus, panics, time },

@@ -68,18 +68,46 @@ impl RedisBus {
     ///
     /// [`BusError::Refused`] when the server refuses us for good, for a wrong password for example.
     pub async fn connect(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
+        // Before the first await: dropping the bus closes whatever there is by then.
+        let (bus, supervisor) = Self::prepare(url)?;
+        // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
+        let pair = supervisor.connect().boxed().await?;
+        bus.run_beside(supervisor.keep(pair));
+        Ok(Arc::new(bus))
+    }
+
+    /// Returns at once, with the bus away, and connects in the background for as long as it takes. A server that can't
+    /// be reached, or refuses us, is said once, in one line; when it has changed its mind, the bus is there.
+    ///
+    /// # Errors
+    ///
+    /// [`BusError::Url`] when the URL can't be used.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn connect_lazily(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
+        let (bus, supervisor) = Self::prepare(url)?;
+        bus.run_beside(async move {
+            let pair = supervisor.connect_at_last().boxed().await;
+            supervisor.keep(pair).await;
+        });
+        Ok(Arc::new(bus))
+    }
+
+    fn prepare(url: &RedisUrl) -> Result<(Self, Supervisor), BusError> {
         let connector = Connector::new(url.with_password())
             .map_err(|reason| BusError::Url { url: url.to_string(), reason })?;
         let is_clustered = connector.is_clustered();
         let shared = Shared::new(url.to_string());
-        // Before the first await: dropping the bus closes whatever there is by then.
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
-        let supervisor = Supervisor::new(Arc::clone(&shared), connector);
-        // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
-        let pair = supervisor.connect().boxed().await?;
-        let tasks = [tokio::spawn(supervisor.keep(pair)), tokio::spawn(shared.see_off())];
-        bus.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
-        Ok(Arc::new(bus))
+        Ok((bus, Supervisor::new(shared, connector)))
+    }
+
+    /// Runs the tasks of the bus, which end with it.
+    fn run_beside(&self, keep: impl Future<Output = ()> + Send + 'static) {
+        let tasks = [tokio::spawn(keep), tokio::spawn(Arc::clone(&self.shared).see_off())];
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
     }
 
     /// Runs one command on the connection for commands.

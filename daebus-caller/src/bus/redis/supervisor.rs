@@ -52,6 +52,21 @@ impl Supervisor {
         Ok(pair)
     }
 
+    /// Connects for the first time, for as long as it takes, a refusal being no reason to give up: somebody may change
+    /// the server's mind.
+    pub(super) async fn connect_at_last(&self) -> Pair {
+        let mut outage = Outage::at_start();
+        let pair = loop {
+            match self.connect_once().await {
+                Ok(pair) => break pair,
+                Err(failure) => outage.wait(&self.shared.location, &failure).await,
+            }
+        };
+        outage.end(&self.shared.location);
+        self.shared.ready(Arc::clone(&pair.commands));
+        pair
+    }
+
     async fn connect_once(&self) -> Result<Pair, Failure> {
         let subscriber = self.subscriber().await?;
         let commands = self.connector.connect(Role::Commands).await?;
@@ -182,7 +197,7 @@ impl Outage {
         } else {
             tracing::warn!(
                 %location,
-                reason = %failure,
+                reason = %format_args!("{failure}{}", failure.advice()),
                 "the bus can't be reached; trying until it is there. Is the server running, and is this its address?"
             );
             self.said = true;

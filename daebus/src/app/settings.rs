@@ -1,0 +1,132 @@
+//! What an application's arguments say, in place of what its code says.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::{Attachment, Daebus};
+use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
+use crate::error::{Error, Result};
+use crate::http::Http;
+use crate::logging::{self, DEFAULT_FILTER};
+use crate::socket::WebSocket;
+
+impl Daebus {
+    /// An application that has everything from its arguments, its name too. See [`ServiceArgs`].
+    ///
+    /// The log is set up as they say, unless a subscriber is there already. What is wrong with them is told when the
+    /// application is started.
+    pub fn from_args(args: &ServiceArgs) -> Self {
+        Self::new("").args(args)
+    }
+
+    /// Takes what the arguments, the environment and their file say in place of what the code says, wherever in the
+    /// code that is said. See [`ServiceArgs`].
+    ///
+    /// The log is set up as they say, unless a subscriber is there already. What is wrong with them is told when the
+    /// application is started. With `--show-config` [`run`](Self::run) prints the settings and returns.
+    pub fn args(mut self, args: &ServiceArgs) -> Self {
+        let given = Given::read(args, |name| std::env::var(name).ok());
+        let format = given.get(Key::LogFormat).and_then(|format| format.parse().ok()).unwrap_or_default();
+        // The filter was checked.
+        let _ = logging::init_with(given.get(Key::Log).unwrap_or(DEFAULT_FILTER), format);
+        self.given = Some(given);
+        self
+    }
+
+    /// Puts in what the arguments say; returns what is wrong with them.
+    pub(super) fn settle(&mut self) -> Vec<String> {
+        let Some(given) = self.given.take() else { return Vec::new() };
+        let mistakes = self.mistakes(&given);
+        if mistakes.is_empty() {
+            let settled = given.settle(self.code());
+            self.take_over(&settled);
+        }
+        mistakes
+    }
+
+    /// Shows the settings if the arguments ask for it; returns whether they do.
+    pub(super) fn show_config(&self) -> Result<bool> {
+        let Some(given) = self.given.as_ref().filter(|given| given.is_to_be_shown()) else {
+            return Ok(false);
+        };
+        let mistakes = self.mistakes(given);
+        if !mistakes.is_empty() {
+            return Err(Error::Setup { service: self.shown_name(), mistakes });
+        }
+        let shown = show(given, &given.settle(self.code()));
+        // Whoever has closed our output doesn't want to see it.
+        let _ = std::io::stdout().write_all(shown.as_bytes());
+        Ok(true)
+    }
+
+    fn mistakes(&self, given: &Given) -> Vec<String> {
+        let mut mistakes = given.mistakes().to_vec();
+        if self.name.is_empty() && !mistakes.iter().any(|mistake| mistake.contains("service name")) {
+            let unnamed = given.get(Key::Name).is_none();
+            mistakes.extend(unnamed.then(|| {
+                "it has no name: say --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)"
+                    .to_owned()
+            }));
+        }
+        mistakes
+    }
+
+    fn code(&self) -> Code {
+        let name = Some(self.name.clone()).filter(|name| !name.is_empty());
+        let http = self.http().map(|http| http.address().to_owned());
+        let ws = self.attachments.iter().find_map(|attachment| match attachment {
+            Attachment::WebSocket(sockets) => sockets.own_address(http.as_deref()),
+            Attachment::Http(_) => None,
+        });
+        let drain = self.drain.map(|drain| format!("{drain:?}"));
+        let said = [
+            (Key::Name, name),
+            (Key::Bus, self.bus.clone()),
+            (Key::Http, http),
+            (Key::Ws, ws),
+            (Key::Drain, drain),
+        ];
+        said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+
+    fn http(&self) -> Option<&Http> {
+        self.attachments.iter().find_map(|attachment| match attachment {
+            Attachment::Http(http) => Some(&**http),
+            Attachment::WebSocket(_) => None,
+        })
+    }
+
+    fn take_over(&mut self, settled: &Settled) {
+        let given = |key| settled.given(key).map(str::to_owned);
+        if let Some(name) = given(Key::Name) {
+            self.name = name;
+        }
+        self.bus = given(Key::Bus).or_else(|| self.bus.take());
+        let drain: Option<Duration> = given(Key::Drain).and_then(|drain| duration(&drain).ok());
+        self.drain = drain.or(self.drain);
+        if let Some(address) = settled.given_address(Key::Http) {
+            self.rebind_http(address);
+        }
+        if let Some(address) = settled.given_address(Key::Ws) {
+            self.rebind_sockets(address);
+        }
+    }
+
+    fn rebind_http(&mut self, address: String) {
+        for attachment in &mut self.attachments {
+            if let Attachment::Http(http) = attachment {
+                return http.rebind(address);
+            }
+        }
+        self.attachments.push(Http::bind(address).into());
+    }
+
+    fn rebind_sockets(&mut self, address: String) {
+        for attachment in &mut self.attachments {
+            if let Attachment::WebSocket(sockets) = attachment {
+                return sockets.rebind(address);
+            }
+        }
+        self.attachments.push(WebSocket::new().bind(address).into());
+    }
+}

@@ -1,0 +1,109 @@
+//! The settings in a TOML file, with their lines.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::key::{Key, Source};
+
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    pub(super) values: BTreeMap<Key, (String, Source)>,
+    pub(super) mistakes: Vec<String>,
+}
+
+impl File {
+    /// Reads a file that `said` names.
+    pub(super) fn read(path: &Path, said: &Source) -> Self {
+        let shown = path.display().to_string();
+        match fs::read_to_string(path) {
+            Ok(text) => Self::parse(&shown, &text),
+            Err(error) => {
+                Self { mistakes: vec![format!("{said}: {shown} can't be read: {error}")], ..Self::default() }
+            }
+        }
+    }
+
+    fn parse(path: &str, text: &str) -> Self {
+        let line_of = |at: usize| text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        let mut file = Self::default();
+        let table = match DeTable::parse(text) {
+            Ok(table) => table.into_inner(),
+            Err(error) => {
+                let line = error.span().map_or(1, |span| line_of(span.start));
+                file.mistakes.push(format!("{path}:{line}: this is no TOML: {}", error.message()));
+                return file;
+            }
+        };
+        for (name, value) in &table {
+            let line = line_of(name.span().start);
+            let name = name.get_ref();
+            let value = value.get_ref();
+            // Tables are the application's own.
+            if value.is_table() {
+                continue;
+            }
+            let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name.as_ref()) else {
+                let known = Key::ALL.map(Key::name).join(", ");
+                file.mistakes.push(format!(
+                    "{path}:{line}: a service has no setting {name:?}; it has {known}. What is the application's \
+                     own goes into a table, as in [{name}]"
+                ));
+                continue;
+            };
+            match text_of(key, value) {
+                Some(text) => {
+                    file.values.insert(key, (text, Source::File(path.to_owned(), line)));
+                }
+                None => file.mistakes.push(format!(
+                    "{path}:{line}: {name} can't be a {}; write it in quotes",
+                    value.type_str()
+                )),
+            }
+        }
+        file
+    }
+}
+
+/// A text, or a number where one makes sense.
+fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number)
+            if matches!(key, Key::Drain | Key::Http | Key::Ws) && number.radix() == 10 =>
+        {
+            Some(number.as_str().to_owned())
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_have_their_lines() {
+        let file = File::parse("x.toml", "# a comment\nbus = \"redis://a\"\n\ndrain = 5\n[room]\nname = 3\n");
+        assert_eq!(file.mistakes, Vec::<String>::new());
+        let at = |line| Source::File("x.toml".to_owned(), line);
+        let expected = [(Key::Bus, ("redis://a".to_owned(), at(2))), (Key::Drain, ("5".to_owned(), at(4)))];
+        assert_eq!(file.values, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn every_mistake_has_its_line() {
+        let file = File::parse("x.toml", "buss = 1\nlog = true\n");
+        assert!(file.mistakes[0].starts_with("x.toml:1: ") && file.mistakes[0].contains("name, bus, http"));
+        assert!(file.mistakes[1].starts_with("x.toml:2: log can't be a boolean"), "{:?}", file.mistakes);
+        let file = File::parse("x.toml", "log = \"info\"\nbus =\n");
+        assert!(file.mistakes[0].starts_with("x.toml:2: this is no TOML"), "{:?}", file.mistakes);
+        let file = File::read(Path::new("/nowhere/x.toml"), &Source::Flag("--config"));
+        assert!(
+            file.mistakes[0].starts_with("the flag --config: /nowhere/x.toml can't be read: No such file")
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! What was given, by flags, variables and a file; and what it comes to with what the code says.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::ServiceArgs;
+use super::check::{address, check};
+use super::file::File;
+use super::key::{Key, Source};
+
+/// The variable that names the file.
+const CONFIG: &str = "DAEBUS_CONFIG";
+
+/// What flags, variables and the file say.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Given {
+    values: BTreeMap<Key, (String, Source)>,
+    /// The file, and who named it.
+    pub(super) config: Option<(PathBuf, Source)>,
+    mistakes: Vec<String>,
+    show: bool,
+}
+
+/// What the code says.
+pub(crate) type Code = BTreeMap<Key, String>;
+
+/// What a service's settings come to: each value that anybody said, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Settled {
+    values: BTreeMap<Key, (String, Source)>,
+}
+
+impl Given {
+    /// Reads them; a mistake is kept for the start.
+    pub(crate) fn read(args: &ServiceArgs, variable: impl Fn(&str) -> Option<String>) -> Self {
+        let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
+        let by_flag = args.config.clone().map(|path| (path, Source::Flag("--config")));
+        let config = by_flag.or_else(|| Some((variable(CONFIG)?.into(), Source::Variable(CONFIG))));
+        let File { values: in_file, mut mistakes } =
+            config.as_ref().map(|(path, said)| File::read(path, said)).unwrap_or_default();
+        let mut values = BTreeMap::new();
+        for key in Key::ALL {
+            let flag = args.flag(key).map(|(flag, value)| (value, Source::Flag(flag)));
+            let in_variable = || {
+                let mut variables = key.variables().iter();
+                variables.find_map(|name| Some((variable(name)?, Source::Variable(name))))
+            };
+            let said = flag.or_else(in_variable).or_else(|| in_file.get(&key).cloned());
+            if let Some((value, source)) = said {
+                mistakes.extend(check(key, &value).err().map(|reason| format!("{source}: {reason}")));
+                values.insert(key, (value, source));
+            }
+        }
+        Self { values, config, mistakes, show: args.show_config }
+    }
+
+    /// What is wrong with them, each a sentence that names its source.
+    pub(crate) fn mistakes(&self) -> &[String] {
+        &self.mistakes
+    }
+
+    /// Whether the settings are to be shown instead of used.
+    pub(crate) fn is_to_be_shown(&self) -> bool {
+        self.show
+    }
+
+    /// A setting that was given and can be what it says.
+    pub(crate) fn get(&self, key: Key) -> Option<&str> {
+        let (value, _) = self.values.get(&key)?;
+        check(key, value).is_ok().then_some(value)
+    }
+
+    /// What it comes to: what was given before what the code says.
+    pub(crate) fn settle(&self, code: Code) -> Settled {
+        let mut values: BTreeMap<_, _> =
+            code.into_iter().map(|(key, value)| (key, (value, Source::Code))).collect();
+        values.extend(self.values.clone());
+        Settled { values }
+    }
+}
+
+impl Settled {
+    /// A setting that anybody but the code has said, to be used in place of the code's.
+    pub(crate) fn given(&self, key: Key) -> Option<&str> {
+        self.values.get(&key).filter(|(_, source)| *source != Source::Code).map(|(value, _)| value.as_str())
+    }
+
+    /// Where HTTP is to be answered, if anybody but the code has said.
+    pub(crate) fn given_address(&self, key: Key) -> Option<String> {
+        self.given(key).and_then(|value| address(value).ok())
+    }
+
+    /// A setting and where it was said, for [`show`](super::show()).
+    pub(super) fn said(&self, key: Key) -> Option<(&str, &Source)> {
+        self.values.get(&key).map(|(value, source)| (value.as_str(), source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(args: &ServiceArgs, variables: &[(&str, &str)]) -> Given {
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        Given::read(args, |name| variables.get(name).map(ToString::to_string))
+    }
+
+    fn check_said(settled: &Settled, key: Key, value: &str, source: &Source) {
+        assert_eq!(settled.said(key), Some((value, source)));
+    }
+
+    #[test]
+    fn a_flag_comes_before_a_variable_before_the_file_before_the_code() {
+        let path = std::env::temp_dir().join(format!("daebus-given-{}.toml", std::process::id()));
+        std::fs::write(&path, "name = \"file\"\nbus = \"memory://file\"\ndrain = \"3s\"\nlog = \"warn\"\n")
+            .unwrap();
+        let args = ServiceArgs {
+            name: Some("flag".into()),
+            config: Some(path.clone()),
+            debug: true,
+            ..ServiceArgs::default()
+        };
+        let variables =
+            [("DAEBUS_NAME", "variable"), ("DAEBUS_URL", "memory://variable"), ("DAEBUS_HTTP", " ")];
+        let given = given(&args, &variables);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(given.mistakes(), [] as [&str; 0]);
+        let code = [Key::Name, Key::Bus, Key::Drain, Key::Http].map(|key| (key, format!("code's {key:?}")));
+        let settled = given.settle(code.into());
+        check_said(&settled, Key::Name, "flag", &Source::Flag("--name"));
+        check_said(&settled, Key::Bus, "memory://variable", &Source::Variable("DAEBUS_URL"));
+        check_said(&settled, Key::Drain, "3s", &Source::File(path.display().to_string(), 3));
+        check_said(&settled, Key::Http, "code's Http", &Source::Code);
+        check_said(&settled, Key::Log, "debug", &Source::Flag("--debug"));
+        assert_eq!(settled.said(Key::LogFormat), None);
+        assert_eq!((settled.given(Key::Http), settled.given(Key::Name)), (None, Some("flag")));
+    }
+
+    #[test]
+    fn daebus_log_comes_before_rust_log() {
+        let log = |variables: &[(&str, &str)]| {
+            given(&ServiceArgs::default(), variables).get(Key::Log).map(str::to_owned)
+        };
+        assert_eq!(log(&[]), None);
+        assert_eq!(log(&[("RUST_LOG", "warn")]).as_deref(), Some("warn"));
+        assert_eq!(log(&[("RUST_LOG", "warn"), ("DAEBUS_LOG", "error")]).as_deref(), Some("error"));
+    }
+
+    #[test]
+    fn every_mistake_names_its_source() {
+        let args = ServiceArgs {
+            drain: Some("soon".into()),
+            config: Some("/nowhere.toml".into()),
+            ..ServiceArgs::default()
+        };
+        let variables = [
+            ("DAEBUS_URL", "http://u:secret@host"),
+            ("DAEBUS_LOG_FORMAT", "xml"),
+            ("DAEBUS_NAME", "caller:me"),
+            ("DAEBUS_HTTP", "everywhere"),
+        ];
+        let given = given(&args, &variables);
+        let mistakes = given.mistakes().join("\n");
+        for words in [
+            "the flag --config: /nowhere.toml can't be read",
+            "the flag --drain: \"soon\" is no time: write 30s",
+            "the variable DAEBUS_URL: ",
+            "redis://127.0.0.1:6379",
+            "the variable DAEBUS_LOG_FORMAT: \"xml\" is no log format",
+            "the variable DAEBUS_NAME: ",
+            "the variable DAEBUS_HTTP: \"everywhere\" is no address",
+        ] {
+            assert!(mistakes.contains(words), "{words:?} is missing in:\n{mistakes}");
+        }
+        assert!(!mistakes.contains("secret"), "{mistakes}");
+        assert_eq!(given.get(Key::Drain), None);
+    }
+}

@@ -1,0 +1,81 @@
+use std::fmt;
+
+use crate::logging::{FILTER_VARIABLES, FORMAT_VARIABLE};
+
+/// A setting of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    Name,
+    Bus,
+    Http,
+    Ws,
+    Log,
+    LogFormat,
+    Drain,
+}
+
+impl Key {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Name, Self::Bus, Self::Http, Self::Ws, Self::Log, Self::LogFormat, Self::Drain];
+
+    /// Its name in a file.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::Bus => "bus",
+            Self::Http => "http",
+            Self::Ws => "ws",
+            Self::Log => "log",
+            Self::LogFormat => "log_format",
+            Self::Drain => "drain",
+        }
+    }
+
+    pub(super) fn flag(self) -> &'static str {
+        match self {
+            Self::Name => "--name",
+            Self::Bus => "--bus",
+            Self::Http => "--http",
+            Self::Ws => "--ws",
+            Self::Log => "--log",
+            Self::LogFormat => "--log-format",
+            Self::Drain => "--drain",
+        }
+    }
+
+    /// The variables it may be said in, the first that is set counting.
+    pub(super) fn variables(self) -> &'static [&'static str] {
+        match self {
+            Self::Name => &["DAEBUS_NAME"],
+            Self::Bus => &["DAEBUS_URL"],
+            Self::Http => &["DAEBUS_HTTP"],
+            Self::Ws => &["DAEBUS_WS"],
+            Self::Log => &FILTER_VARIABLES,
+            Self::LogFormat => &[FORMAT_VARIABLE],
+            Self::Drain => &["DAEBUS_DRAIN"],
+        }
+    }
+}
+
+/// Where a setting was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Flag(&'static str),
+    Variable(&'static str),
+    /// A file's name and the line in it.
+    File(String, usize),
+    Code,
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(flag) => write!(f, "the flag {flag}"),
+            Self::Variable(name) => write!(f, "the variable {name}"),
+            Self::File(path, line) => write!(f, "{path}:{line}"),
+            Self::Code => f.write_str("the code"),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}

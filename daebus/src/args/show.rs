@@ -1,0 +1,49 @@
+//! Every setting, its value and where it was said, for people.
+
+use std::fmt::Write;
+
+use daebus_caller::bus::BusUrl;
+
+use super::given::{Given, Settled};
+use super::key::{Key, Source};
+use crate::logging::{DEFAULT_FILTER, Format};
+
+/// One line a setting; passwords are masked.
+pub(crate) fn show(given: &Given, settled: &Settled) -> String {
+    let mut lines = Vec::new();
+    for key in Key::ALL {
+        let default = (default_of(key), &Source::Default);
+        let (value, source) =
+            settled.said(key).map_or(default, |(value, source)| (shown(key, value), source));
+        lines.push((key.name(), value, source.to_string()));
+    }
+    if let Some((path, source)) = &given.config {
+        lines.push(("config", path.display().to_string(), source.to_string()));
+    }
+    let names = lines.iter().map(|(name, _, _)| name.len()).max().unwrap_or_default();
+    let values = lines.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or_default();
+    lines.iter().fold(String::new(), |mut text, (name, value, source)| {
+        // Writing to a string can't fail.
+        let _ = writeln!(text, "{name:<names$}  {value:<values$}  {source}");
+        text
+    })
+}
+
+fn default_of(key: Key) -> String {
+    match key {
+        Key::Name | Key::Http | Key::Ws => "-".to_owned(),
+        Key::Bus => "memory://default".to_owned(),
+        Key::Log => DEFAULT_FILTER.to_owned(),
+        Key::LogFormat => Format::default().to_string(),
+        Key::Drain => "30s".to_owned(),
+    }
+}
+
+/// The value as it may be seen by whoever looks over one's shoulder.
+fn shown(key: Key, value: &str) -> String {
+    match key {
+        // What can't be read may be a password anywhere.
+        Key::Bus => BusUrl::parse(value).map_or_else(|_| "(can't be read)".to_owned(), |url| url.to_string()),
+        _ => value.to_owned(),
+    }
+}

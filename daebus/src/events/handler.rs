@@ -1,0 +1,26 @@
+use std::future::Future;
+
+use crate::handler::{IntoOutcome, Outcome};
+
+/// An async function of an event's payload, for [`Events::listen`](crate::Events::listen): it returns `()` or a
+/// `Result`, whose error is logged.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't hear events of type `{T}`",
+    note = "write an async function, or a closure that returns an `async move` block, of one `{T}`; it returns `()` \
+            or a `Result<(), E>` whose error derives `Fault` or is a `BoxError`"
+)]
+pub trait EventHandler<T>: Send + Sync + 'static {
+    /// Handles one event.
+    fn handle(&self, event: T) -> impl Future<Output = Outcome> + Send + 'static;
+}
+
+impl<T, F, Fut> EventHandler<T> for F
+where
+    F: Fn(T) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output: IntoOutcome> + Send + 'static,
+{
+    fn handle(&self, event: T) -> impl Future<Output = Outcome> + Send + 'static {
+        let handled = self(event);
+        async move { handled.await.into_outcome() }
+    }
+}

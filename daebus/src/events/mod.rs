@@ -1,0 +1,130 @@
+//! Listening that begins and ends while the service runs.
+
+mod guard;
+mod handler;
+
+use std::any::type_name_of_val;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+
+use daebus_caller::bus::Topic;
+use daebus_caller::wire::Channel;
+use serde::de::DeserializeOwned;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tracing::error;
+
+pub use guard::EventGuard;
+pub use handler::EventHandler;
+
+use crate::answer::{Join, Limits, listen};
+use crate::context::kind::{Kind, Listen};
+use crate::context::{Context, Core, Failure};
+use crate::endpoint::{Endpoint, Source};
+use crate::extract::{Extract, Payload};
+use crate::workers::Workers;
+
+/// Listens to channels that aren't known before the service runs. An argument of any handler; from outside
+/// [`Service::events`](crate::Service::events), in a feature [`FeatureContext::events`](crate::FeatureContext::events).
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// /// Listens to one more room, until the service stops.
+/// #[action("watch_room")]
+/// async fn watch_room(Payload(room): Payload<String>, events: Events) {
+///     let channel = format!("rooms.{room}");
+///     events.listen::<Value>(&channel, move |event| {
+///         let room = room.clone();
+///         async move { println!("{room}: {event}") }
+///     })
+///     .keep();
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Events {
+    core: Arc<Core>,
+    desk: Desk,
+}
+
+/// What listening takes beside the core, which extractors find it in.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk {
+    limits: Limits,
+    workers: Workers,
+}
+
+impl Desk {
+    pub(crate) fn new(limits: Limits, workers: Workers) -> Self {
+        Self { limits, workers }
+    }
+}
+
+impl Events {
+    pub(crate) fn new(core: &Arc<Core>) -> Result<Self, Failure> {
+        let missing = || Failure::internal("this service has nobody who listens");
+        let desk = core.rooms.get::<Desk>().cloned().ok_or_else(missing)?;
+        Ok(Self { core: Arc::clone(core), desk })
+    }
+
+    /// Listens to a channel, or to those that a Redis pattern matches (`sensor.*`), until the guard is dropped or the
+    /// service stops. The handler is an async function of the payload that returns `()` or a `Result`; it hears one
+    /// message at a time, in order, under the service's time limit and size limit. What it fails with is logged.
+    ///
+    /// It returns at once and never fails: a bus that is away is waited for, a refusal is said once and tried again,
+    /// and after a reconnect the bus restores it. [`EventGuard::confirmed`] waits until messages do arrive. A name that
+    /// can't be a channel's is an error in the log, since nothing will ever arrive there.
+    #[track_caller]
+    pub fn listen<T>(&self, channel_or_pattern: &str, handler: impl EventHandler<T>) -> EventGuard
+    where
+        T: DeserializeOwned + Send + 'static,
+    {
+        let at = Location::caller();
+        let source = Source::new(type_name_of_val(&handler), "", at.file(), at.line());
+        let ended = CancellationToken::new();
+        let (confirm, confirmed) = watch::channel(false);
+        let guard = EventGuard::new(ended.clone(), confirmed);
+        if let Err(error) = Channel::new(channel_or_pattern) {
+            error!(handler = %source, "nothing can be listened to there: {error}");
+            return guard;
+        }
+        let (handler, workers) = (Arc::new(handler), self.desk.workers.clone());
+        let run = move |mut cx: Context| {
+            let (handler, workers) = (Arc::clone(&handler), workers.clone());
+            async move {
+                let _entered = workers.enter(source.to_string());
+                let Payload(event) = <Payload<T> as Extract<Listen>>::extract(&mut cx).await?;
+                drop(cx);
+                handler.handle(event).await
+            }
+        };
+        let topic = Topic::parse(channel_or_pattern);
+        let endpoint = Endpoint::listen("events.listen", source, run);
+        let (core, Desk { limits, workers }) = (Arc::clone(&self.core), self.desk.clone());
+        self.desk.workers.spawn(async move {
+            let how = (Join::AtLast, ended.clone());
+            let listening = listen(Arc::clone(&core), topic, endpoint, limits, workers, how);
+            // An error means that the service has stopped before the bus was there.
+            let Some(Ok(intake)) = ended.run_until_cancelled(listening).await else { return };
+            confirm.send_replace(true);
+            // Its guard dropped, it ends at once; with the service, in order.
+            if ended.run_until_cancelled(core.shutdown.requested()).await.is_some() {
+                intake.leave().await;
+            }
+        });
+        guard
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Events").field("service", &self.core.service).finish_non_exhaustive()
+    }
+}
+
+impl<K: Kind> Extract<K> for Events {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        Self::new(&cx.core)
+    }
+}

@@ -1,0 +1,153 @@
+//! Starting features in order, and stopping those that started in reverse order.
+
+use std::any::{TypeId, type_name};
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use daebus_caller::BoxError;
+use daebus_caller::deadline::{self, Deadline};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tracing::{Instrument, debug, error, info_span};
+
+use super::{Feature, FeatureContext};
+use crate::guard::words;
+
+/// How long `before_stop` and `stop` may take each, as `on_stop` handlers may.
+const STOP: Duration = Duration::from_secs(10);
+
+/// A feature of any type.
+trait AnyFeature: Send + Sync {
+    fn start<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>>;
+    fn before_stop<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>>;
+    fn stop<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>>;
+}
+
+impl<F: Feature> AnyFeature for F {
+    fn start<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(Feature::start(self, cx))
+    }
+
+    fn before_stop<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(Feature::before_stop(self, cx))
+    }
+
+    fn stop<'a>(&'a self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(Feature::stop(self, cx))
+    }
+}
+
+struct Entry {
+    id: TypeId,
+    name: &'static str,
+    feature: Arc<dyn AnyFeature>,
+}
+
+/// The features of an application, in the order they were put in.
+#[derive(Default)]
+pub(crate) struct Features {
+    entries: Vec<Entry>,
+    doubled: Vec<&'static str>,
+    /// How many of the first have started and are yet to be stopped.
+    started: AtomicUsize,
+}
+
+impl Features {
+    /// Adds one, if there is none of its type.
+    pub(crate) fn add<F: Feature>(&mut self, feature: F) -> Option<Arc<F>> {
+        let (id, name) = (TypeId::of::<F>(), type_name::<F>());
+        if self.entries.iter().any(|entry| entry.id == id) {
+            self.doubled.push(name);
+            return None;
+        }
+        let feature = Arc::new(feature);
+        self.entries.push(Entry { id, name, feature: feature.clone() });
+        Some(feature)
+    }
+
+    /// What is wrong with them, each a sentence.
+    pub(crate) fn mistakes(&self) -> Vec<String> {
+        let twice = self.doubled.iter();
+        twice
+            .map(|name| {
+                format!(
+                    "the feature {name} was put in twice; leave one out, or wrap one of the two in a type of its own"
+                )
+            })
+            .collect()
+    }
+
+    /// Starts them; the first that fails ends it, and is returned with its reason.
+    pub(crate) async fn start(&self, cx: &FeatureContext, within: Duration) -> Result<(), (String, String)> {
+        for entry in &self.entries {
+            let started = guarded(cx, entry.name, Some(within), entry.feature.start(cx)).await;
+            started.map_err(|reason| (entry.name.to_owned(), reason))?;
+            debug!(feature = entry.name, "started");
+            self.started.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
+    }
+
+    /// Tells those that have started that the service is about to stop, last first.
+    pub(crate) async fn before_stop(&self, cx: &FeatureContext) {
+        for entry in self.started().rev() {
+            let told = guarded(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
+            if let Err(reason) = told {
+                error!(feature = entry.name, reason, "before_stop failed");
+            }
+        }
+    }
+
+    /// Stops those that have started, last first, once.
+    pub(crate) async fn stop(&self, cx: &FeatureContext) {
+        for entry in self.started().rev() {
+            // One at a time, so that the rest is still known when this is given up on.
+            self.started.fetch_sub(1, Ordering::AcqRel);
+            match guarded(cx, entry.name, Some(STOP), entry.feature.stop(cx)).await {
+                Ok(()) => debug!(feature = entry.name, "stopped"),
+                Err(reason) => error!(feature = entry.name, reason, "the feature didn't stop well"),
+            }
+        }
+    }
+
+    fn started(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+        self.entries.iter().take(self.started.load(Ordering::Acquire))
+    }
+}
+
+/// Runs a part of a feature so that nothing it does reaches further; an error's and a panic's words are returned.
+pub(super) async fn guarded(
+    cx: &FeatureContext,
+    name: &str,
+    within: Option<Duration>,
+    work: impl Future<Output = Result<(), BoxError>>,
+) -> Result<(), String> {
+    let span = info_span!("feature", service = cx.service(), feature = name);
+    let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
+    let ended = match within {
+        None => Ok(work.await),
+        Some(within) => {
+            let deadline = Deadline::after(within);
+            tokio::time::timeout_at(deadline.instant(), deadline::scope(deadline, work)).await
+        }
+    };
+    match (ended, within) {
+        (Ok(Ok(outcome)), _) => outcome.map_err(|error| error.to_string()),
+        (Ok(Err(panic)), _) => {
+            let words = words(&*panic);
+            cx.core().panics.note(format!("{name}: {words}"));
+            Err(format!("it panicked: {words}"))
+        }
+        (Err(_), within) => Err(format!("it was not done within {:?}", within.unwrap_or_default())),
+    }
+}
+
+impl fmt::Debug for Features {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries.iter().map(|entry| entry.name)).finish()
+    }
+}

@@ -1,0 +1,107 @@
+//! A repeater's own task: prepares, repeats, and says what went wrong once.
+
+use std::fmt;
+use std::time::Duration;
+
+use daebus_caller::BoxError;
+use futures_util::future::BoxFuture;
+use tracing::{error, info};
+
+use super::lifecycle::guarded;
+use super::{FeatureContext, Repeater};
+use crate::log_on_change::{Change, LogOnChange};
+use crate::workers::Workers;
+
+/// The pause after the first failure; it doubles with each that follows, up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// A repeater of any type.
+trait AnyRepeater: Send {
+    fn name(&self) -> String;
+    fn prepare<'a>(&'a mut self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>>;
+    fn run<'a>(&'a mut self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>>;
+}
+
+impl<R: Repeater> AnyRepeater for R {
+    fn name(&self) -> String {
+        Repeater::name(self)
+    }
+
+    fn prepare<'a>(&'a mut self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(Repeater::prepare(self, cx))
+    }
+
+    fn run<'a>(&'a mut self, cx: &'a FeatureContext) -> BoxFuture<'a, Result<(), BoxError>> {
+        Box::pin(Repeater::run(self, cx))
+    }
+}
+
+/// The repeaters of an application.
+#[derive(Default)]
+pub(crate) struct Repeaters(Vec<Box<dyn AnyRepeater>>);
+
+impl Repeaters {
+    pub(crate) fn add<R: Repeater>(&mut self, repeater: R) {
+        self.0.push(Box::new(repeater));
+    }
+
+    /// Starts them, the service being ready; they end when it is asked to stop.
+    pub(crate) fn start(self, cx: &FeatureContext, workers: &Workers) {
+        for mut repeater in self.0 {
+            let (cx, entering) = (cx.clone(), workers.clone());
+            workers.spawn(async move {
+                let name = repeater.name();
+                let _entered = entering.enter(format!("repeater {name}"));
+                let shutdown = cx.shutdown();
+                tokio::select! {
+                    biased;
+                    () = shutdown.requested() => {}
+                    () = repeat(&cx, &name, &mut *repeater) => {}
+                }
+            });
+        }
+    }
+}
+
+async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater) {
+    let (mut log, mut pause, mut prepared) = (LogOnChange::default(), FIRST_PAUSE, false);
+    loop {
+        let work = if prepared { repeater.run(cx) } else { repeater.prepare(cx) };
+        let failure = guarded(cx, name, None, work).await.err();
+        say(name, &log.note(failure.as_deref()), failure.as_deref());
+        if failure.is_some() {
+            tokio::time::sleep(pause).await;
+            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+        } else {
+            prepared = true;
+            pause = FIRST_PAUSE;
+            // One that never waits must not keep its thread from everybody else, nor itself from being cancelled.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn say(name: &str, change: &Change, failure: Option<&str>) {
+    let ended = match change {
+        Change::Nothing => return,
+        Change::Began(ended) => ended.as_ref(),
+        Change::Ended(ended) => Some(ended),
+    };
+    if let Some(ended) = ended {
+        let (swallowed, error) = (ended.swallowed, &ended.words);
+        info!(
+            repeater = name,
+            swallowed, error, "the error is over; it was left out of the log when it repeated"
+        );
+    }
+    if let Some(reason) = failure {
+        error!(repeater = name, reason, "the repeater failed; should this repeat, the log says when it ends");
+    }
+}
+
+impl fmt::Debug for Repeaters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|repeater| repeater.name())).finish()
+    }
+}

@@ -1,0 +1,23 @@
+use std::time::Duration;
+
+use daebus::clap::{self, Parser};
+use daebus::{Daebus, ServiceArgs};
+use my_service::{Options, app};
+
+/// Keeps the last readings of many sensors.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// How many seconds a sensor may say nothing
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
+    silence: u64,
+}
+
+#[tokio::main]
+async fn main() -> daebus::Result<()> {
+    let args = Args::parse();
+    let options = Options { silence: Duration::from_secs(args.silence) };
+    app(Daebus::new("my_service").args(&args.service), &options).run().await
+}

@@ -1,0 +1,171 @@
+//! A service that starts without its bus, and what it can do until that is there.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use daebus::prelude::*;
+use daebus::{Feature, FeatureContext, Service};
+use daebus_tests::{PATIENCE, RedisServer, eventually};
+use tokio::sync::mpsc;
+
+type Tell = mpsc::UnboundedSender<Value>;
+
+#[action("echo")]
+async fn echo(Payload(value): Payload<Value>) -> Value {
+    value
+}
+
+#[listen("declared")]
+async fn declared(Payload(event): Payload<Value>, State(tell): State<Tell>) {
+    let _ = tell.send(event);
+}
+
+struct Nothing;
+
+impl Feature for Nothing {
+    async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
+        // It starts all the same.
+        assert!(cx.cache().get::<u64>("x").await.is_err());
+        Ok(())
+    }
+}
+
+async fn start(url: &str, tell: Tell) -> Service {
+    let app = Daebus::new("joins").bus(url).wait_for_bus(false).state(tell).feature(Nothing);
+    let starting = app.register(blueprint_of!["b"; echo, declared]).start();
+    tokio::time::timeout(PATIENCE, starting).await.expect("it doesn't wait").unwrap()
+}
+
+async fn next(heard: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    tokio::time::timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap()
+}
+
+async fn ready(service: &Service) {
+    tokio::time::timeout(PATIENCE, service.ready()).await.expect("it joins its bus");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_and_joins_when_the_bus_comes() {
+    let mut redis = RedisServer::not_started(&[]);
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let service = start(&redis.url(), tell.clone()).await;
+    assert!(!service.is_ready());
+    let guard = service.events().listen::<Value>("at.run.*", move |event| {
+        let tell = tell.clone();
+        async move { drop(tell.send(event)) }
+    });
+    assert!(!guard.is_confirmed());
+
+    // A bound that is well past a broadcast's two seconds and well before for ever.
+    let asked = Instant::now();
+    let error = service.broadcast().send("declared", json!({})).await.unwrap_err();
+    assert!(matches!(error, BusError::Away { .. }), "{error}");
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+
+    redis.run();
+    ready(&service).await;
+    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    let broadcast = service.broadcast();
+    assert_eq!(broadcast.send("declared", json!({"n": 1})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 1}));
+    assert_eq!(broadcast.send("at.run.time", json!({"n": 2})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 2}));
+    let caller = Caller::connect(&redis.url(), "joins").await.unwrap();
+    assert_eq!(caller.send_request::<Value>("echo", json!({"n": 3})).await.unwrap(), json!({"n": 3}));
+    caller.close().await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_goes_and_comes_back_finds_everybody_where_they_were() {
+    let mut redis = RedisServer::start();
+    let (tell, mut heard) = mpsc::unbounded_channel();
+    let service = start_with_bus(&redis, tell.clone()).await;
+    let guard = service.events().listen::<Value>("at.run.time", move |event| {
+        let tell = tell.clone();
+        async move { drop(tell.send(event)) }
+    });
+    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    redis.kill();
+    let broadcast = service.broadcast();
+    eventually("it notices", async || broadcast.send("x", json!({})).await.is_err()).await;
+    let asked = Instant::now();
+    assert!(broadcast.send("at.run.time", json!({"n": 0})).await.is_err());
+    assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
+    redis.run();
+    eventually("the next one arrives", async || broadcast.send("at.run.time", json!({"n": 1})).await.is_ok())
+        .await;
+    assert_eq!(next(&mut heard).await, json!({"n": 1}));
+    assert_eq!(broadcast.send("declared", json!({"n": 2})).await.unwrap(), 1);
+    assert_eq!(next(&mut heard).await, json!({"n": 2}));
+    service.stop().await.unwrap();
+}
+
+async fn start_with_bus(redis: &RedisServer, tell: Tell) -> Service {
+    let app = Daebus::new("joins").bus(redis.url()).state(tell);
+    app.register(blueprint_of!["b"; echo, declared]).start().await.unwrap()
+}
+
+#[route("/hello")]
+async fn hello() -> &'static str {
+    "hello"
+}
+
+/// The status and the body of a page.
+fn page(address: SocketAddr, path: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, body.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_serves_meanwhile_and_says_that_it_is_not_ready() {
+    let mut redis = RedisServer::not_started(&[]);
+    let app = Daebus::new("pages").bus(redis.url()).wait_for_bus(false).attach(Http::bind("127.0.0.1:0"));
+    let service = app.register(blueprint_of!["b"; echo, hello]).start().await.unwrap();
+    let address = service.http_addr().unwrap();
+    assert_eq!(page(address, "/hello"), (200, "hello".to_owned()));
+    assert_eq!(page(address, "/_service/status").0, 200);
+    let (status, words) = page(address, "/_service/ready");
+    assert!(status == 503 && words.contains("the bus is away"), "{status} {words}");
+    redis.run();
+    ready(&service).await;
+    assert_eq!(page(address, "/_service/ready").0, 200);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_waited_out_too() {
+    let redis = RedisServer::start_with(&["--requirepass", "right"]);
+    let url = format!("redis://:right@127.0.0.1:{}", redis.port());
+    // As an administrator would, who sets the password right on the server.
+    redis.cli(&["--no-auth-warning", "-a", "right", "CONFIG", "SET", "requirepass", "other"]);
+    let (tell, _heard) = mpsc::unbounded_channel();
+    let service = start(&url, tell).await;
+    eventually("it was refused", async || {
+        redis.cli(&["--no-auth-warning", "-a", "other", "ACL", "LOG"]).contains("auth")
+    })
+    .await;
+    assert!(!service.is_ready());
+    redis.cli(&["--no-auth-warning", "-a", "other", "CONFIG", "SET", "requirepass", "right"]);
+    ready(&service).await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_stops_at_once_while_the_bus_is_away() {
+    let redis = RedisServer::not_started(&[]);
+    let (tell, _heard) = mpsc::unbounded_channel();
+    let service = start(&redis.url(), tell).await;
+    let guard = service.events().listen::<Value>("x", |_| async {});
+    tokio::time::timeout(PATIENCE, service.stop()).await.expect("at once").unwrap();
+    assert!(!tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+}
