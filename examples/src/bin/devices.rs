@@ -16,6 +16,7 @@ use daebus::prelude::*;
 use tracing::info;
 
 /// What `/status` answers.
+#[allow(clippy::struct_field_names, reason = "the field is called so in JSON")]
 #[derive(Debug, Serialize)]
 pub struct Status {
     service: String,
