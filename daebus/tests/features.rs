@@ -229,6 +229,36 @@ async fn a_repeater_prepares_until_it_works_and_runs_for_ever() {
     app.finish().await;
 }
 
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn an_error_that_repeats_is_logged_when_it_begins_and_when_it_ends() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let flaky = Flaky { log: Log::default(), prepare_fails: 5, run_fails: 0 };
+    let app = TestApp::new(Daebus::new("repeats").repeater(flaky)).await;
+    app.advance(Duration::from_secs(300)).await;
+    app.finish().await;
+    let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(said.matches("the repeater failed").count(), 1, "{said}");
+    assert_eq!(said.matches("not yet").count(), 2, "{said}");
+    assert!(said.contains("the error is over") && said.contains("swallowed=4"), "{said}");
+}
+
 #[tokio::test]
 async fn pauses_grow_to_half_a_minute_and_no_further() {
     let log = Log::default();

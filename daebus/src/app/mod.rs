@@ -203,8 +203,10 @@ impl Daebus {
 
     /// Starts the service and serves until SIGINT or SIGTERM, or until a handler asks to stop; then drains.
     ///
-    /// Started by systemd with `Type=notify` it tells when it is ready and when it stops, and with `WatchdogSec=` that it
-    /// still takes messages in.
+    /// systemd is told how the service is where it asks to be. With `Type=notify`: `READY=1` once every subscription is
+    /// confirmed (with `wait_for_bus(false)` as soon as the service is up), `STOPPING=1` when the drain begins, and a
+    /// `STATUS=` line whenever the bus goes or comes. With `WatchdogSec=`: `WATCHDOG=1` twice in that time, as long as the
+    /// loop that takes messages in turns. `templates/service` has a unit to start from.
     ///
     /// A second signal ends the process at once, with exit code 130 or 143. So does a plain `fn` handler that hasn't
     /// returned when the drain time is over, with exit code 1: its thread can't be stopped otherwise.

@@ -48,6 +48,9 @@ pub(crate) use show::show;
 /// | `--drain` | `DAEBUS_DRAIN` | `drain` | `.drain(…)` | 30 s |
 /// | `--config` | `DAEBUS_CONFIG` | | | no file |
 ///
+/// An address may be a port alone, which means every address of the machine. `--ws` is for WebSockets that have a
+/// server of their own.
+///
 /// The file is TOML. Its tables are the application's; a key of its own that isn't in this list is a mistake. A
 /// variable that is empty counts as unset. `--show-config` prints every value and where it was said, passwords
 /// masked, instead of running the service.

@@ -54,7 +54,7 @@ use crate::state::Needs;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
-    note = "every handler takes State<T>, Broadcast, Callers, Cache, Tasks, Sockets, Shutdown, Extension<T>; actions \
+    note = "every handler takes State<T>, Broadcast, Callers, Events, Cache, Tasks, Sockets, Shutdown, Extension<T>; actions \
             and listeners Payload<T> and Request too; actions Progress<T>; sockets Payload<T> and Client; threads Running",
     note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
 )]

@@ -88,7 +88,7 @@ fn login(
 fn new_token() -> String {
     let mut bytes = [0; 16];
     OsRng.fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(bytes))
 }
 
 fn key(token: &str) -> String {
