@@ -3,17 +3,13 @@
 use std::any::type_name;
 use std::panic::Location;
 
-use daebus_caller::BoxError;
-use daebus_caller::wire::RawJson;
 use futures_util::future::BoxFuture;
-use tower_layer::Layer;
-use tower_service::Service;
 
 use crate::context::Context;
 use crate::context::kind::{Action, Background, Hook, Listen, Socket, Thread};
 use crate::endpoint::{Endpoint, Source};
 use crate::handler::{Handler, Outcome};
-use crate::layer::{AnyLayer, HandlerService};
+use crate::layer::{AnyLayer, HandlerLayer};
 use crate::plan::{Schedule, ThreadOptions};
 use crate::route::Route;
 use crate::state::Needs;
@@ -141,15 +137,7 @@ impl Blueprint {
 
     /// Wraps every action, listener and socket of this blueprint, those added later too; the last layer added is outermost.
     #[must_use]
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<HandlerService> + Send + Sync + 'static,
-        L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
+    pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
         self
     }

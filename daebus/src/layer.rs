@@ -33,18 +33,6 @@ impl HandlerService {
         Self(BoxCloneSyncService::new(run))
     }
 
-    fn layered<L>(self, layer: &L) -> Self
-    where
-        L: Layer<Self>,
-        L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
-        Self(BoxCloneSyncService::new(layer.layer(self).map_err(Into::into)))
-    }
-
     /// Runs the handler and what is wrapped around it.
     pub(crate) async fn run(self, cx: Context) -> Outcome {
         self.oneshot(cx).await.map_err(Failure::from)
@@ -71,25 +59,39 @@ impl fmt::Debug for HandlerService {
     }
 }
 
-/// A layer of any type, applied by a closure.
+/// A tower layer that fits around a handler: any whose service takes a [`Context`], gives JSON, and fails with
+/// something that can be boxed. There is nothing to implement: every such layer is one.
+pub trait HandlerLayer: Send + Sync + 'static {
+    /// Wraps a handler.
+    #[must_use]
+    fn wrap(&self, inner: HandlerService) -> HandlerService;
+}
+
+impl<L> HandlerLayer for L
+where
+    L: Layer<HandlerService> + Send + Sync + 'static,
+    L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn wrap(&self, inner: HandlerService) -> HandlerService {
+        HandlerService(BoxCloneSyncService::new(self.layer(inner).map_err(Into::into)))
+    }
+}
+
+/// A layer of any type.
 #[derive(Clone)]
-pub(crate) struct AnyLayer(Arc<dyn Fn(HandlerService) -> HandlerService + Send + Sync>);
+pub(crate) struct AnyLayer(Arc<dyn HandlerLayer>);
 
 impl AnyLayer {
-    pub(crate) fn new<L>(layer: L) -> Self
-    where
-        L: Layer<HandlerService> + Send + Sync + 'static,
-        L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
-        Self(Arc::new(move |service| service.layered(&layer)))
+    pub(crate) fn new(layer: impl HandlerLayer) -> Self {
+        Self(Arc::new(layer))
     }
 
     pub(crate) fn apply(&self, service: HandlerService) -> HandlerService {
-        self.0(service)
+        self.0.wrap(service)
     }
 }
 

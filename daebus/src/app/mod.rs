@@ -13,11 +13,6 @@ mod systemd;
 
 use std::time::Duration;
 
-use daebus_caller::BoxError;
-use daebus_caller::wire::RawJson;
-use tower_layer::Layer;
-use tower_service::Service as TowerService;
-
 pub use attach::Attachment;
 #[cfg(feature = "testing")]
 pub(crate) use attach::Reach;
@@ -26,10 +21,9 @@ pub(crate) use startup::Surroundings;
 
 use crate::answer::Limits;
 use crate::blueprint::Blueprint;
-use crate::context::Context;
 use crate::error::Result;
 use crate::feature::{Feature, Features, Repeater, Repeaters};
-use crate::layer::{AnyLayer, HandlerService};
+use crate::layer::{AnyLayer, HandlerLayer};
 use crate::state::States;
 
 /// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
@@ -156,15 +150,7 @@ impl Daebus {
 
     /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
     /// is outermost. See [`layer::from_fn`](crate::layer::from_fn).
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<HandlerService> + Send + Sync + 'static,
-        L::Service: TowerService<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
+    pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
         self
     }
