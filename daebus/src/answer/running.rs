@@ -10,12 +10,12 @@ pub(super) type Key = (String, String);
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<Key, CancellationToken>>>);
+pub(super) struct Running(Arc<Mutex<HashMap<Key, Arc<CancellationToken>>>>);
 
 impl Running {
     /// Notes a request until the entry is dropped. A request without an id can't be taken back.
     pub(super) fn enter(&self, key: Option<Key>) -> Entry {
-        let token = CancellationToken::new();
+        let token = Arc::new(CancellationToken::new());
         if let Some(key) = &key {
             self.map().insert(key.clone(), token.clone());
         }
@@ -25,10 +25,10 @@ impl Running {
     /// Takes a request back; returns whether it was there.
     pub(super) fn cancel(&self, key: &Key) -> bool {
         let token = self.map().remove(key);
-        token.inspect(CancellationToken::cancel).is_some()
+        token.inspect(|token| token.cancel()).is_some()
     }
 
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, CancellationToken>> {
+    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<CancellationToken>>> {
         // The map is whole after every statement that holds the lock, so a panic elsewhere leaves nothing to fear.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -39,7 +39,7 @@ impl Running {
 pub(super) struct Entry {
     running: Running,
     key: Option<Key>,
-    token: CancellationToken,
+    token: Arc<CancellationToken>,
 }
 
 impl Entry {
@@ -51,8 +51,28 @@ impl Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(key) = &self.key {
-            self.running.map().remove(key);
+        let Some(key) = &self.key else { return };
+        let mut map = self.running.map();
+        // A peer may repeat an id; then the entry is the later request's.
+        if map.get(key).is_some_and(|token| Arc::ptr_eq(token, &self.token)) {
+            map.remove(key);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repeated_id_is_the_later_requests() {
+        let key = || ("caller:x".to_owned(), "1".to_owned());
+        let running = Running::default();
+        let first = running.enter(Some(key()));
+        let second = running.enter(Some(key()));
+        drop(first);
+        assert!(running.cancel(&key()) && second.token.is_cancelled());
+        drop(second);
+        assert!(!running.cancel(&key()), "nothing is left behind");
     }
 }
