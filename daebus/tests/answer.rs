@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use daebus::Service;
 use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
 use daebus::prelude::*;
-use daebus::{Context, Next, Outcome, Service, layer};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
@@ -282,31 +282,6 @@ async fn exchange(bus: &dyn Bus, request: &[u8]) -> Value {
     bus.publish("svc", Bytes::copy_from_slice(request)).await.unwrap();
     let reply = timeout(Duration::from_secs(600), reply.recv()).await.unwrap().unwrap();
     serde_json::from_slice(&reply).unwrap()
-}
-
-#[tokio::test]
-async fn layers_wrap_handlers_the_last_added_outermost() -> Result<(), BoxError> {
-    async fn authenticate(mut cx: Context, next: Next) -> Outcome {
-        let Some(tenant) = cx.headers().get("tenant").cloned() else {
-            return Err(Fault::new("unauthenticated", "which tenant?").with_status(401).into());
-        };
-        cx.extensions_mut().insert(tenant);
-        next.run(cx).await
-    }
-    async fn whoami(Extension(tenant): Extension<String>) -> Json<String> {
-        Json(tenant)
-    }
-    let blueprint = Blueprint::new("b").action("whoami", whoami).layer(layer::from_fn(authenticate));
-    let service =
-        app("layers").layer(tower::layer::util::Identity::new()).register(blueprint).start().await?;
-    let caller = service.callers().to("svc");
-    let error = caller.send_request::<String>("whoami", ()).await.unwrap_err();
-    assert!(
-        matches!(&error, CallError::Service(fault) if fault.code() == Some("unauthenticated")),
-        "{error:?}"
-    );
-    assert_eq!(caller.send_request::<String>("whoami", ()).header("tenant", "a").await?, "a");
-    Ok(service.stop().await?)
 }
 
 #[tokio::test]
