@@ -254,8 +254,9 @@ async fn overlapping_subscriptions_hear_each_message_once(place: Place) {
 }
 
 async fn equal_messages_in_a_row_all_arrive(place: Place) {
+    // Without a listener on the channel itself: the server then sends nothing between the copies of two messages.
     let mut listeners = Vec::new();
-    for topic in ["c", "c*", "*", "?"] {
+    for topic in ["c*", "*", "?", "c"] {
         listeners.push((topic, listen(&place.two, topic).await));
         for _ in 0..3 {
             place.one.publish("c", Bytes::from("same")).await.unwrap();
