@@ -1,8 +1,13 @@
 //! Everything that a service of today can say, in one file: it compiles, and the parts fit together.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::missing_panics_doc)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use daebus::prelude::*;
+use daebus_tests::PATIENCE;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 #[derive(Serialize, Deserialize, Clone)]
 pub struct User {
@@ -63,14 +68,21 @@ pub mod users {
 
     #[listen("sensor.*", concurrent = 8)]
     #[listen("user_events")]
-    async fn heard(_: Payload<Value>, callers: Callers, shutdown: Shutdown) {
+    async fn heard(
+        Payload(event): Payload<Value>,
+        State(heard): State<UnboundedSender<Value>>,
+        callers: Callers,
+        shutdown: Shutdown,
+    ) {
         let _ = (callers, shutdown);
+        heard.send(event).unwrap();
     }
 
     #[on_start]
     #[on_stop]
-    async fn note(State(note): State<String>) -> Result<(), BoxError> {
-        if note.is_empty() { Err("no note")? } else { Ok(()) }
+    async fn count(State(count): State<Arc<AtomicU32>>) -> Result<(), BoxError> {
+        count.fetch_add(1, Ordering::SeqCst);
+        Ok(())
     }
 }
 
@@ -83,10 +95,46 @@ mod outside {
     }
 }
 
-#[test]
-fn the_parts_fit_together() {
-    let _ = Daebus::new("user_service")
+#[tokio::test]
+async fn the_parts_fit_together() -> Result<(), BoxError> {
+    let (heard, mut events) = unbounded_channel::<Value>();
+    let hooks = Arc::<AtomicU32>::default();
+    let service = Daebus::new("user_service")
+        .bus("memory://everything")
+        .state(heard)
+        .state(Arc::clone(&hooks))
         .register(users::blueprint())
-        .register(blueprint_of!["more"; outside::outside]);
-    let _ = (UsersCaller::get_user, UsersCaller::on_user_event, users::Caller::tea);
+        .register(blueprint_of!["more"; outside::outside])
+        .start()
+        .await?;
+    assert_eq!(hooks.load(Ordering::SeqCst), 1);
+
+    let users = UsersCaller::connect("memory://everything").await?;
+    let missing = users.get_user(&7).await;
+    assert!(matches!(missing, Err(CallError::Service(UserError::NotFound { id: 7 }))), "a typed error");
+    assert_eq!(within(events.recv()).await, Some(json!({"id": 7})), "the handler's broadcast");
+    let mut listening = users.on_user_event().await?;
+    users.user_event(&User { id: 8 }).await?;
+    assert_eq!(within(listening.next()).await.map(|user| user.id), Some(8), "the contract's event");
+    assert_eq!(within(events.recv()).await, Some(json!({"id": 8})));
+
+    let caller = users::Caller::connect("memory://everything", "user_service").await?;
+    let tea = caller.tea().await;
+    assert!(matches!(tea, Err(CallError::Service(Teapot { cups: 0 }))), "{tea:?}");
+    let untyped = caller.caller();
+    assert_eq!(untyped.send_request::<u64>("sum", [1, 2, 3]).await?, 6);
+    let found = untyped.send_request::<Value>("find_user", 9).await.unwrap_err();
+    assert!(matches!(&found, CallError::Service(fault) if fault.code() == Some("not_found")), "{found:?}");
+    assert_eq!(untyped.send_request::<String>("outside", ()).await?, "outside");
+    assert_eq!(within(events.recv()).await, Some(json!({"id": 9})));
+    untyped.send_message("sensor.kitchen", 21.5).await?;
+    assert_eq!(within(events.recv()).await, Some(json!(21.5)), "a pattern");
+
+    service.stop().await?;
+    assert_eq!(hooks.load(Ordering::SeqCst), 2);
+    Ok(())
+}
+
+async fn within<T>(what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, what).await.expect("it happens in time")
 }
