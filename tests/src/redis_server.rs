@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, reason = "what fails here is a test that fails")]
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,6 +11,12 @@ use std::time::{Duration, Instant};
 
 /// How long a server may take to start or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many ports to try: another process may take a port between the moment it was found free and the server's start.
+const ATTEMPTS: usize = 10;
+
+/// What the server's log contains if another process has the port.
+const PORT_TAKEN: &str = "Address already in use";
 
 /// A `redis-server` on a free port of this machine, without persistence. Dropping it ends it.
 #[derive(Debug)]
@@ -38,7 +44,7 @@ impl RedisServer {
     /// As [`Self::start`].
     pub fn start_with(arguments: &[&str]) -> Self {
         let mut server = Self::not_started(arguments);
-        server.run();
+        server.run_on_a_free_port();
         server
     }
 
@@ -60,25 +66,60 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// As [`Self::start`], and when it runs already.
+    /// As [`Self::start`], and when it runs already or another process keeps its port.
     pub fn run(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(ended) = self.try_run() {
+            // A client that was given the port for one connection gives it back.
+            let may_end = ended.contains(PORT_TAKEN) && Instant::now() < deadline;
+            assert!(may_end, "redis-server ended at once: {ended}");
+        }
+    }
+
+    /// Starts the server, on another port if its own is taken.
+    fn run_on_a_free_port(&mut self) {
+        for _ in 1..ATTEMPTS {
+            match self.try_run() {
+                Ok(()) => return,
+                Err(ended) if ended.contains(PORT_TAKEN) => self.port = free_port(),
+                Err(ended) => panic!("redis-server ended at once: {ended}"),
+            }
+        }
+        self.run();
+    }
+
+    /// Starts the server and waits until it answers. Returns the server's log if it ends instead.
+    fn try_run(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "the server runs already");
+        let log = self.directory.join("log");
+        // Each start has a log of its own.
+        let _ = std::fs::remove_file(&log);
         let child = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(&self.directory)
+            .arg("--logfile")
+            .arg(&log)
             .args(&self.arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("redis-server is installed and on the path");
-        self.child = Some(child);
+        let child = self.child.insert(child);
         let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect_timeout(&self.address(), PATIENCE).is_err() {
-            let ended = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
-            assert!(ended.is_none(), "redis-server ended at once: {ended:?}");
-            assert!(Instant::now() < deadline, "redis-server did not answer within {PATIENCE:?}");
+        loop {
+            let ended = child.try_wait().expect("a child can be asked");
+            // Not by connecting: on a port that is taken another server answers.
+            let log = std::fs::read_to_string(&log).unwrap_or_default();
+            if let Some(status) = ended {
+                self.child = None;
+                return Err(format!("{status}: {log}"));
+            }
+            if log.contains("eady to accept connections") {
+                return Ok(());
+            }
+            assert!(Instant::now() < deadline, "redis-server did not start within {PATIENCE:?}: {log}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -133,10 +174,6 @@ impl RedisServer {
         String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
-    fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
-    }
-
     fn signal(&self, signal: &str) {
         let child = self.child.as_ref().expect("the server runs");
         let status = Command::new("kill").args([signal, &child.id().to_string()]).status();
@@ -155,4 +192,19 @@ fn free_port() -> u16 {
     let port =
         || -> io::Result<u16> { Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port()) };
     port().expect("a port is free")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_whose_port_was_taken_meanwhile_starts_on_another() {
+        let mut server = RedisServer::not_started(&[]);
+        let port = server.port();
+        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("the port is free");
+        server.run_on_a_free_port();
+        assert_ne!(server.port(), port);
+        assert_eq!(server.cli(&["PING"]), "PONG");
+    }
 }
