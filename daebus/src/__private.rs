@@ -11,6 +11,7 @@ pub use crate::guard::blocking;
 pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub use crate::plan::{Overlap, Restart, Schedule, ThreadOptions};
 pub use crate::threads::on_thread;
+pub use crate::trigger::Trigger;
 
 /// What the code of a route may name.
 pub mod route {

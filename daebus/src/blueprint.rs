@@ -3,16 +3,14 @@
 use std::any::type_name;
 use std::panic::Location;
 
-use futures_util::future::BoxFuture;
-
-use crate::context::Context;
 use crate::context::kind::{Action, Background, Hook, Listen, Socket, Thread};
 use crate::endpoint::{Endpoint, Source};
-use crate::handler::{Handler, Outcome};
+use crate::handler::Handler;
 use crate::layer::{AnyLayer, HandlerLayer};
 use crate::plan::{Schedule, ThreadOptions};
 use crate::route::Route;
 use crate::state::Needs;
+use crate::trigger::{Registration, Trigger};
 
 /// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
 ///
@@ -31,7 +29,7 @@ use crate::state::Needs;
 #[derive(Debug, Clone)]
 pub struct Blueprint {
     name: &'static str,
-    endpoints: Vec<Endpoint>,
+    registrations: Vec<Registration>,
     routes: Vec<Route>,
     prefix: String,
     layers: Vec<AnyLayer>,
@@ -40,31 +38,34 @@ pub struct Blueprint {
 impl Blueprint {
     /// A blueprint without handlers. The name is for people: it shows in errors and in the log.
     pub fn new(name: &'static str) -> Self {
-        Self { name, endpoints: Vec::new(), routes: Vec::new(), prefix: String::new(), layers: Vec::new() }
+        Self {
+            name,
+            registrations: Vec::new(),
+            routes: Vec::new(),
+            prefix: String::new(),
+            layers: Vec::new(),
+        }
     }
 
     /// Answers requests for the action `name`.
     #[must_use]
     #[track_caller]
     pub fn action<Args, H: Handler<Action, Args>>(self, name: &'static str, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::action(name, source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Action(name), endpoint(handler))
     }
 
     /// Hears a channel, or the channels that a Redis pattern matches.
     #[must_use]
     #[track_caller]
     pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::listen(topic, source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Listen(topic), endpoint(handler))
     }
 
     /// Answers messages of the type `kind` that WebSocket clients send.
     #[must_use]
     #[track_caller]
     pub fn socket<Args, H: Handler<Socket, Args>>(self, kind: &'static str, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::socket(kind, source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Socket(kind), endpoint(handler))
     }
 
     /// Runs when a WebSocket client comes, with the upgrade's query as the payload. An error turns the client away:
@@ -72,40 +73,35 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn socket_connect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::socket_connect(source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Socket("connect"), endpoint(handler))
     }
 
     /// Runs when a WebSocket client has gone, with the upgrade's query as the payload.
     #[must_use]
     #[track_caller]
     pub fn socket_disconnect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::socket_disconnect(source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Socket("disconnect"), endpoint(handler))
     }
 
     /// Answers messages of the type `register`, with which a client says who it is.
     #[must_use]
     #[track_caller]
     pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::socket_register(source, calling(handler)), H::needs))
+        self.endpoint(Trigger::Socket("register"), endpoint(handler))
     }
 
     /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
     #[must_use]
     #[track_caller]
     pub fn on_start<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::on_start(source, calling(handler)), H::needs))
+        self.endpoint(Trigger::OnStart, endpoint(handler))
     }
 
     /// Runs when the service stops, after the last handler has ended; the last one registered runs first.
     #[must_use]
     #[track_caller]
     pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::on_stop(source, calling(handler)), H::needs))
+        self.endpoint(Trigger::OnStop, endpoint(handler))
     }
 
     /// Runs by the clock.
@@ -117,8 +113,7 @@ impl Blueprint {
         schedule: Schedule,
         handler: H,
     ) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::background(name, source, schedule, calling(handler)), H::needs))
+        self.endpoint(Trigger::Background(name, schedule), endpoint(handler))
     }
 
     /// Runs for as long as the service does, as a task. A plain `fn`, which gets an operating system's thread, needs
@@ -131,8 +126,7 @@ impl Blueprint {
         options: ThreadOptions,
         handler: H,
     ) -> Self {
-        let source = source_of::<H>();
-        self.endpoint(needing(Endpoint::thread(name, source, options, calling(handler)), H::needs))
+        self.endpoint(Trigger::Thread(name, options), endpoint(handler))
     }
 
     /// Wraps every action, listener and socket of this blueprint, those added later too; the last layer added is outermost.
@@ -150,8 +144,8 @@ impl Blueprint {
 
     /// Adds one endpoint.
     #[must_use]
-    pub fn endpoint(mut self, endpoint: Endpoint) -> Self {
-        self.endpoints.push(endpoint);
+    pub fn endpoint(mut self, trigger: Trigger, endpoint: Endpoint) -> Self {
+        self.registrations.push(Registration::new(trigger, endpoint));
         self
     }
 
@@ -175,23 +169,24 @@ impl Blueprint {
         self.name
     }
 
-    /// The routes, under the blueprint's prefix.
-    /// Whether a handler can only run where WebSockets are attached.
+    /// Whether a handler needs an attached WebSocket server.
     #[cfg(feature = "testing")]
     pub(crate) fn needs_web_socket(&self) -> bool {
         let of_routes = self.routes.iter().map(|route| &route.needs);
-        let mut needs = self.endpoints.iter().map(|endpoint| &endpoint.needs).chain(of_routes);
+        let mut needs =
+            self.registrations.iter().map(|registration| &registration.endpoint.needs).chain(of_routes);
         needs.any(Needs::has_web_socket)
     }
 
+    /// The routes, under the blueprint's prefix.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
         self.routes.iter().map(|route| Route { prefix: self.prefix.clone(), ..route.clone() })
     }
 
-    /// The endpoints, wrapped in the blueprint's layers.
-    pub(crate) fn into_endpoints(self) -> impl Iterator<Item = Endpoint> {
-        let Self { endpoints, layers, .. } = self;
-        endpoints.into_iter().map(move |endpoint| endpoint.layered(&layers))
+    /// Returns the handlers, wrapped in the blueprint's layers.
+    pub(crate) fn into_registrations(self) -> impl Iterator<Item = Registration> {
+        let Self { registrations, layers, .. } = self;
+        registrations.into_iter().map(move |registration| registration.layered(&layers))
     }
 }
 
@@ -202,19 +197,12 @@ pub trait Mount {
     fn mount(blueprint: Blueprint) -> Blueprint;
 }
 
-fn calling<K, Args, H: Handler<K, Args>>(
-    handler: H,
-) -> impl Fn(Context) -> BoxFuture<'static, Outcome> + Clone + Send + Sync + 'static {
-    move |cx| handler.clone().call(cx)
-}
-
-fn needing(mut endpoint: Endpoint, needs: fn(&mut Needs)) -> Endpoint {
-    needs(&mut endpoint.needs);
-    endpoint
-}
-
+/// A hand-written blueprint's endpoint, located where the blueprint's method is called.
 #[track_caller]
-fn source_of<H>() -> Source {
+fn endpoint<K, Args, H: Handler<K, Args>>(handler: H) -> Endpoint {
     let at = Location::caller();
-    Source::new(type_name::<H>(), "", at.file(), at.line())
+    let source = Source::new(type_name::<H>(), "", at.file(), at.line());
+    let mut endpoint = Endpoint::new(source, move |cx| handler.clone().call(cx));
+    H::needs(&mut endpoint.needs);
+    endpoint
 }

@@ -1,4 +1,4 @@
-//! One annotated function at one name: what reaches it, from where in the source it comes, and how to run it.
+//! One handler: where it stands in the source, what it needs, its limits, and how to run it.
 
 use std::fmt;
 use std::future::Future;
@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::context::Context;
 use crate::extract::Extract;
 use crate::handler::Outcome;
 use crate::layer::{AnyLayer, HandlerService};
-use crate::plan::{Schedule, ThreadOptions};
 use crate::state::Needs;
 
 /// Where a handler stands in the source.
@@ -44,62 +45,18 @@ impl fmt::Display for Source {
     }
 }
 
-/// What reaches a handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Requests for this action.
-    Action(&'static str),
-    /// Messages on this channel, or on those that this pattern matches.
-    Listen(&'static str),
-    /// Messages of this type from WebSocket clients.
-    Socket(&'static str),
-    /// The service starting.
-    OnStart,
-    /// The service stopping.
-    OnStop,
-    /// The clock.
-    Background(&'static str, Schedule),
-    /// The service being ready, or somebody who starts it.
-    Thread(&'static str, ThreadOptions),
-}
-
-impl Reach {
-    /// What it goes by; hooks have no name.
-    pub(crate) fn name(&self) -> Option<&'static str> {
-        match self {
-            Self::Action(name)
-            | Self::Listen(name)
-            | Self::Socket(name)
-            | Self::Background(name, _)
-            | Self::Thread(name, _) => Some(name),
-            Self::OnStart | Self::OnStop => None,
-        }
-    }
-}
-
-impl fmt::Display for Reach {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Action(name) => write!(f, "action {name:?}"),
-            Self::Listen(topic) => write!(f, "listen {topic:?}"),
-            Self::Socket(kind) => write!(f, "socket {kind:?}"),
-            Self::OnStart => f.write_str("on_start"),
-            Self::OnStop => f.write_str("on_stop"),
-            Self::Background(name, schedule) => write!(f, "background {name:?} ({schedule})"),
-            Self::Thread(name, options) => write!(f, "thread {name:?} ({options})"),
-        }
-    }
-}
-
-/// A handler and what reaches it. The attributes write these; [`Blueprint`](crate::Blueprint) collects them.
+/// One handler: where it stands in the source, what it needs, its limits, and how to run it.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
-    pub(crate) reach: Reach,
+    /// The action, channel, message type, schedule or thread; the function's name for hooks.
+    pub(crate) name: &'static str,
     pub(crate) source: Source,
     pub(crate) run: HandlerService,
     pub(crate) needs: Needs,
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<usize>,
+    /// Admits `concurrency` runs at once.
+    pub(crate) limit: Option<Arc<Semaphore>>,
     pub(crate) idempotent: bool,
     pub(crate) doc: &'static str,
     /// How many run or wait to run.
@@ -107,110 +64,20 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Answers requests for the action `name`.
-    pub fn action<F, Fut>(name: &'static str, source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::Action(name), source, run)
-    }
-
-    /// Hears a channel, or the channels that a pattern matches.
-    pub fn listen<F, Fut>(topic: &'static str, source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::Listen(topic), source, run)
-    }
-
-    /// Answers WebSocket messages of the type `kind`. `connect` and `disconnect` also run when a client comes and goes.
-    pub fn socket<F, Fut>(kind: &'static str, source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        let mut endpoint = Self::new(Reach::Socket(kind), source, run);
-        endpoint.needs.web_socket();
-        endpoint
-    }
-
-    /// Runs when a WebSocket client comes; an error turns it away.
-    pub fn socket_connect<F, Fut>(source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::socket("connect", source, run)
-    }
-
-    /// Runs when a WebSocket client has gone.
-    pub fn socket_disconnect<F, Fut>(source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::socket("disconnect", source, run)
-    }
-
-    /// Answers WebSocket messages of the type `register`.
-    pub fn socket_register<F, Fut>(source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::socket("register", source, run)
-    }
-
-    /// Runs when the service starts, before anything reaches it.
-    pub fn on_start<F, Fut>(source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::OnStart, source, run)
-    }
-
-    /// Runs when the service stops, after the last handler has ended.
-    pub fn on_stop<F, Fut>(source: Source, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::OnStop, source, run)
-    }
-
-    /// Runs by the clock, without a time limit of its own.
-    pub fn background<F, Fut>(name: &'static str, source: Source, schedule: Schedule, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::Background(name, schedule), source, run)
-    }
-
-    /// Runs for as long as the service does, or until it is told to stop.
-    pub fn thread<F, Fut>(name: &'static str, source: Source, options: ThreadOptions, run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        Self::new(Reach::Thread(name, options), source, run)
-    }
-
-    fn new<F, Fut>(reach: Reach, source: Source, run: F) -> Self
+    /// A handler without limits of its own.
+    pub fn new<F, Fut>(source: Source, run: F) -> Self
     where
         F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
         Self {
-            reach,
+            name: source.function(),
             source,
             run: HandlerService::new(run),
             needs: Needs::default(),
             timeout: None,
             concurrency: None,
+            limit: None,
             idempotent: false,
             doc: "",
             in_flight: InFlight::default(),
@@ -252,11 +119,18 @@ impl Endpoint {
         self
     }
 
-    /// Wraps the handler, if it is one that messages reach.
+    /// Gives the endpoint counters and a limit of its own: a blueprint may be cloned and mounted in several services.
+    pub(crate) fn mounted(mut self) -> Self {
+        self.limit = self
+            .concurrency
+            .map(|at_once| Arc::new(Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS))));
+        self.in_flight = InFlight::default();
+        self
+    }
+
+    /// Wraps the handler in layers; the last one is the outermost.
     pub(crate) fn layered(mut self, layers: &[AnyLayer]) -> Self {
-        if matches!(self.reach, Reach::Action(_) | Reach::Listen(_) | Reach::Socket(_)) {
-            self.run = layers.iter().fold(self.run, |run, layer| layer.apply(run));
-        }
+        self.run = layers.iter().fold(self.run, |run, layer| layer.apply(run));
         self
     }
 }

@@ -136,6 +136,7 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod threads;
+mod trigger;
 mod workers;
 
 #[doc(hidden)]

@@ -4,47 +4,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use daebus_caller::wire::Channel;
-use tokio::sync::Semaphore;
 
 use crate::blueprint::Blueprint;
-use crate::endpoint::{Endpoint, Reach, Source};
+use crate::endpoint::{Endpoint, Source};
 use crate::layer::AnyLayer;
-use crate::plan::{Schedule, ThreadOptions, Timetable};
+use crate::plan::{Schedule, ThreadOptions};
 use crate::route::Route;
+use crate::schedule::Scheduled;
 use crate::state::{Needs, States};
-
-/// An action as the bus loop runs it, or a socket handler as a client's session does.
-#[derive(Debug)]
-pub(crate) struct Action {
-    pub(crate) name: &'static str,
-    pub(crate) endpoint: Endpoint,
-    /// Its own limit, beside the service's.
-    pub(crate) limit: Option<Arc<Semaphore>>,
-}
-
-/// A handler that runs by the clock.
-#[derive(Debug, Clone)]
-pub(crate) struct Scheduled {
-    pub(crate) name: &'static str,
-    pub(crate) schedule: Schedule,
-    pub(crate) timetable: Timetable,
-    pub(crate) endpoint: Endpoint,
-}
-
-/// A handler that runs for as long as it is to.
-#[derive(Debug, Clone)]
-pub(crate) struct Threaded {
-    pub(crate) name: &'static str,
-    pub(crate) options: ThreadOptions,
-    pub(crate) endpoint: Endpoint,
-}
+use crate::threads::Threaded;
+use crate::trigger::{Registration, Trigger};
 
 /// Every handler of an application.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    actions: HashMap<&'static str, Arc<Action>>,
-    pub(crate) listeners: Vec<(&'static str, Endpoint)>,
-    sockets: HashMap<&'static str, Arc<Action>>,
+    actions: HashMap<&'static str, Arc<Endpoint>>,
+    pub(crate) listeners: Vec<Arc<Endpoint>>,
+    sockets: HashMap<&'static str, Arc<Endpoint>>,
     /// The HTTP routes; the server checks their paths.
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
@@ -76,63 +52,57 @@ impl Registry {
             mistakes.extend(missing_state(&route.needs, route.source, states));
             registry.routes.push(Arc::new(route));
         }
-        for endpoint in blueprints.into_iter().flat_map(Blueprint::into_endpoints) {
-            mistakes.extend(missing_state(&endpoint.needs, endpoint.source, states));
-            if let Err(mistake) = registry.add(endpoint.layered(layers)) {
+        for registration in blueprints.into_iter().flat_map(Blueprint::into_registrations) {
+            let Endpoint { needs, source, .. } = &registration.endpoint;
+            mistakes.extend(missing_state(needs, *source, states));
+            if let Err(mistake) = registry.add(registration.layered(layers)) {
                 mistakes.push(mistake);
             }
         }
         if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
     }
 
-    fn add(&mut self, endpoint: Endpoint) -> Result<(), String> {
-        match endpoint.reach {
-            Reach::Action(name) => return self.add_action(name, endpoint),
-            Reach::Listen(topic) => {
+    fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), String> {
+        let endpoint = endpoint.mounted();
+        match trigger {
+            Trigger::Action(_) => return self.add_action(endpoint),
+            Trigger::Listen(topic) => {
                 Channel::new(topic).map_err(|error| format!("{}: {error}", endpoint.source))?;
-                self.listeners.push((topic, endpoint));
+                self.listeners.push(Arc::new(endpoint));
             }
-            Reach::Socket(kind) => return self.add_socket(kind, endpoint),
-            Reach::OnStart => self.on_start.push(endpoint),
-            Reach::OnStop => self.on_stop.push(endpoint),
-            Reach::Background(name, schedule) => return self.add_schedule(name, schedule, endpoint),
-            Reach::Thread(name, options) => return self.add_thread(name, options, endpoint),
+            Trigger::Socket(_) => return self.add_socket(endpoint),
+            Trigger::OnStart => self.on_start.push(endpoint),
+            Trigger::OnStop => self.on_stop.push(endpoint),
+            Trigger::Background(_, schedule) => return self.add_schedule(schedule, endpoint),
+            Trigger::Thread(_, options) => return self.add_thread(options, endpoint),
         }
         Ok(())
     }
 
-    fn add_schedule(
-        &mut self,
-        name: &'static str,
-        schedule: Schedule,
-        endpoint: Endpoint,
-    ) -> Result<(), String> {
-        let source = endpoint.source;
+    fn add_schedule(&mut self, schedule: Schedule, endpoint: Endpoint) -> Result<(), String> {
+        let Endpoint { name, source, .. } = endpoint;
         check_name("schedule", name, source)?;
-        if let Some(first) = self.schedules.iter().find(|other| other.name == name) {
+        if let Some(first) = self.schedules.iter().find(|other| other.endpoint.name == name) {
             return Err(doubled("schedule", name, first.endpoint.source, source));
         }
         let timetable =
             schedule.timetable().map_err(|reason| format!("{source}: schedule {name:?}: {reason}"))?;
-        self.schedules.push(Scheduled { name, schedule, timetable, endpoint });
+        self.schedules.push(Scheduled { schedule, timetable, endpoint });
         Ok(())
     }
 
-    fn add_thread(
-        &mut self,
-        name: &'static str,
-        options: ThreadOptions,
-        endpoint: Endpoint,
-    ) -> Result<(), String> {
+    fn add_thread(&mut self, options: ThreadOptions, endpoint: Endpoint) -> Result<(), String> {
+        let name = endpoint.name;
         check_name("thread", name, endpoint.source)?;
-        if let Some(first) = self.threads.iter().find(|other| other.name == name) {
+        if let Some(first) = self.threads.iter().find(|other| other.endpoint.name == name) {
             return Err(doubled("thread", name, first.endpoint.source, endpoint.source));
         }
-        self.threads.push(Threaded { name, options, endpoint });
+        self.threads.push(Threaded { options, endpoint });
         Ok(())
     }
 
-    fn add_action(&mut self, name: &'static str, endpoint: Endpoint) -> Result<(), String> {
+    fn add_action(&mut self, endpoint: Endpoint) -> Result<(), String> {
+        let name = endpoint.name;
         if name.is_empty() || name.starts_with('$') {
             return Err(format!(
                 "{}: an action can't be called {name:?}: names are not empty, and `$` begins the framework's own",
@@ -142,36 +112,35 @@ impl Registry {
         if let Some(first) = self.actions.get(name) {
             return Err(format!(
                 "two handlers answer the action {name:?}: {} and {}; give one of them another name",
-                first.endpoint.source, endpoint.source
+                first.source, endpoint.source
             ));
         }
-        let limit = endpoint.concurrency.map(|at_once| Arc::new(Semaphore::new(at_once.max(1))));
-        self.actions.insert(name, Arc::new(Action { name, endpoint, limit }));
+        self.actions.insert(name, Arc::new(endpoint));
         Ok(())
     }
 
-    fn add_socket(&mut self, kind: &'static str, endpoint: Endpoint) -> Result<(), String> {
+    fn add_socket(&mut self, endpoint: Endpoint) -> Result<(), String> {
+        let kind = endpoint.name;
         if kind.is_empty() {
             return Err(format!("{}: a message's type can't be empty: give it a name", endpoint.source));
         }
         if let Some(first) = self.sockets.get(kind) {
             return Err(format!(
                 "two handlers answer socket messages of type {kind:?}: {} and {}; give one of them another type",
-                first.endpoint.source, endpoint.source
+                first.source, endpoint.source
             ));
         }
-        let limit = endpoint.concurrency.map(|at_once| Arc::new(Semaphore::new(at_once.max(1))));
-        self.sockets.insert(kind, Arc::new(Action { name: kind, endpoint, limit }));
+        self.sockets.insert(kind, Arc::new(endpoint));
         Ok(())
     }
 
     /// The handler of WebSocket messages of one type.
-    pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Action>> {
+    pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Endpoint>> {
         self.sockets.get(kind)
     }
 
     /// The handler of an action.
-    pub(crate) fn action(&self, name: &str) -> Option<&Arc<Action>> {
+    pub(crate) fn action(&self, name: &str) -> Option<&Arc<Endpoint>> {
         self.actions.get(name)
     }
 
@@ -183,7 +152,7 @@ impl Registry {
     /// Which handlers run, and how many of each.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()
-            .map(|endpoint| (endpoint.source, endpoint.in_flight.count()))
+            .map(|(_, endpoint)| (endpoint.source, endpoint.in_flight.count()))
             .chain(self.routes.iter().map(|route| (route.source, route.in_flight.count())))
             .filter(|(_, count)| *count > 0)
     }
@@ -191,21 +160,25 @@ impl Registry {
     /// Whether nothing runs but threads, which are meant to.
     #[cfg(feature = "testing")]
     pub(crate) fn is_idle(&self) -> bool {
-        let is_thread = |endpoint: &Endpoint| matches!(endpoint.reach, Reach::Thread(..));
-        self.endpoints().all(|endpoint| is_thread(endpoint) || endpoint.in_flight.count() == 0)
+        let threads: Vec<Source> = self.threads.iter().map(|thread| thread.endpoint.source).collect();
+        self.in_flight().all(|(source, _)| threads.contains(&source))
     }
 
-    /// Everything mounted, for the start-up lines.
-    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        let mut actions: Vec<_> = self.actions.values().map(|action| &action.endpoint).collect();
-        actions.sort_by_key(|endpoint| endpoint.reach.to_string());
-        let listeners = self.listeners.iter().map(|(_, endpoint)| endpoint);
-        let mut sockets: Vec<_> = self.sockets.values().map(|socket| &socket.endpoint).collect();
-        sockets.sort_by_key(|endpoint| endpoint.reach.to_string());
-        let schedules = self.schedules.iter().map(|scheduled| &scheduled.endpoint);
-        let threads = self.threads.iter().map(|threaded| &threaded.endpoint);
-        let hooks = self.on_start.iter().chain(&self.on_stop);
-        actions.into_iter().chain(listeners).chain(sockets).chain(schedules).chain(threads).chain(hooks)
+    /// Everything mounted on the bus, the clock and the service's life, with what triggers it.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = (Trigger, &Endpoint)> {
+        let mut actions: Vec<_> = self.actions.values().collect();
+        actions.sort_by_key(|action| action.name);
+        let actions = actions.into_iter().map(|action| (Trigger::Action(action.name), &**action));
+        let listeners = self.listeners.iter().map(|listener| (Trigger::Listen(listener.name), &**listener));
+        let mut sockets: Vec<_> = self.sockets.values().collect();
+        sockets.sort_by_key(|socket| socket.name);
+        let sockets = sockets.into_iter().map(|socket| (Trigger::Socket(socket.name), &**socket));
+        let schedules =
+            self.schedules.iter().map(|s| (Trigger::Background(s.endpoint.name, s.schedule), &s.endpoint));
+        let threads = self.threads.iter().map(|t| (Trigger::Thread(t.endpoint.name, t.options), &t.endpoint));
+        let on_start = self.on_start.iter().map(|endpoint| (Trigger::OnStart, endpoint));
+        let on_stop = self.on_stop.iter().map(|endpoint| (Trigger::OnStop, endpoint));
+        actions.chain(listeners).chain(sockets).chain(schedules).chain(threads).chain(on_start).chain(on_stop)
     }
 }
 

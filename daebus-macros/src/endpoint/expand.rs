@@ -70,45 +70,42 @@ pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
 fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: &Ident) -> TokenStream {
     let p = private.here();
     let source = source(private, handler);
-    let (kind, constructor, name, rest) = match endpoint {
+    let (kind, trigger, rest) = match endpoint {
         Checked::Action(action) => {
             let name = &action.name;
             let timeout = within(private, action.timeout);
             let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
             let idempotent = action.idempotent.then(|| quote!(.idempotent()));
-            (quote!(Action), quote!(action), quote!(#name,), quote!(#timeout #concurrency #idempotent))
+            (quote!(Action), quote!(Action(#name)), quote!(#timeout #concurrency #idempotent))
         }
         Checked::Listen(listen) => {
             let topic = &listen.topic;
             let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
-            (quote!(Listen), quote!(listen), quote!(#topic,), quote!(#concurrent))
+            (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrent))
         }
         Checked::Socket(socket) => {
             let kind = &socket.kind;
             let timeout = within(private, socket.timeout);
             let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
-            (quote!(Socket), quote!(socket), quote!(#kind,), quote!(#timeout #concurrency))
+            (quote!(Socket), quote!(Socket(#kind)), quote!(#timeout #concurrency))
         }
         Checked::Route(route) => {
             let route = route::expand(private, handler, route);
             return quote!(#p::Blueprint::route(#blueprint, #route));
         }
-        Checked::OnStart(_) => (quote!(Hook), quote!(on_start), quote!(), quote!()),
-        Checked::OnStop(_) => (quote!(Hook), quote!(on_stop), quote!(), quote!()),
+        Checked::OnStart(_) => (quote!(Hook), quote!(OnStart), quote!()),
+        Checked::OnStop(_) => (quote!(Hook), quote!(OnStop), quote!()),
         Checked::Background(background) => {
             let name = &background.name;
+            let schedule = schedule(private, background);
             let timeout = within(private, background.timeout);
-            (quote!(Background), quote!(background), quote!(#name,), quote!(#timeout))
+            (quote!(Background), quote!(Background(#name, #schedule)), quote!(#timeout))
         }
         Checked::Thread(thread) => {
             let name = &thread.name;
-            (quote!(Thread), quote!(thread), quote!(#name,), quote!())
+            let options = thread_options(private, thread);
+            (quote!(Thread), quote!(Thread(#name, #options)), quote!())
         }
-    };
-    let settings = match endpoint {
-        Checked::Background(background) => schedule(private, background),
-        Checked::Thread(thread) => thread_options(private, thread),
-        _ => quote!(),
     };
     let thread = match endpoint {
         Checked::Thread(thread) => Some(&thread.name),
@@ -120,8 +117,8 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
     });
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    let endpoint = quote!(#p::Endpoint::#constructor(#name #source, #settings #run) #(#needs)* #rest #doc);
-    quote!(#p::Blueprint::endpoint(#blueprint, #endpoint))
+    let endpoint = quote!(#p::Endpoint::new(#source, #run) #(#needs)* #rest #doc);
+    quote!(#p::Blueprint::endpoint(#blueprint, #p::Trigger::#trigger, #endpoint))
 }
 
 fn within(private: &Private, timeout: Option<Duration>) -> Option<TokenStream> {
@@ -135,7 +132,6 @@ fn duration(private: &Private, duration: Duration) -> TokenStream {
     quote!(#p::core::time::Duration::new(#secs, #nanos))
 }
 
-/// When it runs, with the comma behind it.
 fn schedule(private: &Private, background: &Background) -> TokenStream {
     let p = private.here();
     let when = match &background.when {
@@ -161,10 +157,9 @@ fn schedule(private: &Private, background: &Background) -> TokenStream {
         quote!(.overlap(#p::Overlap::#overlap))
     });
     let immediate = background.immediate.then(|| quote!(.immediate()));
-    quote!(#when #jitter #overlap #immediate,)
+    quote!(#when #jitter #overlap #immediate)
 }
 
-/// How it is kept, with the comma behind it.
 fn thread_options(private: &Private, thread: &Thread) -> TokenStream {
     let p = private.here();
     let auto_start = thread.auto_start.map(|auto_start| quote!(.auto_start(#auto_start)));
@@ -175,7 +170,7 @@ fn thread_options(private: &Private, thread: &Thread) -> TokenStream {
         };
         quote!(.restart(#p::Restart::#restart))
     });
-    quote!(#p::ThreadOptions::new() #auto_start #restart,)
+    quote!(#p::ThreadOptions::new() #auto_start #restart)
 }
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.

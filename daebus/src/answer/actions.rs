@@ -16,10 +16,10 @@ use super::intake::{Intake, Join};
 use super::pulse::Pulse;
 use super::running::{Key, Running};
 use crate::context::{Context, Core};
-use crate::endpoint::InFlightGuard;
+use crate::endpoint::{Endpoint, InFlightGuard};
 use crate::envelope::{Envelope, Unreadable};
 use crate::guard::{Turn, run_guarded};
-use crate::registry::{Action, Registry};
+use crate::registry::Registry;
 use crate::reply::Replier;
 use crate::workers::Workers;
 
@@ -143,10 +143,10 @@ impl Actions {
         let Ok(place) = Arc::clone(&inner.admitted).try_acquire_owned() else {
             return self.refuse_not_run(envelope, FaultCode::Overloaded);
         };
-        let own = action.endpoint.timeout;
+        let own = action.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         let deadline = Deadline::at(received + budget);
-        let in_flight = action.endpoint.in_flight.enter();
+        let in_flight = action.in_flight.enter();
         let entry = inner.running.enter(key_of(&envelope));
         let this = self.clone();
         let span = info_span!(
@@ -169,7 +169,7 @@ impl Actions {
 
     async fn run(
         &self,
-        action: Arc<Action>,
+        action: Arc<Endpoint>,
         envelope: Arc<Envelope>,
         deadline: Deadline,
         in_flight: InFlightGuard,
@@ -184,8 +184,8 @@ impl Actions {
         let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
             Ok(places) => {
                 let turn = Turn::new(places, in_flight);
-                let run = action.endpoint.run.clone().run(cx);
-                run_guarded(&inner.core, action.endpoint.source, Some(deadline), turn, run).await
+                let run = action.run.clone().run(cx);
+                run_guarded(&inner.core, action.source, Some(deadline), turn, run).await
             }
             Err(_) => {
                 Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")
@@ -194,7 +194,7 @@ impl Actions {
         };
         if let Err(failure) = &outcome {
             match failure.inside() {
-                Some(reason) => error!(handler = %action.endpoint.source, reason, "the handler failed"),
+                Some(reason) => error!(handler = %action.source, reason, "the handler failed"),
                 None => debug!(error = %failure.fault(), "the handler answers with an error"),
             }
         }
@@ -207,7 +207,7 @@ impl Actions {
     }
 
     /// Waits for a place to run in: the action's own first, so that a slow action's line holds up nobody else.
-    async fn places(&self, action: &Action) -> Vec<OwnedSemaphorePermit> {
+    async fn places(&self, action: &Endpoint) -> Vec<OwnedSemaphorePermit> {
         let limits = action.limit.iter().chain([&self.0.turns]).cloned();
         let mut places = Vec::with_capacity(2);
         for limit in limits {

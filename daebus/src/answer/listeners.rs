@@ -24,7 +24,7 @@ use crate::workers::Workers;
 pub(crate) async fn listen(
     core: Arc<Core>,
     topic: Topic,
-    endpoint: Endpoint,
+    endpoint: Arc<Endpoint>,
     limits: Limits,
     workers: Workers,
     (join, cut): (Join, CancellationToken),
@@ -37,7 +37,7 @@ pub(crate) async fn listen(
         cut,
         timeout: endpoint.timeout.unwrap_or(limits.timeout),
         message_bytes: limits.message_bytes,
-        endpoint: Arc::new(endpoint),
+        endpoint,
     };
     workers.spawn(listener.serve(receiver, workers.clone()));
     Ok(intake)
@@ -88,8 +88,8 @@ impl Listener {
 
     async fn run(self, envelope: Arc<Envelope>, turn: Turn) {
         let deadline = Deadline::at(Instant::now() + self.timeout);
-        let name = self.endpoint.reach.name().unwrap_or_default();
-        let cx = Context::new(Arc::clone(&self.core), name).with_message(envelope.clone(), deadline);
+        let cx =
+            Context::new(Arc::clone(&self.core), self.endpoint.name).with_message(envelope.clone(), deadline);
         let handler = self.endpoint.source;
         let run = self.endpoint.run.clone().run(cx);
         let Err(failure) = run_guarded(&self.core, handler, Some(deadline), turn, run).await else {

@@ -7,8 +7,8 @@ use crate::context::Core;
 
 pub(super) fn announce(service: &Service) {
     let (core, registry) = (service.core(), service.registry());
-    for endpoint in registry.endpoints() {
-        info!("{} → {}", endpoint.reach, endpoint.source);
+    for (trigger, endpoint) in registry.endpoints() {
+        info!("{trigger} → {}", endpoint.source);
     }
     for route in &registry.routes {
         info!("route {route} → {}", route.source);

@@ -91,8 +91,8 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
     };
     let link = Link::new(Arc::clone(&bus));
     let (workers, shutdown) = (Workers::default(), Shutdown::default());
-    let schedules = Arc::new(Schedules::new(&registry));
-    let threads = Arc::new(Threads::new(&registry, auto_start, drain));
+    let schedules = Arc::new(Schedules::new(&registry.schedules));
+    let threads = Arc::new(Threads::new(&registry.threads, auto_start, drain));
     let tasks =
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
     let mut rooms = Extensions::default();
@@ -123,8 +123,8 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
                 bound.serve(service.core(), service.registry(), app.limits.timeout, service.workers());
             service.keep_servers(servers);
             banner::announce(&service);
-            schedules.start(service.core(), service.registry(), service.workers());
-            threads.watch(service.core(), service.registry(), service.workers());
+            schedules.start(service.core(), &service.registry().schedules, service.workers());
+            threads.watch(service.core(), &service.registry().threads, service.workers());
             app.repeaters.start(&cx, service.workers());
             Ok(service)
         }
@@ -178,10 +178,11 @@ struct Entrance {
 impl Entrance {
     async fn join(&self, join: Join) -> Result<(), BusError> {
         // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
-        for (topic, endpoint) in &self.registry.listeners {
+        for listener in &self.registry.listeners {
             let how = (join, CancellationToken::new());
             let (core, workers) = (Arc::clone(&self.core), self.workers.clone());
-            let listening = listen(core, Topic::parse(topic), endpoint.clone(), self.limits, workers, how);
+            let listening =
+                listen(core, Topic::parse(listener.name), Arc::clone(listener), self.limits, workers, how);
             self.intakes.keep(listening.await?);
         }
         // Without an action there is nothing to answer with, and another process may serve under this name.

@@ -100,7 +100,7 @@ impl Events {
             }
         };
         let topic = Topic::parse(channel_or_pattern);
-        let endpoint = Endpoint::listen("events.listen", source, run);
+        let endpoint = Arc::new(Endpoint::new(source, run));
         let (core, Desk { limits, workers }) = (Arc::clone(&self.core), self.desk.clone());
         self.desk.workers.spawn(async move {
             let how = (Join::AtLast, ended.clone());

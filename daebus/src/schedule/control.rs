@@ -5,10 +5,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::sync::{Notify, oneshot};
 
+use super::Scheduled;
 use super::info::ScheduleInfo;
 use crate::clock::Clock;
 use crate::plan::{Overlap, Timetable, check_interval};
-use crate::registry::Scheduled;
 use crate::task_error::TaskError;
 
 /// How a run that was asked for ended.
@@ -72,7 +72,7 @@ impl Control {
             last_error: None,
         };
         Self {
-            name: entry.name,
+            name: entry.endpoint.name,
             overlap: entry.schedule.overlap_rule(),
             has_interval: matches!(entry.timetable, Timetable::Every(_)),
             state: Mutex::new(state),

@@ -13,9 +13,18 @@ use control::Control;
 pub use info::ScheduleInfo;
 
 use crate::context::Core;
-use crate::registry::Registry;
+use crate::endpoint::Endpoint;
+use crate::plan::{Schedule, Timetable};
 use crate::task_error::TaskError;
 use crate::workers::Workers;
+
+/// A handler that runs by the clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheduled {
+    pub(crate) schedule: Schedule,
+    pub(crate) timetable: Timetable,
+    pub(crate) endpoint: Endpoint,
+}
 
 /// Every schedule of a service, by name.
 #[derive(Debug)]
@@ -24,15 +33,15 @@ pub(crate) struct Schedules {
 }
 
 impl Schedules {
-    pub(crate) fn new(registry: &Registry) -> Self {
-        let controls = registry.schedules.iter().map(|entry| (entry.name, Arc::new(Control::new(entry))));
+    pub(crate) fn new(schedules: &[Scheduled]) -> Self {
+        let controls = schedules.iter().map(|entry| (entry.endpoint.name, Arc::new(Control::new(entry))));
         Self { controls: controls.collect() }
     }
 
     /// Starts them, the service being ready.
-    pub(crate) fn start(&self, core: &Arc<Core>, registry: &Registry, workers: &Workers) {
-        for entry in &registry.schedules {
-            if let Some(control) = self.controls.get(entry.name) {
+    pub(crate) fn start(&self, core: &Arc<Core>, schedules: &[Scheduled], workers: &Workers) {
+        for entry in schedules {
+            if let Some(control) = self.controls.get(entry.endpoint.name) {
                 // Before its task has begun, so that a service that says it is ready takes a `run_now` at once.
                 control.open();
                 let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());

@@ -7,12 +7,12 @@ use daebus_caller::deadline::Deadline;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span};
 
+use super::Scheduled;
 use super::control::{Control, Waiter};
 use super::ticker::Ticker;
 use crate::context::{Context, Core};
 use crate::guard::{Turn, run_guarded};
 use crate::log_on_change::{Change, LogOnChange};
-use crate::registry::Scheduled;
 use crate::task_error::TaskError;
 use crate::workers::Workers;
 
@@ -88,12 +88,12 @@ impl Runner {
         let running = self.control.begin(&self.core.clock);
         let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
         let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
-        let span = info_span!("background", service = core.service.as_str(), schedule = entry.name);
+        let span = info_span!("background", service = core.service.as_str(), schedule = entry.endpoint.name);
         let run = async move {
             let endpoint = &entry.endpoint;
             let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
             let deadline = endpoint.timeout.map(Deadline::after);
-            let cx = Context::new(Arc::clone(&core), entry.name);
+            let cx = Context::new(Arc::clone(&core), entry.endpoint.name);
             let run = endpoint.run.clone().run(cx);
             let outcome = run_guarded(&core, endpoint.source, deadline, turn, run).await;
             let error = outcome.err().map(|failure| failure.to_string());
@@ -102,7 +102,7 @@ impl Runner {
             drop(running);
             let ended = match error {
                 None => Ok(()),
-                Some(reason) => Err(TaskError::Failed { name: entry.name.to_owned(), reason }),
+                Some(reason) => Err(TaskError::Failed { name: entry.endpoint.name.to_owned(), reason }),
             };
             for waiter in waiters {
                 // Whoever asked may be gone.

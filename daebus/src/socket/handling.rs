@@ -15,10 +15,10 @@ use super::frame::{self, Frame};
 use super::live::Inner;
 
 use crate::context::{Context, Failure};
+use crate::endpoint::Endpoint;
 use crate::envelope::Envelope;
 use crate::guard::{Turn, run_guarded};
 use crate::handler::Outcome;
-use crate::registry::Action;
 
 /// What came of a handler.
 pub(super) enum Done {
@@ -86,16 +86,16 @@ impl Handling<'_> {
 
     fn run(
         &self,
-        handler: Arc<Action>,
+        handler: Arc<Endpoint>,
         envelope: Envelope,
     ) -> impl Future<Output = Outcome> + Send + 'static {
         let core = Arc::clone(&self.live.core);
         let client = self.client.clone();
         let span =
             info_span!("socket", service = core.service.as_str(), kind = handler.name, client = client.id());
-        let deadline = Deadline::after(handler.endpoint.timeout.unwrap_or(self.live.timeout));
+        let deadline = Deadline::after(handler.timeout.unwrap_or(self.live.timeout));
         let run = async move {
-            let in_flight = handler.endpoint.in_flight.enter();
+            let in_flight = handler.in_flight.enter();
             let mut places = Vec::new();
             if let Some(limit) = &handler.limit {
                 match timeout_at(deadline.instant(), Arc::clone(limit).acquire_owned()).await {
@@ -111,9 +111,9 @@ impl Handling<'_> {
                 .with_message(Arc::new(envelope), deadline)
                 .with_connection_headers(Arc::clone(&client.upgrade().headers));
             cx.extensions_mut().insert(client);
-            let run = handler.endpoint.run.clone().run(cx);
+            let run = handler.run.clone().run(cx);
             let turn = Turn::new(places, in_flight);
-            let outcome = run_guarded(&core, handler.endpoint.source, Some(deadline), turn, run).await;
+            let outcome = run_guarded(&core, handler.source, Some(deadline), turn, run).await;
             if let Err(failure) = &outcome {
                 tell(failure, &handler);
             }
@@ -123,9 +123,9 @@ impl Handling<'_> {
     }
 }
 
-fn tell(failure: &Failure, handler: &Action) {
+fn tell(failure: &Failure, handler: &Endpoint) {
     match failure.inside() {
-        Some(reason) => error!(handler = %handler.endpoint.source, reason, "the handler failed"),
+        Some(reason) => error!(handler = %handler.source, reason, "the handler failed"),
         None => debug!(error = %failure.fault(), "the handler answers with an error"),
     }
 }

@@ -16,9 +16,17 @@ pub use os_thread::on_thread;
 pub use running::Running;
 
 use crate::context::Core;
-use crate::registry::Registry;
+use crate::endpoint::Endpoint;
+use crate::plan::ThreadOptions;
 use crate::task_error::TaskError;
 use crate::workers::Workers;
+
+/// A handler that runs for as long as it is to.
+#[derive(Debug, Clone)]
+pub(crate) struct Threaded {
+    pub(crate) options: ThreadOptions,
+    pub(crate) endpoint: Endpoint,
+}
 
 /// Whether threads that start with the service do so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,18 +46,21 @@ pub(crate) struct Threads {
 }
 
 impl Threads {
-    pub(crate) fn new(registry: &Registry, auto_start: AutoStart, patience: Duration) -> Self {
+    pub(crate) fn new(threads: &[Threaded], auto_start: AutoStart, patience: Duration) -> Self {
         let may_start = auto_start == AutoStart::AsSaid;
-        let control = |entry: &crate::registry::Threaded| {
-            (entry.name, Arc::new(Control::new(entry.name, entry.options.auto_start && may_start)))
+        let control = |entry: &Threaded| {
+            (
+                entry.endpoint.name,
+                Arc::new(Control::new(entry.endpoint.name, entry.options.auto_start && may_start)),
+            )
         };
-        Self { controls: registry.threads.iter().map(control).collect(), patience }
+        Self { controls: threads.iter().map(control).collect(), patience }
     }
 
     /// Watches over them from now on, the service being ready.
-    pub(crate) fn watch(&self, core: &Arc<Core>, registry: &Registry, workers: &Workers) {
-        for entry in &registry.threads {
-            if let Some(control) = self.controls.get(entry.name) {
+    pub(crate) fn watch(&self, core: &Arc<Core>, threads: &[Threaded], workers: &Workers) {
+        for entry in threads {
+            if let Some(control) = self.controls.get(entry.endpoint.name) {
                 workers.spawn(supervise::supervise(Arc::clone(core), entry.clone(), Arc::clone(control)));
             }
         }

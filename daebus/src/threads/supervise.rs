@@ -6,11 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
+use super::Threaded;
 use super::control::{Control, RunGuard};
 use crate::context::{Context, Core, Failure};
 use crate::guard::{Turn, run_guarded};
 use crate::plan::Restart;
-use crate::registry::Threaded;
 
 /// The rest before the first restart; each failure in a row doubles it.
 const FIRST_REST: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const WELL: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Control>) {
-    let span = info_span!("thread", service = core.service.as_str(), thread = entry.name);
+    let span = info_span!("thread", service = core.service.as_str(), thread = entry.endpoint.name);
     let watch = async {
         let shutdown = core.shutdown.clone();
         let closing = async {
@@ -89,7 +89,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
 async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &RunGuard<'_>) -> Result<(), Failure> {
     let endpoint = &entry.endpoint;
     let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
-    let mut cx = Context::new(Arc::clone(core), entry.name);
+    let mut cx = Context::new(Arc::clone(core), entry.endpoint.name);
     cx.extensions_mut().insert(run.running.clone());
     let handler = endpoint.run.clone().run(cx);
     run_guarded(core, endpoint.source, None, turn, handler).await.map(drop)
