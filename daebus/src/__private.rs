@@ -3,19 +3,16 @@
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
-pub use crate::blueprint::{Blueprint, Mount};
-pub use crate::context::{Context, Failure, kind};
-pub use crate::endpoint::{Endpoint, Source};
-pub use crate::extract::Extract;
-pub use crate::guard::blocking;
-pub use crate::handler::{Outcome, Ret, ViaNothing, ViaResult, ViaValue};
-pub use crate::plan::{Overlap, Restart, Schedule, ThreadOptions};
-pub use crate::threads::on_thread;
-pub use crate::trigger::Trigger;
+pub use crate::blueprint::{Blueprint, Mount, Trigger};
+pub use crate::handler::extract::Extract;
+pub use crate::handler::{
+    Context, Endpoint, Failure, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
+};
+pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 
 /// What the code of a route may name.
 pub mod route {
-    pub use crate::route::{
+    pub use crate::http::route::{
         Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
         ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
     };

@@ -100,44 +100,22 @@
 
 extern crate self as daebus;
 
-mod answer;
 mod app;
 #[cfg(feature = "args")]
 mod args;
 mod blueprint;
-mod clock;
-mod context;
-mod endpoint;
-mod envelope;
+mod dispatch;
 mod error;
 mod events;
-mod extensions;
-mod extract;
 mod feature;
-mod guard;
 mod handler;
 mod http;
-pub mod layer;
-mod log_on_change;
-pub mod logging;
-mod panics;
-mod plan;
 pub mod prelude;
-mod readiness;
-mod registry;
-mod reply;
-mod route;
-mod schedule;
-mod shutdown;
+mod runtime;
 mod socket;
-mod state;
-mod task_error;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
-mod threads;
-mod trigger;
-mod workers;
 
 #[doc(hidden)]
 pub mod __private;
@@ -182,25 +160,21 @@ pub use clap;
 pub use app::{Attachment, Daebus, Service};
 pub use axum;
 pub use blueprint::Blueprint;
-pub use context::{Context, Failure, kind};
 pub use error::{Error, Result};
 pub use events::{EventGuard, EventHandler, Events};
-pub use extensions::Extensions;
-pub use extract::{
+pub use feature::{Feature, FeatureContext, Repeater};
+pub use handler::extract::{
     Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
 };
-pub use feature::{Feature, FeatureContext, Repeater};
-pub use handler::{Handler, IntoOutcome, Json, Outcome};
+pub use handler::layer::{self, Next};
+pub use handler::{Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
 pub use http::{Cors, Http};
-pub use layer::Next;
-pub use plan::{Overlap, Restart, Schedule, ThreadOptions};
-pub use schedule::ScheduleInfo;
-pub use shutdown::Shutdown;
+pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
-pub use state::Needs;
-pub use task_error::TaskError;
-pub use tasks::{TaskEnded, TaskHandle, Tasks};
-pub use threads::{Running, ThreadInfo};
+pub use tasks::{
+    Overlap, Restart, Running, Schedule, ScheduleInfo, TaskEnded, TaskError, TaskHandle, Tasks, ThreadInfo,
+    ThreadOptions,
+};
 
 /// Runs a future from a plain `fn` handler, waiting for it on this thread.
 ///

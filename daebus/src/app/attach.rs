@@ -8,13 +8,12 @@ use tokio::net::TcpListener;
 
 #[cfg(feature = "testing")]
 use crate::blueprint::Blueprint;
-use crate::context::Core;
+use crate::blueprint::Registry;
 use crate::error::{Error, Result};
+use crate::handler::{Core, States};
 use crate::http::{Http, Mount, Plan, Server};
-use crate::registry::Registry;
+use crate::runtime::Workers;
 use crate::socket::{Live, Sockets, WebSocket};
-use crate::state::States;
-use crate::workers::Workers;
 
 /// Something to attach to an application with [`Daebus::attach`](crate::Daebus::attach).
 #[derive(Debug)]

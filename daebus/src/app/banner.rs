@@ -3,7 +3,7 @@
 use tracing::info;
 
 use super::Service;
-use crate::context::Core;
+use crate::handler::Core;
 
 pub(super) fn announce(service: &Service) {
     let (core, registry) = (service.core(), service.registry());

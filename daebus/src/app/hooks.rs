@@ -6,11 +6,9 @@ use std::time::Duration;
 use daebus_caller::deadline::Deadline;
 use tracing::{Instrument, error, info_span};
 
-use crate::context::{Context, Core, Failure};
-use crate::endpoint::Endpoint;
+use crate::blueprint::Registry;
 use crate::error::{Error, Result};
-use crate::guard::{Turn, run_guarded};
-use crate::registry::Registry;
+use crate::handler::{Context, Core, Endpoint, Failure, Turn, run_guarded};
 
 /// Runs the `on_start` handlers one after the other; the first that fails ends it.
 pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Duration) -> Result<()> {

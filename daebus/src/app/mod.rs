@@ -19,12 +19,12 @@ pub(crate) use attach::Reach;
 pub use service::Service;
 pub(crate) use startup::Surroundings;
 
-use crate::answer::Limits;
 use crate::blueprint::Blueprint;
+use crate::dispatch::Limits;
 use crate::error::Result;
 use crate::feature::{Feature, Features, Repeater, Repeaters};
-use crate::layer::{AnyLayer, HandlerLayer};
-use crate::state::States;
+use crate::handler::States;
+use crate::handler::layer::{AnyLayer, HandlerLayer};
 
 /// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -149,7 +149,7 @@ impl Daebus {
     }
 
     /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
-    /// is outermost. See [`layer::from_fn`](crate::layer::from_fn).
+    /// is outermost. See [`layer::from_fn`](crate::handler::layer::from_fn).
     pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
         self

@@ -9,19 +9,18 @@ use tracing::{info, warn};
 
 use super::attach::Servers;
 use super::hooks;
-use crate::answer::{Actions, Intakes};
-use crate::context::Core;
+use crate::blueprint::Registry;
+use crate::dispatch::{Actions, Intakes};
 use crate::error::{Error, Result};
 use crate::events::Events;
-use crate::extract::{Broadcast, Cache, Callers};
 use crate::feature::{FeatureContext, Features};
+use crate::handler::Core;
+use crate::handler::extract::{Broadcast, Cache, Callers};
 #[cfg(feature = "testing")]
 use crate::http::Server;
-use crate::registry::Registry;
-use crate::shutdown::Shutdown;
+use crate::runtime::{Shutdown, Workers};
 use crate::socket::Sockets;
 use crate::tasks::Tasks;
-use crate::workers::Workers;
 
 /// How long `on_stop` handlers may take each, beyond the drain time.
 const ON_STOP: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use super::{Attachment, Daebus};
 use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
 use crate::error::{Error, Result};
 use crate::http::Http;
-use crate::logging::{self, DEFAULT_FILTER};
+use crate::runtime::logging::{self, DEFAULT_FILTER};
 use crate::socket::WebSocket;
 
 impl Daebus {

@@ -5,7 +5,7 @@ use tracing::{info, warn};
 use super::startup::{self, Surroundings};
 use super::{Daebus, systemd};
 use crate::error::{Error, Result};
-use crate::guard::blocking_in_flight;
+use crate::handler::blocking_in_flight;
 
 pub(super) async fn run(app: Daebus) -> Result<()> {
     let mut signals = Signals::listen()?;

@@ -11,21 +11,14 @@ use uuid::Uuid;
 
 use super::attach::{self, Attached, Reach};
 use super::{DRAIN, Daebus, Service, banner, bus, hooks};
-use crate::answer::{Actions, Intakes, Join, Limits, listen};
-use crate::clock::Clock;
-use crate::context::Core;
+use crate::blueprint::Registry;
+use crate::dispatch::{Actions, Intakes, Join, Limits, listen};
 use crate::error::{Error, Result};
 use crate::events::Desk;
-use crate::extensions::Extensions;
 use crate::feature::FeatureContext;
-use crate::panics::Panics;
-use crate::readiness::Readiness;
-use crate::registry::Registry;
-use crate::schedule::Schedules;
-use crate::shutdown::Shutdown;
-use crate::tasks::Tasks;
-use crate::threads::{AutoStart, Threads};
-use crate::workers::Workers;
+use crate::handler::{Core, Extensions};
+use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
+use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
 /// What an application is put into: the world, or a test.
 #[derive(Debug)]

@@ -39,9 +39,9 @@ mod notify {
     use tokio_util::sync::{CancellationToken, DropGuard};
     use tracing::{debug, error, info};
 
-    use crate::answer::Pulse;
     use crate::app::Service;
-    use crate::context::Core;
+    use crate::dispatch::Pulse;
+    use crate::handler::Core;
 
     /// What systemd is told while the service runs. Dropping it ends that.
     pub(in crate::app) struct Supervised {

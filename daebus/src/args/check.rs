@@ -7,7 +7,7 @@ use daebus_caller::wire::ServiceName;
 use jiff::SignedDuration;
 
 use super::key::Key;
-use crate::logging::{self, Format};
+use crate::runtime::logging::{self, Format};
 
 /// Checks a value; an error says what is wrong and what to write.
 pub(super) fn check(key: Key, value: &str) -> Result<(), String> {

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::logging::{FILTER_VARIABLES, FORMAT_VARIABLE};
+use crate::runtime::logging::{FILTER_VARIABLES, FORMAT_VARIABLE};
 
 /// A setting of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -6,7 +6,7 @@ use daebus_caller::bus::BusUrl;
 
 use super::given::{Given, Settled};
 use super::key::{Key, Source};
-use crate::logging::{DEFAULT_FILTER, Format};
+use crate::runtime::logging::{DEFAULT_FILTER, Format};
 
 /// One line a setting; passwords are masked.
 pub(crate) fn show(given: &Given, settled: &Settled) -> String {

@@ -18,12 +18,11 @@ use tracing::error;
 pub use guard::EventGuard;
 pub use handler::EventHandler;
 
-use crate::answer::{Join, Limits, listen};
-use crate::context::kind::{Kind, Listen};
-use crate::context::{Context, Core, Failure};
-use crate::endpoint::{Endpoint, Source};
-use crate::extract::{Extract, Payload};
-use crate::workers::Workers;
+use crate::dispatch::{Join, Limits, listen};
+use crate::handler::extract::{Extract, Payload};
+use crate::handler::kind::{Kind, Listen};
+use crate::handler::{Context, Core, Endpoint, Failure, Source};
+use crate::runtime::Workers;
 
 /// Listens to channels that aren't known before the service runs. An argument of any handler; from outside
 /// [`Service::events`](crate::Service::events), in a feature [`FeatureContext::events`](crate::FeatureContext::events).

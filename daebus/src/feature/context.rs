@@ -4,10 +4,10 @@ use std::sync::Arc;
 use daebus_caller::bus::Bus;
 
 use super::Feature;
-use crate::context::{Core, Failure};
 use crate::events::Events;
-use crate::extract::{Broadcast, Cache, Callers};
-use crate::shutdown::Shutdown;
+use crate::handler::extract::{Broadcast, Cache, Callers};
+use crate::handler::{Core, Failure};
+use crate::runtime::Shutdown;
 use crate::tasks::Tasks;
 
 /// What features and repeaters have of the service. A clone is cheap, but one that a feature keeps in itself keeps

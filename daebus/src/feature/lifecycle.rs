@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use tracing::{Instrument, debug, error, info_span};
 
 use super::{Feature, FeatureContext};
-use crate::guard::words;
+use crate::handler::words;
 
 /// How long `before_stop` and `stop` may take each, as `on_stop` handlers may.
 const STOP: Duration = Duration::from_secs(10);

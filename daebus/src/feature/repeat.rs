@@ -9,8 +9,7 @@ use tracing::{error, info};
 
 use super::lifecycle::guarded;
 use super::{FeatureContext, Repeater};
-use crate::log_on_change::{Change, LogOnChange};
-use crate::workers::Workers;
+use crate::runtime::{Change, LogOnChange, Workers};
 
 /// The pause after the first failure; it doubles with each that follows, up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_secs(1);

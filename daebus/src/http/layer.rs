@@ -16,7 +16,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::error;
 
-use crate::route::problem;
+use super::problem::problem;
 
 /// A tower layer, applied by a closure.
 #[derive(Clone)]

@@ -5,21 +5,23 @@
 
 mod activity;
 mod assets;
-mod beyond;
 mod builder;
 mod connection;
 mod cors;
-mod dispatch;
-mod gate;
+mod endpoint;
+mod fallback;
 mod layer;
 mod limits;
 mod plan;
 mod probes;
+mod problem;
+mod request_limits;
+pub(crate) mod route;
+mod routing_table;
 mod server;
-mod table;
 
 pub use builder::Http;
 pub use cors::Cors;
 pub(crate) use plan::Plan;
+pub(crate) use routing_table::Mount;
 pub(crate) use server::Server;
-pub(crate) use table::Mount;

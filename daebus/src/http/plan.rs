@@ -9,20 +9,20 @@ use axum::middleware::{Next, from_fn};
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
 
-use super::beyond::Beyond;
 use super::builder::Http;
+use super::fallback::Beyond;
 use super::limits::Limits;
-use super::table::{Mount, Table, check_prefix};
-use super::{assets, gate, probes};
-use crate::context::Core;
+use super::route::Route;
+use super::routing_table::{Mount, RoutingTable, check_prefix};
+use super::{assets, probes, request_limits};
 use crate::error::Error;
-use crate::route::Route;
+use crate::handler::Core;
 
 /// Everything an HTTP server is made of, checked.
 #[derive(Debug)]
 pub(crate) struct Plan {
     http: Http,
-    table: Table,
+    table: RoutingTable,
     beyond: Beyond,
     cors: Option<CorsLayer>,
 }
@@ -39,7 +39,7 @@ impl Plan {
         mounts: Vec<Mount>,
     ) -> Result<Self, Vec<String>> {
         let mut mistakes = Vec::new();
-        let mut table = Table::default();
+        let mut table = RoutingTable::default();
         for route in routes {
             mistakes.extend(table.add_route(Arc::clone(route)).err());
         }
@@ -105,7 +105,7 @@ impl Plan {
         // The bound is ours and holds for every body; axum's own would be a second one, for some.
         let router = router
             .layer(DefaultBodyLimit::disable())
-            .layer(from_fn(move |request: Request, next: Next| gate::pass(limits, request, next)));
+            .layer(from_fn(move |request: Request, next: Next| request_limits::pass(limits, request, next)));
         match cors {
             Some(layer) => router.layer(layer),
             None => router,

@@ -9,8 +9,8 @@ use axum::routing::get;
 use daebus_caller::bus::BusState;
 use serde_json::json;
 
-use crate::context::Core;
-use crate::route::json_response;
+use super::problem::json_response;
+use crate::handler::Core;
 
 /// Paths that are the service's own.
 pub(super) const ROOT: &str = "/_service";

@@ -24,7 +24,7 @@ use tracing::warn;
 
 use super::connection;
 use super::limits::Limits;
-use crate::workers::Workers;
+use crate::runtime::Workers;
 
 /// Where requests come from that come by no network.
 #[cfg(feature = "testing")]

@@ -1,10 +1,9 @@
 //! `Client` and `Sockets` as arguments.
 
 use super::{Client, Sockets};
-use crate::context::kind::{Kind, Socket};
-use crate::context::{Context, Failure};
-use crate::extract::Extract;
-use crate::state::Needs;
+use crate::handler::extract::Extract;
+use crate::handler::kind::{Kind, Socket};
+use crate::handler::{Context, Failure, Needs};
 
 impl Extract<Socket> for Client {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {

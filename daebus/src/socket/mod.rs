@@ -1,11 +1,11 @@
 //! WebSockets: messages that clients send, answered by handlers, and what the service sends of its own accord.
 
+mod accept;
 mod client;
 mod extract;
 mod frame;
-mod handling;
-mod live;
-mod liveness;
+mod heartbeat;
+mod messages;
 mod outgoing;
 mod session;
 mod settings;
@@ -15,16 +15,16 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub(crate) use accept::Live;
 pub use client::{Client, ClientInfo, SocketError};
-pub(crate) use live::Live;
 use settings::Settings;
 pub use settings::WhenFull;
 pub use sockets::Sockets;
 pub use upgrade::Upgrade;
 
-use crate::context::Core;
-use crate::registry::Registry;
-use crate::workers::Workers;
+use crate::blueprint::Registry;
+use crate::handler::Core;
+use crate::runtime::Workers;
 
 /// WebSockets, attached to an application with [`Daebus::attach`](crate::Daebus::attach).
 ///

@@ -14,11 +14,11 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tracing::debug;
 
+use super::accept::{Inner, Place};
 use super::client::Client;
 use super::frame::{self, Frame, Unreadable};
-use super::handling::{Done, Handling};
-use super::live::{Inner, Place};
-use super::liveness::{Liveness, Verdict};
+use super::heartbeat::{Liveness, Verdict};
+use super::messages::{Done, Handling};
 use super::outgoing::{CLOSE_WITHIN, Close, Outgoing};
 
 /// How many messages of one client wait while one is handled; with more, its connection isn't read.

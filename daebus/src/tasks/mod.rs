@@ -1,6 +1,9 @@
-//! Controlling schedules and threads from handlers, and work beside the handlers.
+//! Background work: schedules, threads, and tasks that handlers spawn.
 
+mod error;
 mod handle;
+mod schedule;
+mod thread;
 
 use std::fmt;
 use std::future::Future;
@@ -13,18 +16,17 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
 
+pub use error::TaskError;
 pub use handle::{TaskEnded, TaskHandle};
+pub use schedule::{Overlap, Schedule, ScheduleInfo};
+pub(crate) use schedule::{Scheduled, Schedules};
+pub(crate) use thread::{AutoStart, Threaded, Threads};
+pub use thread::{Restart, Running, ThreadInfo, ThreadOptions, on_thread};
 
-use crate::context::kind::Kind;
-use crate::context::{Context, Failure};
-use crate::extract::Extract;
-use crate::guard::words;
-use crate::panics::Panics;
-use crate::schedule::{ScheduleInfo, Schedules};
-use crate::shutdown::Shutdown;
-use crate::task_error::TaskError;
-use crate::threads::{ThreadInfo, Threads};
-use crate::workers::Workers;
+use crate::handler::extract::Extract;
+use crate::handler::kind::Kind;
+use crate::handler::{Context, Failure, words};
+use crate::runtime::{Panics, Shutdown, Workers};
 
 /// Schedules and threads by name, and work beside the handlers. An argument of any handler; from outside
 /// [`Service::tasks`](crate::Service::tasks).

@@ -57,10 +57,9 @@ pub use socket::{SocketFrame, TestSocket};
 use time::Time;
 
 use crate::app::{Daebus, Reach, Service, Surroundings};
-use crate::clock::Clock;
 use crate::http::Server;
-use crate::panics::Panics;
-use crate::threads::AutoStart;
+use crate::runtime::{Clock, Panics};
+use crate::tasks::AutoStart;
 
 /// What the wall clock of a test shows at its start unless the test says otherwise: the first of January 2026, a
 /// Thursday, at midnight UTC.

@@ -1,0 +1,213 @@
+//! Blueprints: groups of handlers that an application mounts, and the registry of all of them.
+
+mod registry;
+mod trigger;
+
+use std::any::type_name;
+use std::panic::Location;
+
+#[cfg(feature = "testing")]
+use crate::handler::Needs;
+use crate::handler::kind::{Action, Background, Hook, Listen, Socket, Thread};
+use crate::handler::layer::{AnyLayer, HandlerLayer};
+use crate::handler::{Endpoint, Handler, Source};
+use crate::http::route::Route;
+use crate::tasks::{Schedule, ThreadOptions};
+pub(crate) use registry::Registry;
+use trigger::Registration;
+pub use trigger::Trigger;
+
+/// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
+///
+/// `#[blueprint("users")]` on a module makes one out of the functions in it. By hand it is written so:
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// async fn add(Payload((a, b)): Payload<(i64, i64)>) -> Json<i64> {
+///     Json(a + b)
+/// }
+///
+/// let arithmetic = Blueprint::new("arithmetic").action("add", add);
+/// # let _ = arithmetic;
+/// ```
+#[derive(Debug, Clone)]
+pub struct Blueprint {
+    name: &'static str,
+    registrations: Vec<Registration>,
+    routes: Vec<Route>,
+    prefix: String,
+    layers: Vec<AnyLayer>,
+}
+
+impl Blueprint {
+    /// A blueprint without handlers. The name is for people: it shows in errors and in the log.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            registrations: Vec::new(),
+            routes: Vec::new(),
+            prefix: String::new(),
+            layers: Vec::new(),
+        }
+    }
+
+    /// Answers requests for the action `name`.
+    #[must_use]
+    #[track_caller]
+    pub fn action<Args, H: Handler<Action, Args>>(self, name: &'static str, handler: H) -> Self {
+        self.endpoint(Trigger::Action(name), endpoint(handler))
+    }
+
+    /// Hears a channel, or the channels that a Redis pattern matches.
+    #[must_use]
+    #[track_caller]
+    pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {
+        self.endpoint(Trigger::Listen(topic), endpoint(handler))
+    }
+
+    /// Answers messages of the type `kind` that WebSocket clients send.
+    #[must_use]
+    #[track_caller]
+    pub fn socket<Args, H: Handler<Socket, Args>>(self, kind: &'static str, handler: H) -> Self {
+        self.endpoint(Trigger::Socket(kind), endpoint(handler))
+    }
+
+    /// Runs when a WebSocket client comes, with the upgrade's query as the payload. An error turns the client away:
+    /// the connection is closed with 1008 and the error's sentence.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_connect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::Socket("connect"), endpoint(handler))
+    }
+
+    /// Runs when a WebSocket client has gone, with the upgrade's query as the payload.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_disconnect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::Socket("disconnect"), endpoint(handler))
+    }
+
+    /// Answers messages of the type `register`, with which a client says who it is.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::Socket("register"), endpoint(handler))
+    }
+
+    /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
+    #[must_use]
+    #[track_caller]
+    pub fn on_start<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::OnStart, endpoint(handler))
+    }
+
+    /// Runs when the service stops, after the last handler has ended; the last one registered runs first.
+    #[must_use]
+    #[track_caller]
+    pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::OnStop, endpoint(handler))
+    }
+
+    /// Runs by the clock.
+    #[must_use]
+    #[track_caller]
+    pub fn background<Args, H: Handler<Background, Args>>(
+        self,
+        name: &'static str,
+        schedule: Schedule,
+        handler: H,
+    ) -> Self {
+        self.endpoint(Trigger::Background(name, schedule), endpoint(handler))
+    }
+
+    /// Runs for as long as the service does, as a task. A plain `fn`, which gets an operating system's thread, needs
+    /// the attribute.
+    #[must_use]
+    #[track_caller]
+    pub fn thread<Args, H: Handler<Thread, Args>>(
+        self,
+        name: &'static str,
+        options: ThreadOptions,
+        handler: H,
+    ) -> Self {
+        self.endpoint(Trigger::Thread(name, options), endpoint(handler))
+    }
+
+    /// Wraps every action, listener and socket of this blueprint, those added later too; the last layer added is outermost.
+    #[must_use]
+    pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
+        self.layers.push(AnyLayer::new(layer));
+        self
+    }
+
+    /// Adds the handlers of one annotated function.
+    #[must_use]
+    pub fn mount<M: Mount>(self) -> Self {
+        M::mount(self)
+    }
+
+    /// Adds one endpoint.
+    #[must_use]
+    pub fn endpoint(mut self, trigger: Trigger, endpoint: Endpoint) -> Self {
+        self.registrations.push(Registration::new(trigger, endpoint));
+        self
+    }
+
+    /// Adds one HTTP route.
+    #[must_use]
+    pub fn route(mut self, route: Route) -> Self {
+        self.routes.push(route);
+        self
+    }
+
+    /// Puts every HTTP route of this blueprint under a path: with `"/api"`, `#[route("/users")]` answers at
+    /// `/api/users`. Fixed text; on the bus nothing changes.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The blueprint's name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether a handler needs an attached WebSocket server.
+    #[cfg(feature = "testing")]
+    pub(crate) fn needs_web_socket(&self) -> bool {
+        let of_routes = self.routes.iter().map(|route| &route.needs);
+        let mut needs =
+            self.registrations.iter().map(|registration| &registration.endpoint.needs).chain(of_routes);
+        needs.any(Needs::has_web_socket)
+    }
+
+    /// The routes, under the blueprint's prefix.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.iter().map(|route| Route { prefix: self.prefix.clone(), ..route.clone() })
+    }
+
+    /// Returns the handlers, wrapped in the blueprint's layers.
+    pub(crate) fn into_registrations(self) -> impl Iterator<Item = Registration> {
+        let Self { registrations, layers, .. } = self;
+        registrations.into_iter().map(move |registration| registration.layered(&layers))
+    }
+}
+
+/// A function with attributes; what `#[action]` and its like implement for the function's type.
+pub trait Mount {
+    /// Adds the function's endpoints.
+    #[must_use]
+    fn mount(blueprint: Blueprint) -> Blueprint;
+}
+
+/// A hand-written blueprint's endpoint, located where the blueprint's method is called.
+#[track_caller]
+fn endpoint<K, Args, H: Handler<K, Args>>(handler: H) -> Endpoint {
+    let at = Location::caller();
+    let source = Source::new(type_name::<H>(), "", at.file(), at.line());
+    let mut endpoint = Endpoint::new(source, move |cx| handler.clone().call(cx));
+    H::needs(&mut endpoint.needs);
+    endpoint
+}

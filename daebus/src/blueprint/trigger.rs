@@ -1,0 +1,86 @@
+//! What runs a handler: a request, a message, a schedule, the start or the stop of the service.
+
+use std::fmt;
+
+use crate::handler::Endpoint;
+use crate::handler::layer::AnyLayer;
+use crate::tasks::{Schedule, ThreadOptions};
+
+/// What runs a handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// Requests for this action.
+    Action(&'static str),
+    /// Messages on this channel, or on the channels that this pattern matches.
+    Listen(&'static str),
+    /// WebSocket messages of this type. `connect` and `disconnect` also run when a client connects and disconnects.
+    Socket(&'static str),
+    /// The start of the service, before it receives messages.
+    OnStart,
+    /// The stop of the service, after the last handler has returned.
+    OnStop,
+    /// A schedule of this name.
+    Background(&'static str, Schedule),
+    /// The service being ready, or [`Tasks::start`](crate::Tasks::start).
+    Thread(&'static str, ThreadOptions),
+}
+
+impl Trigger {
+    /// The name that the handler is known by; hooks have none.
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Action(name)
+            | Self::Listen(name)
+            | Self::Socket(name)
+            | Self::Background(name, _)
+            | Self::Thread(name, _) => Some(name),
+            Self::OnStart | Self::OnStop => None,
+        }
+    }
+
+    /// Whether layers wrap the handler: those of handlers that messages trigger.
+    fn takes_layers(&self) -> bool {
+        matches!(self, Self::Action(_) | Self::Listen(_) | Self::Socket(_))
+    }
+}
+
+impl fmt::Display for Trigger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Action(name) => write!(f, "action {name:?}"),
+            Self::Listen(topic) => write!(f, "listen {topic:?}"),
+            Self::Socket(kind) => write!(f, "socket {kind:?}"),
+            Self::OnStart => f.write_str("on_start"),
+            Self::OnStop => f.write_str("on_stop"),
+            Self::Background(name, schedule) => write!(f, "background {name:?} ({schedule})"),
+            Self::Thread(name, options) => write!(f, "thread {name:?} ({options})"),
+        }
+    }
+}
+
+/// An endpoint and its trigger.
+#[derive(Debug, Clone)]
+pub(crate) struct Registration {
+    pub(crate) trigger: Trigger,
+    pub(crate) endpoint: Endpoint,
+}
+
+impl Registration {
+    pub(crate) fn new(trigger: Trigger, mut endpoint: Endpoint) -> Self {
+        if matches!(trigger, Trigger::Socket(_)) {
+            endpoint.needs.web_socket();
+        }
+        if let Some(name) = trigger.name() {
+            endpoint.name = name;
+        }
+        Self { trigger, endpoint }
+    }
+
+    /// Wraps the endpoint in layers, if a message triggers it; the last layer is the outermost.
+    pub(crate) fn layered(mut self, layers: &[AnyLayer]) -> Self {
+        if self.trigger.takes_layers() {
+            self.endpoint = self.endpoint.layered(layers);
+        }
+        self
+    }
+}

@@ -1,0 +1,303 @@
+//! Requests on the service's channel: taken in, run, answered.
+
+use std::sync::Arc;
+
+use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
+use daebus_caller::deadline::Deadline;
+use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
+use serde_json::value::RawValue;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, debug, error, info_span, warn};
+
+use super::Limits;
+use super::cancellations::{Key, Running};
+use super::intake::{Intake, Join};
+use super::pulse::Pulse;
+use crate::blueprint::Registry;
+use crate::handler::{
+    Context, Core, Endpoint, Envelope, InFlightGuard, Replier, Turn, Unreadable, run_guarded,
+};
+use crate::runtime::Workers;
+
+/// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
+const REFUSALS: usize = 1024;
+
+/// Answers the requests on the service's channel.
+#[derive(Clone)]
+pub(crate) struct Actions(Arc<Inner>);
+
+struct Inner {
+    core: Arc<Core>,
+    registry: Arc<Registry>,
+    limits: Limits,
+    /// Everything that runs or waits to run.
+    admitted: Arc<Semaphore>,
+    /// Everything that runs.
+    turns: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    running: Running,
+    draining: CancellationToken,
+    workers: Workers,
+    pulse: Pulse,
+}
+
+impl Actions {
+    pub(crate) fn new(core: Arc<Core>, registry: Arc<Registry>, limits: Limits, workers: Workers) -> Self {
+        Self(Arc::new(Inner {
+            core,
+            registry,
+            limits,
+            admitted: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.backlog))),
+            turns: Arc::new(Semaphore::new(limits.concurrency)),
+            refusals: Arc::new(Semaphore::new(REFUSALS)),
+            running: Running::default(),
+            draining: CancellationToken::new(),
+            workers,
+            pulse: Pulse::default(),
+        }))
+    }
+
+    /// Subscribes to the service's channel, confirmed, and serves it until the intake is left.
+    pub(crate) async fn subscribe(&self, join: Join) -> Result<Intake, daebus_caller::BusError> {
+        let core = &self.0.core;
+        let refuse = {
+            let this = self.clone();
+            move |message: Message| this.admit(&message, Some(FaultCode::Overloaded))
+        };
+        let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
+        let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
+        self.0.workers.spawn(self.clone().serve(receiver));
+        Ok(intake)
+    }
+
+    /// From now on requests are answered with `shutting_down`.
+    pub(crate) fn drain(&self) {
+        self.0.draining.cancel();
+    }
+
+    /// Whether messages are taken in, for a watchdog.
+    pub(crate) fn pulse(&self) -> &Pulse {
+        &self.0.pulse
+    }
+
+    async fn serve(self, mut receiver: QueueReceiver) {
+        let mut beat = self.0.pulse.begin();
+        loop {
+            tokio::select! {
+                biased;
+                // First, since a busy loop turns too.
+                () = beat.asked() => beat.answer(),
+                message = receiver.recv() => match message {
+                    Some(message) => self.admit(&message, None),
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Takes one message in, without waiting for anything. `refused`: it isn't to be run, for this reason.
+    fn admit(&self, message: &Message, refused: Option<FaultCode>) {
+        let inner = &self.0;
+        let received = Instant::now();
+        let envelope = match Envelope::of_request(message) {
+            Ok(envelope) => Arc::new(envelope),
+            Err(Unreadable { error, envelope }) => {
+                let channel = &*message.channel;
+                let begins = beginning(&message.payload);
+                warn!(channel, %error, begins, "a message that can't be read; it is dropped");
+                if let Some(envelope) = envelope {
+                    let fault = format!("the message can't be read: {error}");
+                    self.refuse(Arc::from(envelope), Fault::reserved(FaultCode::InvalidPayload, fault));
+                }
+                return;
+            }
+        };
+        let Some(action) = envelope.action.as_deref() else {
+            debug!(channel = &*message.channel, "a message without an action; it is ignored");
+            return;
+        };
+        if action == "$cancel" {
+            self.cancel(envelope.payload.as_ref());
+            return;
+        }
+        let refused = if inner.draining.is_cancelled() { Some(FaultCode::ShuttingDown) } else { refused };
+        if let Some(code) = refused {
+            return self.refuse_not_run(envelope, code);
+        }
+        if message.payload.len() > inner.limits.message_bytes {
+            let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);
+            warn!(
+                channel = &*message.channel,
+                action, bytes, limit, "a message over the size limit; it is not run"
+            );
+            let fault = format!("the message has {bytes} bytes, and this service takes {limit}");
+            return self.refuse(envelope, Fault::reserved(FaultCode::InvalidPayload, fault));
+        }
+        let Some(action) = inner.registry.action(action).cloned() else {
+            return self.unknown_action(envelope);
+        };
+        let Ok(place) = Arc::clone(&inner.admitted).try_acquire_owned() else {
+            return self.refuse_not_run(envelope, FaultCode::Overloaded);
+        };
+        let own = action.timeout;
+        let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
+        let deadline = Deadline::at(received + budget);
+        let in_flight = action.in_flight.enter();
+        let entry = inner.running.enter(key_of(&envelope));
+        let this = self.clone();
+        let span = info_span!(
+            "action",
+            service = inner.core.service.as_str(),
+            action = action.name,
+            request_id =
+                envelope.request_id.as_ref().map(|id| tracing::field::display(id.as_str().trim_matches('"'))),
+        );
+        let request = async move {
+            tokio::select! {
+                biased;
+                () = entry.cancelled() => this.cancelled(envelope).await,
+                () = this.run(action, envelope.clone(), deadline, in_flight) => {}
+            }
+            drop(place);
+        };
+        inner.workers.spawn(request.instrument(span));
+    }
+
+    async fn run(
+        &self,
+        action: Arc<Endpoint>,
+        envelope: Arc<Envelope>,
+        deadline: Deadline,
+        in_flight: InFlightGuard,
+    ) {
+        let inner = &self.0;
+        let replier = self.replier(&envelope);
+        let cx = Context::new(Arc::clone(&inner.core), action.name).with_message(envelope, deadline);
+        let cx = match &replier {
+            Some(replier) => cx.with_replier(Arc::clone(replier)),
+            None => cx,
+        };
+        let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
+            Ok(places) => {
+                let turn = Turn::new(places, in_flight);
+                let run = action.run.clone().run(cx);
+                run_guarded(&inner.core, action.source, Some(deadline), turn, run).await
+            }
+            Err(_) => {
+                Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")
+                    .into())
+            }
+        };
+        if let Err(failure) = &outcome {
+            match failure.inside() {
+                Some(reason) => error!(handler = %action.source, reason, "the handler failed"),
+                None => debug!(error = %failure.fault(), "the handler answers with an error"),
+            }
+        }
+        if let Some(replier) = replier {
+            let outcome = outcome.as_ref().map_err(crate::handler::Failure::fault);
+            if let Err(error) = replier.finish(outcome).await {
+                warn!(channel = replier.channel(), %error, "the reply was not delivered");
+            }
+        }
+    }
+
+    /// Waits for a place to run in: the action's own first, so that a slow action's line holds up nobody else.
+    async fn places(&self, action: &Endpoint) -> Vec<OwnedSemaphorePermit> {
+        let limits = action.limit.iter().chain([&self.0.turns]).cloned();
+        let mut places = Vec::with_capacity(2);
+        for limit in limits {
+            // Neither is ever closed, so each gives a place.
+            places.extend(limit.acquire_owned().await);
+        }
+        places
+    }
+
+    fn cancel(&self, payload: Option<&RawJson>) {
+        #[derive(serde::Deserialize)]
+        struct Cancel<'a> {
+            #[serde(borrow)]
+            request_id: &'a RawValue,
+            reply_to: String,
+        }
+        let cancel = payload.and_then(|payload| serde_json::from_str::<Cancel<'_>>(payload.as_str()).ok());
+        let Some(cancel) = cancel else {
+            debug!("a $cancel that names no request; it is ignored");
+            return;
+        };
+        let known = self.0.running.cancel(&(cancel.reply_to, cancel.request_id.get().to_owned()));
+        debug!(request_id = cancel.request_id.get(), known, "the caller takes a request back");
+    }
+
+    async fn cancelled(&self, envelope: Arc<Envelope>) {
+        debug!("cancelled by the caller");
+        self.finish(&envelope, &Fault::reserved(FaultCode::Cancelled, "the caller took the request back"))
+            .await;
+    }
+
+    /// Says so where that can't be wrong: on a shared channel another process may have the action.
+    fn unknown_action(&self, envelope: Arc<Envelope>) {
+        let Some(action) = envelope.action.clone() else { return };
+        if envelope.reply_channel(self.0.core.service.as_str()).is_none() {
+            debug!(action, "no handler for this one-way action");
+            return;
+        }
+        let this = self.clone();
+        self.spawn_refusal(async move {
+            let service = this.0.core.service.as_str();
+            let alone = matches!(this.0.core.bus.subscribers(service).await, Ok(1));
+            debug!(service, action, alone, "no handler for this action");
+            if alone {
+                let fault = format!("{service} has no action {action:?}");
+                this.finish(&envelope, &Fault::reserved(FaultCode::UnknownAction, fault)).await;
+            }
+        });
+    }
+
+    fn refuse_not_run(&self, envelope: Arc<Envelope>, code: FaultCode) {
+        let service = self.0.core.service.as_str();
+        let words = match code {
+            FaultCode::ShuttingDown => format!("{service} is shutting down; the request was not run"),
+            _ => format!("{service} has too much to do; the request was not run"),
+        };
+        self.refuse(envelope, Fault::reserved(code, words));
+    }
+
+    fn refuse(&self, envelope: Arc<Envelope>, fault: Fault) {
+        let this = self.clone();
+        self.spawn_refusal(async move { this.finish(&envelope, &fault).await });
+    }
+
+    fn spawn_refusal(&self, refusal: impl Future<Output = ()> + Send + 'static) {
+        match Arc::clone(&self.0.refusals).try_acquire_owned() {
+            Ok(permit) => {
+                self.0.workers.spawn(async move {
+                    refusal.await;
+                    drop(permit);
+                });
+            }
+            Err(_) => warn!("too many refusals are on their way; this caller is left to its timeout"),
+        }
+    }
+
+    async fn finish(&self, envelope: &Envelope, fault: &Fault) {
+        let Some(replier) = self.replier(envelope) else { return };
+        if let Err(error) = replier.finish(Err(fault)).await {
+            warn!(channel = replier.channel(), %error, "the reply was not delivered");
+        }
+    }
+
+    fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
+        let core = &self.0.core;
+        let channel = envelope.reply_channel(core.service.as_str())?;
+        let request_id = envelope.request_id.clone();
+        Some(Arc::new(Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone())))
+    }
+}
+
+/// Only a request with an inbox and an id can be taken back.
+fn key_of(envelope: &Envelope) -> Option<Key> {
+    Some((envelope.reply_to.clone()?, envelope.request_id.as_ref()?.as_str().to_owned()))
+}

@@ -1,0 +1,139 @@
+//! The way in: a subscription and the queue behind it.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use daebus_caller::BusError;
+use daebus_caller::bus::{Bus, BusState, Queue, Subscription, Topic};
+use futures_util::future::join_all;
+use tracing::{error, info};
+
+use crate::handler::Core;
+
+/// The rest after the first refusal; it doubles with each, up to [`LONGEST_REST`].
+const FIRST_REST: Duration = Duration::from_millis(500);
+const LONGEST_REST: Duration = Duration::from_secs(30);
+
+/// How soon to look again when the bus went away right after it came.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Whether a bus that is away, or refuses, is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Join {
+    /// No: it is an error.
+    Now,
+    /// Yes, until the service stops.
+    AtLast,
+}
+
+/// How long to wait for the bus to confirm that a channel is left.
+const LEAVE: Duration = Duration::from_secs(2);
+
+/// The way in: a subscription and the queue behind it.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    subscription: Subscription,
+    queue: Arc<Queue>,
+}
+
+impl Intake {
+    /// Subscribes, confirmed. With [`Join::AtLast`] the only error is [`BusError::Closed`]: the service has stopped.
+    pub(super) async fn open(
+        core: &Core,
+        topic: Topic,
+        queue: Arc<Queue>,
+        join: Join,
+    ) -> Result<Self, BusError> {
+        let subscription = match join {
+            Join::Now => core.bus.subscribe(topic, queue.clone()).await?,
+            Join::AtLast => {
+                tokio::select! {
+                    biased;
+                    () = core.shutdown.requested() => return Err(BusError::Closed),
+                    subscription = subscribe_at_last(&*core.bus, topic, &queue) => subscription?,
+                }
+            }
+        };
+        Ok(Self { subscription, queue })
+    }
+
+    /// Leaves the channel. What is sent until the bus knows, and what waits already, is still handled.
+    pub(crate) async fn leave(self) {
+        if tokio::time::timeout(LEAVE, self.subscription.leave()).await.is_err() {
+            tracing::debug!("the bus doesn't say that it has let us go");
+        }
+        self.queue.close();
+    }
+}
+
+/// Subscribes as soon as the bus is there and lets us. A refusal is said once, and once that it is over.
+async fn subscribe_at_last(
+    bus: &dyn Bus,
+    topic: Topic,
+    queue: &Arc<Queue>,
+) -> Result<Subscription, BusError> {
+    let mut states = bus.state();
+    let (mut rest, mut refused) = (FIRST_REST, false);
+    loop {
+        let settled = states.wait_for(|state| *state != BusState::Away).await.map(|state| *state);
+        if !matches!(settled, Ok(BusState::Ready)) {
+            return Err(BusError::Closed);
+        }
+        match bus.subscribe(topic.clone(), queue.clone()).await {
+            Ok(subscription) => {
+                if refused {
+                    info!(%topic, "the bus lets us listen after all");
+                }
+                return Ok(subscription);
+            }
+            Err(BusError::Closed) => return Err(BusError::Closed),
+            Err(BusError::Away { .. } | BusError::Unknown { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(error) => {
+                if !refused {
+                    error!(%topic, %error, "the channel can't be listened to; it is tried again until it can");
+                }
+                refused = true;
+                tokio::time::sleep(rest).await;
+                rest = rest.saturating_mul(2).min(LONGEST_REST);
+            }
+        }
+    }
+}
+
+/// The ways in of a service: those that were opened late too, but none once they were left.
+#[derive(Debug, Clone)]
+pub(crate) struct Intakes(Arc<Mutex<Option<Vec<Intake>>>>);
+
+impl Intakes {
+    /// None yet.
+    pub(crate) fn open() -> Self {
+        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+    }
+
+    /// Keeps one until all are left.
+    pub(crate) fn keep(&self, intake: Intake) {
+        // Too late for this one: dropped, it ends.
+        if let Some(intakes) = &mut *self.lock() {
+            intakes.push(intake);
+        }
+    }
+
+    /// Leaves all, each in order; one that is yet to come ends at once.
+    pub(crate) async fn leave(&self) {
+        join_all(self.take().into_iter().map(Intake::leave)).await;
+    }
+
+    /// Ends all at once.
+    pub(crate) fn cut_off(&self) {
+        drop(self.take());
+    }
+
+    fn take(&self) -> Vec<Intake> {
+        self.lock().take().unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Intake>>> {
+        // Nothing panics while holding it, so what a poisoned lock guards is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,44 @@
+//! The bus loop: from a message to a handler, and from what comes of it to a reply.
+//!
+//! An unreadable payload, an unknown action, a spent deadline, a panic: each becomes a fault here and nowhere else.
+
+mod actions;
+mod cancellations;
+mod intake;
+mod listeners;
+mod pulse;
+
+use std::time::Duration;
+
+pub(crate) use actions::Actions;
+pub(crate) use intake::{Intakes, Join};
+pub(crate) use listeners::listen;
+pub(crate) use pulse::Pulse;
+
+/// How much a service takes on; every limit has a builder method of [`Daebus`](crate::Daebus).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Handlers that run at once.
+    pub(crate) concurrency: usize,
+    /// Requests that wait for their turn.
+    pub(crate) backlog: usize,
+    /// Bytes of one message.
+    pub(crate) message_bytes: usize,
+    /// How long a handler may take when nobody says.
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            // Half the threads that tokio keeps for blocking work: sync handlers at full load leave room for others'.
+            concurrency: 256,
+            // At 256 at once, four turns of waiting; a caller's 5 s are usually over before a longer line is.
+            backlog: 1024,
+            // What a machine with little memory can hold a few of. Python has no limit; larger things belong on disk.
+            message_bytes: 16 * 1024 * 1024,
+            // Python has none. Long imports pass; a handler that hangs doesn't hold its place for ever.
+            timeout: Duration::from_secs(300),
+        }
+    }
+}

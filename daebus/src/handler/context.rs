@@ -1,0 +1,259 @@
+//! What a handler runs in: the service's core and the message that reached it.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use axum::http::request::Parts;
+use daebus_caller::bus::{Bus, Outbox};
+use daebus_caller::deadline::Deadline;
+use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
+use daebus_caller::{BoxError, Link};
+
+use crate::handler::envelope::Envelope;
+use crate::handler::extensions::Extensions;
+use crate::handler::reply::Replier;
+use crate::handler::state::States;
+use crate::runtime::{Clock, Panics, Readiness, Shutdown};
+
+/// Where an extractor is used; the parameter of [`Extract`](crate::Extract).
+pub mod kind {
+    /// A handler of a kind that this module names.
+    pub trait Kind: Send + Sync + 'static {}
+
+    /// A kind of handler that a message reaches.
+    pub trait HasMessage: Kind {}
+
+    /// A handler that answers requests.
+    #[derive(Debug)]
+    pub struct Action;
+    /// A handler that hears a channel.
+    #[derive(Debug)]
+    pub struct Listen;
+    /// A handler of messages that WebSocket clients send.
+    #[derive(Debug)]
+    pub struct Socket;
+    /// A handler that runs when the service starts or stops.
+    #[derive(Debug)]
+    pub struct Hook;
+    /// A handler that answers HTTP requests.
+    #[derive(Debug)]
+    pub struct Route;
+    /// A handler that runs by the clock.
+    #[derive(Debug)]
+    pub struct Background;
+    /// A handler that runs for as long as the service does, or until it is told to stop.
+    #[derive(Debug)]
+    pub struct Thread;
+
+    impl Kind for Action {}
+    impl Kind for Listen {}
+    impl Kind for Socket {}
+    impl Kind for Hook {}
+    impl Kind for Route {}
+    impl Kind for Background {}
+    impl Kind for Thread {}
+    impl HasMessage for Action {}
+    impl HasMessage for Listen {}
+}
+
+/// What every handler of one running service shares.
+pub(crate) struct Core {
+    pub(crate) service: ServiceName,
+    pub(crate) instance: Arc<str>,
+    pub(crate) bus: Arc<dyn Bus>,
+    pub(crate) outbox: Outbox,
+    pub(crate) link: Link,
+    pub(crate) states: States,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) readiness: Readiness,
+    pub(crate) clock: Clock,
+    pub(crate) panics: Panics,
+    /// What rooms that stand on this one put in for their extractors.
+    pub(crate) rooms: Extensions,
+}
+
+/// What a handler runs in. Extractors read it; layers see it on its way to the handler.
+pub struct Context {
+    pub(crate) core: Arc<Core>,
+    pub(crate) handler: &'static str,
+    pub(crate) message: Option<Arc<Envelope>>,
+    pub(crate) replier: Option<Arc<Replier>>,
+    pub(crate) deadline: Option<Deadline>,
+    /// The headers of the connection that the message came over, where a message has none of its own.
+    connection_headers: Option<Arc<Headers>>,
+    pub(crate) http: Option<HttpHead>,
+    extensions: Extensions,
+}
+
+/// The head of an HTTP request, and its headers as the bus has them once somebody asks.
+pub(crate) struct HttpHead {
+    pub(crate) parts: Parts,
+    headers: OnceLock<Headers>,
+}
+
+impl HttpHead {
+    /// Of a name said twice the first counts; what isn't text is left out.
+    fn headers(&self) -> &Headers {
+        self.headers.get_or_init(|| {
+            let mut headers = Headers::new();
+            for (name, value) in &self.parts.headers {
+                if let Ok(value) = value.to_str() {
+                    headers.entry(name.as_str().to_owned()).or_insert_with(|| value.to_owned());
+                }
+            }
+            headers
+        })
+    }
+}
+
+impl Context {
+    pub(crate) fn new(core: Arc<Core>, handler: &'static str) -> Self {
+        Self {
+            core,
+            handler,
+            message: None,
+            replier: None,
+            deadline: None,
+            connection_headers: None,
+            http: None,
+            extensions: Extensions::default(),
+        }
+    }
+
+    pub(crate) fn with_message(mut self, message: Arc<Envelope>, deadline: Deadline) -> Self {
+        self.message = Some(message);
+        self.deadline = Some(deadline);
+        self
+    }
+
+    pub(crate) fn with_http(mut self, parts: Parts, deadline: Deadline) -> Self {
+        self.http = Some(HttpHead { parts, headers: OnceLock::new() });
+        self.deadline = Some(deadline);
+        self
+    }
+
+    pub(crate) fn with_replier(mut self, replier: Arc<Replier>) -> Self {
+        self.replier = Some(replier);
+        self
+    }
+
+    pub(crate) fn with_connection_headers(mut self, headers: Arc<Headers>) -> Self {
+        self.connection_headers = Some(headers);
+        self
+    }
+
+    /// The name of the service that runs the handler.
+    pub fn service(&self) -> &str {
+        self.core.service.as_str()
+    }
+
+    /// The action's name, the channel or pattern listened to, or the function's name for a hook.
+    pub fn handler(&self) -> &str {
+        self.handler
+    }
+
+    /// The headers of the request, over HTTP with names in small letters, and for a WebSocket message those of the
+    /// upgrade; empty where there are none.
+    pub fn headers(&self) -> &Headers {
+        static NONE: Headers = Headers::new();
+        if let Some(headers) = &self.connection_headers {
+            return headers;
+        }
+        match (&self.message, &self.http) {
+            (Some(message), _) => &message.headers,
+            (None, Some(http)) => http.headers(),
+            (None, None) => &NONE,
+        }
+    }
+
+    /// The head of the HTTP request: method, URI, headers, extensions. `None` where no HTTP request reached the handler.
+    pub fn http(&self) -> Option<&Parts> {
+        self.http.as_ref().map(|http| &http.parts)
+    }
+
+    /// The payload as it came; `None` when it is absent or no message reached the handler.
+    pub fn payload(&self) -> Option<&RawJson> {
+        self.message.as_ref()?.payload.as_ref()
+    }
+
+    /// Values that a layer hands on to the handler, which takes them as [`Extension`](crate::Extension).
+    pub fn extensions(&self) -> &Extensions {
+        &self.extensions
+    }
+
+    /// The same, to add to.
+    pub fn extensions_mut(&mut self) -> &mut Extensions {
+        &mut self.extensions
+    }
+
+    /// The application's state of type `T`.
+    pub fn state<T: 'static>(&self) -> Option<&T> {
+        self.core.states.get()
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context")
+            .field("service", &self.service())
+            .field("handler", &self.handler)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a handler has no answer: what the peer is told, and what only the log is told.
+#[derive(Debug)]
+pub struct Failure {
+    fault: Fault,
+    inside: Option<String>,
+}
+
+impl Failure {
+    /// Tells the peer `internal`, and the log the reason.
+    pub fn internal(reason: impl Into<String>) -> Self {
+        Self { fault: Fault::internal(), inside: Some(reason.into()) }
+    }
+
+    /// Tells the peer `fault`, and the log `inside` if there is more to say.
+    pub fn new(fault: Fault, inside: Option<String>) -> Self {
+        Self { fault, inside }
+    }
+
+    /// What the peer is told.
+    pub fn fault(&self) -> &Fault {
+        &self.fault
+    }
+
+    /// What only the log is told.
+    pub fn inside(&self) -> Option<&str> {
+        self.inside.as_deref()
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, inside: None }
+    }
+}
+
+impl From<BoxError> for Failure {
+    /// A failure or a fault in the box stays what it is; all else is `internal`.
+    fn from(error: BoxError) -> Self {
+        use daebus_caller::contract::IntoFault;
+        match error.downcast::<Self>() {
+            Ok(failure) => *failure,
+            Err(error) => {
+                let inside = error.inside();
+                Self { fault: error.into_fault(), inside }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.inside.as_deref().unwrap_or(self.fault.error()))
+    }
+}
+
+impl std::error::Error for Failure {}

@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+
+use daebus_caller::BusError;
+use daebus_caller::bus::Outbox;
+use daebus_caller::wire::{Channel, encode};
+
+use super::Extract;
+use crate::handler::context::kind::Kind;
+use crate::handler::context::{Context, Failure};
+
+/// How long a broadcast waits for a bus that is away.
+const WITHIN: Duration = Duration::from_secs(2);
+
+/// Publishes to channels; whoever listens there hears it.
+#[derive(Debug, Clone)]
+pub struct Broadcast {
+    outbox: Outbox,
+}
+
+impl Broadcast {
+    pub(crate) fn new(outbox: Outbox) -> Self {
+        Self { outbox }
+    }
+
+    /// Publishes a value, given by value or by reference, and returns how many connections received it.
+    ///
+    /// Python peers read objects only: give them a struct or a map.
+    ///
+    /// # Errors
+    ///
+    /// When the channel's name is empty or reserved, the value can't be written as JSON, or the bus stays away for
+    /// 2 s. The next send works as soon as the bus is back.
+    pub fn send(&self, channel: &str, message: impl Serialize) -> BoxFuture<'static, Result<u64, BusError>> {
+        // Written at once, so that the message need not be one that can wait in a task.
+        let written = Channel::new(channel).map_err(BusError::from).and_then(|channel| {
+            let json = encode(&message).map_err(|error| BusError::encode(channel.as_str(), &error))?;
+            Ok((channel, json))
+        });
+        let outbox = self.outbox.clone();
+        Box::pin(async move {
+            let (channel, json) = written?;
+            outbox.publish(channel.as_str(), json.into_bytes(), WITHIN).await
+        })
+    }
+}
+
+impl<K: Kind> Extract<K> for Broadcast {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        Ok(Self::new(cx.core.outbox.clone()))
+    }
+}

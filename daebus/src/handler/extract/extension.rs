@@ -1,0 +1,19 @@
+use std::any::type_name;
+
+use super::Extract;
+use crate::handler::context::kind::Kind;
+use crate::handler::context::{Context, Failure};
+
+/// A value that a layer put into [`Context::extensions_mut`], on a route into the request's extensions, cloned for this
+/// handler.
+#[derive(Debug, Clone, Copy)]
+pub struct Extension<T>(pub T);
+
+impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Extension<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        let missing =
+            || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
+        let of_request = || cx.http().and_then(|parts| parts.extensions.get::<T>());
+        cx.extensions().get::<T>().or_else(of_request).cloned().map(Extension).ok_or_else(missing)
+    }
+}

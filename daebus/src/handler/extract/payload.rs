@@ -1,0 +1,47 @@
+use serde::de::DeserializeOwned;
+
+use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_message, decode_payload};
+
+use super::Extract;
+use crate::handler::context::kind::{Action, Listen, Socket};
+use crate::handler::context::{Context, Failure};
+
+/// The payload of the message, read as `T`.
+///
+/// One that can't be read is answered with `invalid_payload`, which names the field and what is wrong with it; on a
+/// broadcast channel it is logged.
+#[derive(Debug, Clone, Copy)]
+pub struct Payload<T>(pub T);
+
+impl<T: DeserializeOwned> Extract<Action> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        decode_payload(cx.payload().map(RawJson::as_str)).map(Payload).map_err(|error| invalid(&error))
+    }
+}
+
+impl<T: DeserializeOwned> Extract<Listen> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        decode_message(cx.payload().map_or("null", RawJson::as_str))
+            .map(Payload)
+            .map_err(|error| invalid(&error))
+    }
+}
+
+impl<T: DeserializeOwned> Extract<Socket> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        // `data` absent reads as `{}`; as in requests, null does too where `T` refuses null.
+        let (data, else_read) = match cx.payload().map(RawJson::as_str) {
+            None => ("{}", "null"),
+            Some("null") => ("null", "{}"),
+            Some(data) => (data, data),
+        };
+        decode_message(data)
+            .or_else(|error| decode_message(else_read).map_err(|_| error))
+            .map(Payload)
+            .map_err(|error| invalid(&error))
+    }
+}
+
+fn invalid(error: &PayloadError) -> Failure {
+    Fault::reserved(FaultCode::InvalidPayload, format!("the payload can't be read: {error}")).into()
+}

@@ -1,0 +1,179 @@
+//! Layers around handlers: what tower layers are to routes, for actions and listeners.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+
+use daebus_caller::BoxError;
+use daebus_caller::wire::RawJson;
+use futures_util::future::BoxFuture;
+use tower::ServiceExt;
+use tower::util::BoxCloneSyncService;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::handler::context::{Context, Failure};
+use crate::handler::outcome::Outcome;
+
+/// A handler as a tower service; what layers wrap.
+#[derive(Clone)]
+pub struct HandlerService(BoxCloneSyncService<Context, RawJson, BoxError>);
+
+impl HandlerService {
+    pub(crate) fn new<F, Fut>(run: F) -> Self
+    where
+        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Outcome> + Send + 'static,
+    {
+        let run = tower::service_fn(move |cx| {
+            let outcome = run(cx);
+            async move { outcome.await.map_err(BoxError::from) }
+        });
+        Self(BoxCloneSyncService::new(run))
+    }
+
+    /// Runs the handler and what is wrapped around it.
+    pub(crate) async fn run(self, cx: Context) -> Outcome {
+        self.oneshot(cx).await.map_err(Failure::from)
+    }
+}
+
+impl Service<Context> for HandlerService {
+    type Response = RawJson;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<RawJson, BoxError>>;
+
+    fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(ready!(self.0.poll_ready(cx)))
+    }
+
+    fn call(&mut self, cx: Context) -> Self::Future {
+        self.0.call(cx)
+    }
+}
+
+impl fmt::Debug for HandlerService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HandlerService")
+    }
+}
+
+/// A tower layer that fits around a handler: any whose service takes a [`Context`], gives JSON, and fails with
+/// something that can be boxed. There is nothing to implement: every such layer is one.
+pub trait HandlerLayer: Send + Sync + 'static {
+    /// Wraps a handler.
+    #[must_use]
+    fn wrap(&self, inner: HandlerService) -> HandlerService;
+}
+
+impl<L> HandlerLayer for L
+where
+    L: Layer<HandlerService> + Send + Sync + 'static,
+    L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn wrap(&self, inner: HandlerService) -> HandlerService {
+        HandlerService(BoxCloneSyncService::new(self.layer(inner).map_err(Into::into)))
+    }
+}
+
+/// A layer of any type.
+#[derive(Clone)]
+pub(crate) struct AnyLayer(Arc<dyn HandlerLayer>);
+
+impl AnyLayer {
+    pub(crate) fn new(layer: impl HandlerLayer) -> Self {
+        Self(Arc::new(layer))
+    }
+
+    pub(crate) fn apply(&self, service: HandlerService) -> HandlerService {
+        self.0.wrap(service)
+    }
+}
+
+impl fmt::Debug for AnyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AnyLayer")
+    }
+}
+
+/// What a [`from_fn`] layer wraps: the handler, or the next layer on the way to it.
+#[derive(Debug, Clone)]
+pub struct Next(HandlerService);
+
+impl Next {
+    /// Goes on to the handler.
+    ///
+    /// # Errors
+    ///
+    /// What the handler answers with instead of a value.
+    pub async fn run(self, cx: Context) -> Outcome {
+        self.0.run(cx).await
+    }
+}
+
+/// A layer from an async function.
+///
+/// ```
+/// use daebus::{Context, Fault, Next, Outcome, layer};
+///
+/// async fn authenticate(cx: Context, next: Next) -> Outcome {
+///     match cx.headers().get("token").map(String::as_str) {
+///         Some("open sesame") => next.run(cx).await,
+///         _ => Err(Fault::new("unauthenticated", "the header `token` is missing or wrong").with_status(401).into()),
+///     }
+/// }
+///
+/// let users = daebus::Blueprint::new("users").layer(layer::from_fn(authenticate));
+/// # let _ = users;
+/// ```
+pub fn from_fn<F, Fut>(function: F) -> FromFn<F>
+where
+    F: Fn(Context, Next) -> Fut + Clone + Send + Sync + 'static,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    FromFn { function }
+}
+
+/// The layer that [`from_fn`] makes.
+#[derive(Debug, Clone)]
+pub struct FromFn<F> {
+    function: F,
+}
+
+impl<F: Clone> Layer<HandlerService> for FromFn<F> {
+    type Service = FromFnService<F>;
+
+    fn layer(&self, inner: HandlerService) -> Self::Service {
+        FromFnService { function: self.function.clone(), inner }
+    }
+}
+
+/// The service that a [`from_fn`] layer makes.
+#[derive(Debug, Clone)]
+pub struct FromFnService<F> {
+    function: F,
+    inner: HandlerService,
+}
+
+impl<F, Fut> Service<Context> for FromFnService<F>
+where
+    F: Fn(Context, Next) -> Fut,
+    Fut: Future<Output = Outcome> + Send + 'static,
+{
+    type Response = RawJson;
+    type Error = Failure;
+    type Future = Fut;
+
+    fn poll_ready(&mut self, _: &mut std::task::Context<'_>) -> Poll<Result<(), Failure>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, cx: Context) -> Fut {
+        (self.function)(cx, Next(self.inner.clone()))
+    }
+}

@@ -1,0 +1,25 @@
+//! A handler: the context it runs in, its extractors, the layers around it, and how it is run.
+
+mod context;
+mod endpoint;
+mod envelope;
+mod extensions;
+pub(crate) mod extract;
+mod invoke;
+pub mod layer;
+mod outcome;
+mod reply;
+mod state;
+
+pub(crate) use context::Core;
+pub use context::{Context, Failure, kind};
+pub use endpoint::{Endpoint, Source};
+pub(crate) use endpoint::{InFlight, InFlightGuard};
+pub(crate) use envelope::{Envelope, Unreadable};
+pub use extensions::Extensions;
+pub use invoke::blocking;
+pub(crate) use invoke::{Turn, blocking_in_flight, current_turn, run_guarded, words};
+pub use outcome::{Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+pub(crate) use reply::Replier;
+pub use state::Needs;
+pub(crate) use state::States;

@@ -1,0 +1,90 @@
+//! What every request passes on its way in and every response on its way out, whoever answers.
+
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::header::{self, HeaderValue};
+use axum::middleware::Next;
+use axum::response::Response;
+use daebus_caller::wire::Fault;
+use futures_util::FutureExt as _;
+use http_body_util::{BodyExt as _, Limited};
+use serde_json::json;
+use tokio::time::timeout;
+use tracing::{Instrument, Span, debug, error, field, info_span};
+
+use super::limits::Limits;
+use super::problem::{is_bare, json_response, problem};
+use super::route::{Late, Timed, too_large};
+use crate::handler::words;
+
+/// How long a client that sends too much may go on, so that it gets to read the answer: a connection that is closed
+/// with bytes unread takes the answer with it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// Bounds the body, contains panics, makes every error JSON, and writes the log.
+pub(super) async fn pass(limits: Limits, request: Request, next: Next) -> Response {
+    let path = request.uri().path().to_owned();
+    let span = info_span!("http", method = %request.method(), path, status = field::Empty);
+    async move {
+        let response = tidy(answer(limits, request, next).await, &path);
+        let status = response.status().as_u16();
+        Span::current().record("status", status);
+        debug!(status, "answered");
+        response
+    }
+    .instrument(span)
+    .await
+}
+
+async fn answer(limits: Limits, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let announced: Option<u64> = announced.and_then(|length| length.parse().ok());
+    if announced.is_some_and(|bytes| bytes > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX)) {
+        let _ = timeout(LINGER, discard(body)).await;
+        return closing(problem(&too_large()));
+    }
+    let (body, late) = Timed::new(Limited::new(body, limits.body_bytes), limits.body_time);
+    let handler = AssertUnwindSafe(next.run(Request::from_parts(parts, Body::new(body)))).catch_unwind();
+    match handler.await {
+        // An extractor that knows nothing of time only saw a body that broke off.
+        Ok(response) if late.is_late() && response.status().is_client_error() => {
+            closing(problem(&Late::fault(limits.body_time)))
+        }
+        Ok(response) => response,
+        Err(panic) => {
+            error!(reason = words(&*panic), "a layer or a router panicked");
+            problem(&Fault::internal())
+        }
+    }
+}
+
+async fn discard(mut body: Body) {
+    while let Some(Ok(_)) = body.frame().await {}
+}
+
+/// What is left of the body isn't read, so nothing else can come over this connection.
+fn closing(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Errors that say nothing but their status, as axum's router makes them, are made to say it in JSON.
+fn tidy(response: Response, path: &str) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || !is_bare(&response) {
+        return response;
+    }
+    let body = json!({"error": status.canonical_reason().unwrap_or("Error"), "path": path});
+    let mut worded = json_response(status, body.to_string().into());
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH {
+            worded.headers_mut().append(name, value.clone());
+        }
+    }
+    *worded.extensions_mut() = response.into_parts().0.extensions;
+    worded
+}

@@ -1,0 +1,142 @@
+//! From a function's return value to a response, by traits through autoref: the generated code calls
+//! `(&mut &mut &mut &mut &mut Ret(Some(value))).respond()`, and method lookup takes the first of the impls that fits.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use daebus_caller::contract::IntoFault;
+use daebus_caller::wire::{RawJson, encode};
+use serde::Serialize;
+
+use super::{Answered, Refusal};
+use crate::handler::Failure;
+use crate::http::problem::json_response;
+
+/// A route's return value on its way to a response.
+#[derive(Debug)]
+pub struct Ret<T>(pub Option<T>);
+
+impl<T> Ret<T> {
+    /// The value; generated code takes it once.
+    fn take(&mut self) -> Result<T, Refusal> {
+        self.0.take().ok_or_else(|| Failure::internal("a return value was taken twice").into())
+    }
+}
+
+/// First: nothing to say, which is `{}` as on the bus, where axum would send no body.
+pub trait ViaUnit {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+// The nesting is the mechanism: what has one `&mut` less is looked up one step later.
+#[allow(clippy::mut_mut)]
+impl ViaUnit for &mut &mut &mut &mut Ret<()> {
+    fn respond(&mut self) -> Answered {
+        self.take()?;
+        Ok(ok(&RawJson::empty_object()))
+    }
+}
+
+#[allow(clippy::mut_mut)]
+impl<E: IntoFault> ViaUnit for &mut &mut &mut &mut Ret<Result<(), E>> {
+    fn respond(&mut self) -> Answered {
+        self.take()?.map_err(refusal)?;
+        Ok(ok(&RawJson::empty_object()))
+    }
+}
+
+/// Second: what axum can send.
+pub trait ViaResponse {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+#[allow(clippy::mut_mut)]
+impl<T: IntoResponse> ViaResponse for &mut &mut &mut Ret<T> {
+    fn respond(&mut self) -> Answered {
+        Ok(self.take()?.into_response())
+    }
+}
+
+/// Third: what axum can send, or an error that is a fault.
+pub trait ViaResultResponse {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+#[allow(clippy::mut_mut)]
+impl<T: IntoResponse, E: IntoFault> ViaResultResponse for &mut &mut Ret<Result<T, E>> {
+    fn respond(&mut self) -> Answered {
+        self.take()?.map(IntoResponse::into_response).map_err(refusal)
+    }
+}
+
+/// Fourth: a `Result` of something that serializes. Its error has to be a fault; serde could write a whole `Result`,
+/// which nobody means.
+pub trait ViaResult<E> {
+    /// The response.
+    fn respond(&mut self) -> Answered
+    where
+        E: IntoFault;
+}
+
+impl<T: Serialize, E> ViaResult<E> for &mut Ret<Result<T, E>> {
+    fn respond(&mut self) -> Answered
+    where
+        E: IntoFault,
+    {
+        self.take()?.map_err(refusal).and_then(|value| json(&value))
+    }
+}
+
+/// Fifth: any value that serializes.
+pub trait ViaValue {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+impl<T: Serialize> ViaValue for Ret<T> {
+    fn respond(&mut self) -> Answered {
+        json(&self.take()?)
+    }
+}
+
+/// Last: nothing fits, and the compiler is given the words to say so.
+pub trait ViaNothing<T> {
+    /// The response.
+    fn respond(self) -> Answered
+    where
+        T: Answer;
+}
+
+impl<T> ViaNothing<T> for &Ret<T> {
+    fn respond(self) -> Answered
+    where
+        T: Answer,
+    {
+        Err(Failure::internal("nothing implements `Answer`").into())
+    }
+}
+
+/// What a route may return. Nothing implements it: it is there for its message.
+#[diagnostic::on_unimplemented(
+    message = "a route can't return `{Self}`",
+    note = "return `()`, a value that derives `Serialize`, anything that implements axum's `IntoResponse`, or a `Result` of \
+            one of these with an error that derives `Fault`"
+)]
+pub trait Answer {}
+
+fn refusal<E: IntoFault>(error: E) -> Refusal {
+    let inside = error.inside();
+    Failure::new(error.into_fault(), inside).into()
+}
+
+fn json<T: Serialize>(value: &T) -> Answered {
+    let json = encode(value)
+        .map_err(|error| Failure::internal(format!("the answer can't be written as JSON: {error}")))?;
+    Ok(ok(&json))
+}
+
+fn ok(json: &RawJson) -> Response {
+    json_response(StatusCode::OK, json.as_bytes().clone())
+}

@@ -1,0 +1,111 @@
+//! What a route may take as an argument: our extractors, and axum's, in any order.
+
+use std::future::Future;
+
+use axum::extract::{FromRequest, FromRequestParts};
+use axum::http::Request;
+use axum::response::IntoResponse;
+use serde::de::DeserializeOwned;
+
+use super::{Refusal, RouteRequest, payload};
+use crate::handler::extract::{Extract, Payload};
+use crate::handler::{Failure, Needs, kind};
+use crate::http::problem::worded;
+
+/// Taken by way of [`Extract`].
+#[derive(Debug)]
+pub struct ViaContext;
+/// Taken by way of axum's `FromRequestParts`.
+#[derive(Debug)]
+pub struct ViaParts;
+/// Taken by way of axum's `FromRequest`, the body included.
+#[derive(Debug)]
+pub struct ViaWhole;
+/// The payload.
+#[derive(Debug)]
+pub struct ViaPayload;
+
+/// Something a route can take as an argument. `Via` says by which way, so that ours and axum's can stand side by side;
+/// it is left to inference.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be an argument of a route",
+    label = "not an extractor here",
+    note = "routes take Payload<T>, State<T>, Broadcast, Callers, Shutdown, Extension<T>, and axum's extractors: HeaderMap, \
+            Query<T>, Json<T>, Bytes, Multipart, …",
+    note = "`Request` and `Progress<T>` are for actions, since HTTP has neither; `HeaderMap` gives the headers",
+    note = "an argument that stands for a part of the path has its name in the pattern: `#[route(\"/users/<id>\")]`"
+)]
+pub trait RouteArg<Via>: Sized {
+    /// 1 when it reads the body, of which there is one; else 0.
+    const TAKES_BODY: usize;
+
+    /// Says what has to be there when the service starts.
+    fn needs(needs: &mut Needs) {
+        let _ = needs;
+    }
+
+    /// Takes the value out of the request.
+    ///
+    /// # Errors
+    ///
+    /// When it isn't there or can't be read; the handler doesn't run, and the refusal becomes the response.
+    fn take(request: &mut RouteRequest) -> impl Future<Output = Result<Self, Refusal>> + Send;
+}
+
+impl<T: Extract<kind::Route>> RouteArg<ViaContext> for T {
+    const TAKES_BODY: usize = 0;
+
+    fn needs(needs: &mut Needs) {
+        T::needs(needs);
+    }
+
+    async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
+        Ok(T::extract(&mut request.cx).await?)
+    }
+}
+
+impl<T: FromRequestParts<()>> RouteArg<ViaParts> for T {
+    const TAKES_BODY: usize = 0;
+
+    async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
+        let http = request.cx.http.as_mut().ok_or_else(no_request)?;
+        let rejection = match T::from_request_parts(&mut http.parts, &()).await {
+            Ok(value) => return Ok(value),
+            Err(rejection) => rejection.into_response(),
+        };
+        Err(Refusal::Response(Box::new(worded(rejection).await)))
+    }
+}
+
+impl<T: FromRequest<()>> RouteArg<ViaWhole> for T {
+    const TAKES_BODY: usize = 1;
+
+    async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
+        let parts = request.cx.http().ok_or_else(no_request)?.clone();
+        let body = request.body.take().ok_or_else(body_is_taken)?;
+        let rejection = match T::from_request(Request::from_parts(parts, body), &()).await {
+            Ok(value) => return Ok(value),
+            Err(rejection) => rejection.into_response(),
+        };
+        Err(Refusal::Response(Box::new(worded(rejection).await)))
+    }
+}
+
+impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
+    const TAKES_BODY: usize = 1;
+
+    async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
+        let body = request.body.take().ok_or_else(body_is_taken)?;
+        let parts = request.cx.http().ok_or_else(no_request)?;
+        payload::read(parts, body).await.map(Payload)
+    }
+}
+
+fn no_request() -> Failure {
+    Failure::internal("no HTTP request reached this handler")
+}
+
+/// Generated code counts, so that this can't happen there.
+fn body_is_taken() -> Failure {
+    Failure::internal("two arguments read the body, and there is only one")
+}

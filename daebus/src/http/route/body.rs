@@ -1,0 +1,126 @@
+//! A request's body, read within its time.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use daebus_caller::BoxError;
+use daebus_caller::wire::{Fault, FaultCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::{BodyExt as _, LengthLimitError};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::handler::Failure;
+
+/// The whole body.
+pub(super) async fn bytes(body: Body) -> Result<Bytes, Failure> {
+    match body.collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) => Err(fault(&error).into()),
+    }
+}
+
+/// Why a body can't be read, as the peer is told.
+pub(super) fn fault(error: &(dyn std::error::Error + 'static)) -> Fault {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_large();
+        } else if let Some(TimedOut { after }) = error.downcast_ref() {
+            return too_slow(*after);
+        }
+        cause = error.source();
+    }
+    Fault::reserved(FaultCode::InvalidPayload, format!("the body can't be read: {error}"))
+}
+
+pub(crate) fn too_large() -> Fault {
+    Fault::new("too_large", "the body is larger than this service takes").with_status(413)
+}
+
+fn too_slow(after: Duration) -> Fault {
+    Fault::new("body_timeout", TimedOut { after }.to_string()).with_status(408)
+}
+
+/// The time for a body is over.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct TimedOut {
+    pub(crate) after: Duration,
+}
+
+impl fmt::Display for TimedOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the body wasn't there within {:?}", self.after)
+    }
+}
+
+impl std::error::Error for TimedOut {}
+
+/// Whether the time for a body was over while it was read, for whoever sees only the response of an extractor that
+/// knows nothing of time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Late(Arc<AtomicBool>);
+
+impl Late {
+    pub(crate) fn is_late(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn fault(after: Duration) -> Fault {
+        too_slow(after)
+    }
+}
+
+/// A body that fails once its time is over. The time is for the whole of it: a client that sends a byte now and then
+/// gets no more of it.
+pub(crate) struct Timed<B> {
+    body: Pin<Box<B>>,
+    after: Duration,
+    until: Instant,
+    /// Made when the body is first waited for, which most never are.
+    sleep: Option<Pin<Box<Sleep>>>,
+    late: Late,
+}
+
+impl<B> Timed<B> {
+    pub(crate) fn new(body: B, after: Duration) -> (Self, Late) {
+        let late = Late::default();
+        let now = Instant::now();
+        let until = now.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(86_400));
+        (Self { body: Box::pin(body), after, until, sleep: None, late: late.clone() }, late)
+    }
+}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Timed<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) {
+            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+        }
+        let until = self.until;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if sleep.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.late.0.store(true, Ordering::Relaxed);
+        Poll::Ready(Some(Err(TimedOut { after: self.after }.into())))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

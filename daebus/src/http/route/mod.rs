@@ -1,0 +1,169 @@
+//! One annotated function at one path: what it takes out of an HTTP request, and how its value becomes a response.
+
+mod answer;
+mod argument;
+mod body;
+mod form;
+mod parameter;
+mod pattern;
+mod payload;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::future::BoxFuture;
+
+pub use answer::{Ret, ViaNothing, ViaResponse, ViaResult, ViaResultResponse, ViaUnit, ViaValue};
+pub use argument::RouteArg;
+pub(crate) use body::{Late, Timed, too_large};
+pub use parameter::{PathParameter, parameter};
+pub(crate) use pattern::{Pattern, Segment};
+
+use crate::handler::{Context, Failure, InFlight, Needs, Source};
+
+/// What running a route comes to.
+pub type Answered = Result<Response, Refusal>;
+
+/// Why a route has no answer.
+#[derive(Debug)]
+pub enum Refusal {
+    /// One of ours: what the peer is told, and what only the log is told.
+    Failure(Failure),
+    /// A response that says it already, of one of axum's extractors for example.
+    Response(Box<Response>),
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+/// An HTTP request on its way into a handler's arguments.
+#[derive(Debug)]
+pub struct RouteRequest {
+    pub(crate) cx: Context,
+    /// Taken by the one argument that reads it.
+    pub(crate) body: Option<Body>,
+    /// The values of the pattern's parameters, in order.
+    pub(crate) parameters: Vec<String>,
+}
+
+impl RouteRequest {
+    pub(crate) fn new(cx: Context, body: Body, parameters: Vec<String>) -> Self {
+        Self { cx, body: Some(body), parameters }
+    }
+}
+
+/// Runs one argument's extractor.
+///
+/// # Errors
+///
+/// The extractor's.
+pub async fn argument<Via, T: RouteArg<Via>>(request: &mut RouteRequest) -> Result<T, Refusal> {
+    T::take(request).await
+}
+
+type Run = Arc<dyn Fn(RouteRequest) -> BoxFuture<'static, Answered> + Send + Sync>;
+
+/// A handler and the paths and methods that reach it. `#[route]` writes these; [`Blueprint`](crate::Blueprint)
+/// collects them.
+#[derive(Clone)]
+pub struct Route {
+    pub(crate) methods: &'static [&'static str],
+    pub(crate) pattern: &'static str,
+    /// The blueprint's.
+    pub(crate) prefix: String,
+    pub(crate) status: u16,
+    pub(crate) source: Source,
+    pub(crate) run: Run,
+    pub(crate) needs: Needs,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) doc: &'static str,
+    pub(crate) in_flight: InFlight,
+}
+
+impl Route {
+    /// Answers requests to a path.
+    pub fn new<F, Fut>(
+        methods: &'static [&'static str],
+        pattern: &'static str,
+        source: Source,
+        run: F,
+    ) -> Self
+    where
+        F: Fn(RouteRequest) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Answered> + Send + 'static,
+    {
+        Self {
+            methods,
+            pattern,
+            prefix: String::new(),
+            status: 200,
+            source,
+            run: Arc::new(move |request| Box::pin(run(request))),
+            needs: Needs::default(),
+            timeout: None,
+            doc: "",
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// The status of an answer that would be a 200 otherwise.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Notes what an argument needs when the service starts.
+    #[must_use]
+    pub fn needs<Via, T: RouteArg<Via>>(mut self) -> Self {
+        T::needs(&mut self.needs);
+        self
+    }
+
+    /// Gives the handler this long; the service's own default otherwise.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// The function's documentation.
+    #[must_use]
+    pub fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// The whole pattern, the blueprint's prefix before it.
+    pub(crate) fn path(&self) -> String {
+        match (self.prefix.as_str(), self.pattern) {
+            ("", pattern) => pattern.to_owned(),
+            // The blueprint's root is the prefix itself.
+            (prefix, "/") => prefix.to_owned(),
+            (prefix, pattern) => format!("{prefix}{pattern}"),
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.methods.join(", "), self.path())
+    }
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Route")
+            .field("methods", &self.methods)
+            .field("path", &self.path())
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
+}

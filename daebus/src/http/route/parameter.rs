@@ -1,0 +1,51 @@
+//! Parameters of a path, read by their type.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use daebus_caller::wire::Fault;
+
+use super::{Refusal, RouteRequest};
+use crate::handler::Failure;
+use crate::http::problem::not_found;
+
+/// What a `<name>` of a pattern can be read as: whatever has a `FromStr`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be read from a path",
+    label = "this argument stands for a parameter of the pattern",
+    note = "numbers, `bool`, `String`, `Uuid` and whatever implements `FromStr` with an error that can be displayed can"
+)]
+pub trait PathParameter: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    ///
+    /// Why it can't be read.
+    fn read(text: &str) -> Result<Self, String>;
+}
+
+impl<T: FromStr<Err: Display>> PathParameter for T {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|error: T::Err| error.to_string())
+    }
+}
+
+/// The value of the pattern's parameter at `at`, which the pattern calls `name`.
+///
+/// # Errors
+///
+/// A 404 with the reason, when the text doesn't read as a `T`: such a path doesn't exist.
+pub fn parameter<T: PathParameter>(
+    request: &RouteRequest,
+    at: usize,
+    name: &'static str,
+) -> Result<T, Refusal> {
+    let Some(text) = request.parameters.get(at) else {
+        return Err(Failure::internal(format!("the path has no parameter {at}, `{name}`")).into());
+    };
+    T::read(text).map_err(|reason| {
+        let path = request.cx.http().map_or("", |parts| parts.uri.path());
+        let fault = Fault::new("not_found", format!("{text:?} is no `{name}`: {reason}")).with_status(404);
+        Refusal::Response(Box::new(not_found(&fault, path)))
+    })
+}

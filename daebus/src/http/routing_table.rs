@@ -1,0 +1,205 @@
+//! Every path and who answers there: checked in words for what axum's router would panic on, then handed to it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter};
+
+use super::endpoint;
+use super::fallback::Beyond;
+use super::route::{Pattern, Route, Segment};
+use crate::handler::Core;
+
+/// Something other than a route that answers at a path of the same server, whatever the method.
+pub(crate) struct Mount {
+    pub(crate) path: String,
+    /// For people: what it is and who asked for it.
+    pub(crate) who: String,
+    pub(crate) make: Make,
+}
+
+/// Makes what answers, once the service is there.
+pub(crate) type Make = Box<dyn FnOnce(&Arc<Core>) -> MethodRouter + Send + Sync>;
+
+impl fmt::Debug for Mount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {:?}", self.who, self.path)
+    }
+}
+
+#[derive(Debug)]
+enum Serves {
+    Route(Arc<Route>, MethodFilter),
+    Other(Mount),
+}
+
+/// One pattern and who answers there.
+#[derive(Debug)]
+struct Place {
+    pattern: Pattern,
+    axum: String,
+    serves: Serves,
+}
+
+impl Place {
+    fn methods(&self) -> &[&'static str] {
+        match &self.serves {
+            Serves::Route(route, _) => route.methods,
+            Serves::Other(_) => &[],
+        }
+    }
+
+    /// The first method that both answer to; nothing listed is every method.
+    fn overlap(&self, other: &Self) -> Option<&'static str> {
+        match (self.methods(), other.methods()) {
+            ([], []) => Some("every method"),
+            ([], [first, ..]) | ([first, ..], []) => Some(first),
+            (methods, others) => methods.iter().find(|method| others.contains(method)).copied(),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.serves {
+            Serves::Route(route, _) => write!(f, "{} ({route})", route.source),
+            Serves::Other(mount) => write!(f, "{} ({:?})", mount.who, mount.path),
+        }
+    }
+}
+
+/// Every path and who answers there.
+#[derive(Debug, Default)]
+pub(super) struct RoutingTable(Vec<Place>);
+
+impl RoutingTable {
+    /// Adds a route.
+    ///
+    /// # Errors
+    ///
+    /// A sentence, when its pattern or a method of it can't be, or it collides with one that is here.
+    pub(super) fn add_route(&mut self, route: Arc<Route>) -> Result<(), String> {
+        let wrong = |reason: String| format!("{}: {reason}", route.source);
+        check_prefix(&route.prefix).map_err(wrong)?;
+        let pattern = Pattern::parse(&route.path()).map_err(|reason| wrong(format!("the route {reason}")))?;
+        let mut filter: Option<MethodFilter> = None;
+        for method in route.methods {
+            let one =
+                Method::from_bytes(method.as_bytes()).ok().and_then(|one| MethodFilter::try_from(one).ok());
+            let one = one.ok_or_else(|| {
+                wrong(format!(
+                    "{method:?} is no method that a route can have; there are GET, HEAD, POST, PUT, PATCH, DELETE, \
+                     OPTIONS, TRACE and CONNECT"
+                ))
+            })?;
+            filter = Some(filter.map_or(one, |filter| filter.or(one)));
+        }
+        let filter = filter.ok_or_else(|| wrong("the route has no method".to_owned()))?;
+        self.add(pattern, Serves::Route(route, filter))
+    }
+
+    /// Adds something that answers at a path whatever the method.
+    ///
+    /// # Errors
+    ///
+    /// As for a route.
+    pub(super) fn add_mount(&mut self, mount: Mount) -> Result<(), String> {
+        let pattern =
+            Pattern::parse(&mount.path).map_err(|reason| format!("{}: the path {reason}", mount.who))?;
+        self.add(pattern, Serves::Other(mount))
+    }
+
+    fn add(&mut self, pattern: Pattern, serves: Serves) -> Result<(), String> {
+        let place = Place { axum: pattern.to_axum(), pattern, serves };
+        for other in &self.0 {
+            if other.axum == place.axum
+                && let Some(method) = other.overlap(&place)
+            {
+                return Err(format!(
+                    "two answer {method} at one path: {other} and {place}; change one of the paths"
+                ));
+            }
+            if let Some(at) = clash(&other.pattern, &place.pattern) {
+                return Err(format!(
+                    "at {at:?}, {other} takes one piece of the path where {place} takes all that is left, or the other way \
+                     round, so it can't be told which is meant; put a fixed piece before one of the two"
+                ));
+            }
+        }
+        self.0.push(place);
+        Ok(())
+    }
+
+    /// The places that begin with this path, for who else wants to be there.
+    pub(super) fn under(&self, root: &str) -> Vec<String> {
+        let under = self.0.iter().filter(|place| {
+            place.axum.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
+        under.map(ToString::to_string).collect()
+    }
+
+    /// The router. A method that a path doesn't have may be one of the application's own router.
+    pub(super) fn into_router(self, core: &Arc<Core>, timeout: Duration, beyond: &Beyond) -> Router {
+        let mut paths: Vec<(String, MethodRouter)> = Vec::new();
+        let mut index: HashMap<String, usize> = HashMap::new();
+        for place in self.0 {
+            let at = *index.entry(place.axum.clone()).or_insert_with(|| {
+                paths.push((place.axum.clone(), MethodRouter::new()));
+                paths.len() - 1
+            });
+            let (_, answers) = &mut paths[at];
+            *answers = match place.serves {
+                Serves::Route(route, filter) => {
+                    let core = Arc::clone(core);
+                    std::mem::take(answers)
+                        .on(filter, async move |request| endpoint::run(&core, &route, timeout, request).await)
+                }
+                Serves::Other(mount) => (mount.make)(core),
+            };
+        }
+        // A piece that begins with `:` or `*` is text here; axum's check is for people who come from its version 0.7.
+        paths.into_iter().fold(Router::new().without_v07_checks(), |router, (path, answers)| {
+            router.route(&path, beyond.behind(answers))
+        })
+    }
+}
+
+/// A prefix is fixed text: no argument stands for a parameter in it.
+pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
+    if prefix.is_empty() {
+        return Ok(());
+    }
+    let pattern = Pattern::parse(prefix).map_err(|reason| format!("the prefix {reason}"))?;
+    let is_fixed = pattern
+        .segments()
+        .iter()
+        .all(|segment| matches!(segment, Segment::Literal(text) if !text.is_empty()));
+    if is_fixed {
+        Ok(())
+    } else {
+        Err(format!("the prefix {prefix:?} is fixed text that doesn't end with `/`, such as \"/api\""))
+    }
+}
+
+/// The place where one pattern has `<name>` and the other `<name..>`, which axum's router doesn't tell apart.
+fn clash(a: &Pattern, b: &Pattern) -> Option<String> {
+    let mut path = String::new();
+    for (a, b) in a.segments().iter().zip(b.segments()) {
+        match (a, b) {
+            (Segment::One(_), Segment::One(_)) => path.push_str("/<…>"),
+            (Segment::Literal(a), Segment::Literal(b)) if a == b => {
+                path.push('/');
+                path.push_str(a);
+            }
+            (Segment::One(_), Segment::Rest(_)) | (Segment::Rest(_), Segment::One(_)) => {
+                return Some(if path.is_empty() { "/".to_owned() } else { path });
+            }
+            _ => return None,
+        }
+    }
+    None
+}

@@ -1,0 +1,16 @@
+//! What a running service is made of below its handlers: time, tasks, shutdown, readiness, logging.
+
+mod clock;
+mod log_on_change;
+pub mod logging;
+mod panics;
+mod readiness;
+mod shutdown;
+mod workers;
+
+pub(crate) use clock::Clock;
+pub(crate) use log_on_change::{Change, LogOnChange};
+pub(crate) use panics::Panics;
+pub(crate) use readiness::Readiness;
+pub use shutdown::Shutdown;
+pub(crate) use workers::Workers;

@@ -1,0 +1,175 @@
+//! The door: which connections become WebSockets, and under which id.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{self, MethodRouter};
+use daebus_caller::wire::{Fault, FaultCode};
+use governor::DefaultDirectRateLimiter;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::{debug, error, warn};
+use uuid::Uuid;
+
+use super::client::Client;
+use super::outgoing::Outgoing;
+use super::session::Session;
+use super::settings::Settings;
+use super::sockets::Sockets;
+use super::upgrade::{Upgrade, check_origin};
+use crate::blueprint::Registry;
+use crate::handler::Core;
+use crate::runtime::Workers;
+
+/// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
+/// hundreds of connections that are mostly silent.
+const BUFFER: usize = 8 * 1024;
+
+/// The WebSockets of a running service.
+#[derive(Clone)]
+pub(crate) struct Live(Arc<Inner>);
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("sockets", &self.0.sockets).finish_non_exhaustive()
+    }
+}
+
+pub(super) struct Inner {
+    pub(super) settings: Settings,
+    pub(super) sockets: Sockets,
+    pub(super) core: Arc<Core>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) workers: Workers,
+    /// How long a handler may take when its attribute doesn't say.
+    pub(super) timeout: Duration,
+    pub(super) closing: CancellationToken,
+    places: Arc<Semaphore>,
+}
+
+/// What a connection holds from its upgrade to its end: one of the places there are, and the service's end, which
+/// waits for it.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    _worker: TaskTrackerToken,
+}
+
+impl Live {
+    pub(super) fn new(
+        settings: Settings,
+        sockets: Sockets,
+        core: Arc<Core>,
+        registry: Arc<Registry>,
+        workers: Workers,
+        timeout: Duration,
+    ) -> Self {
+        let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+        let closing = CancellationToken::new();
+        Self(Arc::new(Inner { settings, sockets, core, registry, workers, timeout, closing, places }))
+    }
+
+    /// Upgrades what comes to a path, whatever the method: what isn't an upgrade is told that it should be.
+    pub(crate) fn upgrades(&self) -> MethodRouter {
+        let live = self.clone();
+        let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
+            let live = live.clone();
+            async move { live.admit(&parts, upgrade).unwrap_or_else(|fault| refuse(&fault)) }
+        };
+        routing::any(upgrade)
+    }
+
+    /// Tells every client that the service goes, and closes the connections. The service's workers are done when all
+    /// are closed.
+    pub(crate) fn close(&self) {
+        self.0.closing.cancel();
+    }
+
+    fn admit(
+        self,
+        parts: &Parts,
+        upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    ) -> Result<Response, Fault> {
+        let live = &self.0;
+        let upgrade = upgrade.map_err(|rejection| no_upgrade(&rejection))?;
+        let service = live.core.service.as_str();
+        if live.closing.is_cancelled() {
+            return Err(Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down")));
+        }
+        check_origin(live.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
+            warn!("a WebSocket is refused: {reason}");
+            Fault::new("origin_not_allowed", reason).with_status(403)
+        })?;
+        let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
+            let most = live.settings.connections;
+            warn!(
+                most,
+                "a WebSocket is refused: there are as many connections as WebSocket::max_connections says"
+            );
+            let fault = format!("{service} has as many WebSocket connections as it takes");
+            return Err(Fault::reserved(FaultCode::Overloaded, fault));
+        };
+        let place = Place { _permit: permit, _worker: live.workers.hold() };
+        let about = Upgrade::of(parts);
+        let id = live.client_id(&about);
+        let outgoing =
+            Outgoing::new(live.settings.queue, live.settings.when_full, live.sockets.dropped_counter());
+        let session = Session {
+            live: Arc::clone(live),
+            client: Client::new(id.into(), about, outgoing),
+            limiter: live.settings.quota().map(DefaultDirectRateLimiter::direct),
+            place,
+        };
+        let hard_limit = live.settings.hard_limit();
+        let workers = live.workers.clone();
+        Ok(upgrade
+            .read_buffer_size(BUFFER)
+            .write_buffer_size(BUFFER)
+            .max_message_size(hard_limit)
+            .max_frame_size(hard_limit)
+            .on_failed_upgrade(|error| debug!(%error, "an upgrade to WebSocket failed"))
+            .on_upgrade(move |socket| async move { workers.spawn(session.run(socket)) }))
+    }
+}
+
+impl Inner {
+    /// The application's id, or `user_<uuid>` where it has none to give.
+    fn client_id(&self, upgrade: &Upgrade) -> String {
+        let by_default = || format!("user_{}", Uuid::new_v4());
+        let Some(client_ids) = &self.settings.client_ids else { return by_default() };
+        match std::panic::catch_unwind(AssertUnwindSafe(|| client_ids(upgrade))) {
+            Ok(id) if !id.is_empty() => id,
+            Ok(_) => {
+                warn!("WebSocket::client_ids gave an empty id; the client gets one by default");
+                by_default()
+            }
+            Err(_) => {
+                error!("WebSocket::client_ids panicked; the client gets an id by default");
+                by_default()
+            }
+        }
+    }
+}
+
+/// Whatever isn't an upgrade is told what belongs here.
+fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Fault {
+    let words = format!("only WebSocket clients connect here: {}", rejection.body_text());
+    Fault::new("not_a_websocket", words).with_status(StatusCode::UPGRADE_REQUIRED.as_u16())
+}
+
+fn refuse(fault: &Fault) -> Response {
+    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let body = fault.to_payload().as_bytes().clone();
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    if status == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    }
+    response
+}

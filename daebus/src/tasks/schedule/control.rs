@@ -1,0 +1,239 @@
+//! What a schedule's own task and those who control it share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::cron::Timetable;
+use super::info::ScheduleInfo;
+use super::{Overlap, Scheduled, check_interval};
+use crate::runtime::Clock;
+use crate::tasks::error::TaskError;
+
+/// How a run that was asked for ended.
+pub(crate) type Ended = oneshot::Receiver<Result<(), TaskError>>;
+pub(super) type Waiter = oneshot::Sender<Result<(), TaskError>>;
+
+/// What a schedule's own task and those who control it share.
+#[derive(Debug)]
+pub(super) struct Control {
+    name: &'static str,
+    overlap: Overlap,
+    has_interval: bool,
+    state: Mutex<State>,
+    /// There is something to do before the next run is due.
+    pub(super) changed: Notify,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    timing: String,
+    paused: bool,
+    new_interval: Option<Duration>,
+    requests: Vec<Waiter>,
+    /// A run waits for the one before it to end.
+    waiting: bool,
+    /// Who wants to know how that run ends.
+    waiters: Vec<Waiter>,
+    running: usize,
+    runs: u64,
+    failures: u64,
+    skipped: u64,
+    next_run: Option<SystemTime>,
+    last_run: Option<SystemTime>,
+    last_error: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Before,
+    Open,
+    Over,
+}
+
+impl Control {
+    pub(super) fn new(entry: &Scheduled) -> Self {
+        let state = State {
+            phase: Phase::Before,
+            timing: entry.schedule.to_string(),
+            paused: false,
+            new_interval: None,
+            requests: Vec::new(),
+            waiting: false,
+            waiters: Vec::new(),
+            running: 0,
+            runs: 0,
+            failures: 0,
+            skipped: 0,
+            next_run: None,
+            last_run: None,
+            last_error: None,
+        };
+        Self {
+            name: entry.endpoint.name,
+            overlap: entry.schedule.overlap_rule(),
+            has_interval: matches!(entry.timetable, Timetable::Every(_)),
+            state: Mutex::new(state),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn set_interval(&self, interval: Duration) -> Result<(), TaskError> {
+        let name = self.name.to_owned();
+        if !self.has_interval {
+            return Err(TaskError::NoInterval { name });
+        }
+        check_interval(interval).map_err(|reason| TaskError::BadInterval { name, reason })?;
+        let mut state = self.lock();
+        state.new_interval = Some(interval);
+        state.timing = format!("every {interval:?}");
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// What runs goes on; what waits behind it is left out, unless somebody asked for it.
+    pub(super) fn set_paused(&self, paused: bool) {
+        let mut state = self.lock();
+        state.paused = paused;
+        state.waiting &= !paused || !state.waiters.is_empty();
+    }
+
+    /// Asks for a run now.
+    pub(super) fn request(&self) -> Result<Ended, TaskError> {
+        let (waiter, ended) = oneshot::channel();
+        let mut state = self.lock();
+        match state.phase {
+            Phase::Before => return Err(TaskError::NotReady { name: self.name.to_owned() }),
+            Phase::Over => return Err(self.stopping()),
+            Phase::Open => state.requests.push(waiter),
+        }
+        drop(state);
+        self.changed.notify_one();
+        Ok(ended)
+    }
+
+    pub(super) fn stopping(&self) -> TaskError {
+        TaskError::Stopping { name: self.name.to_owned() }
+    }
+
+    pub(super) fn info(&self) -> ScheduleInfo {
+        let state = self.lock();
+        ScheduleInfo {
+            name: self.name.to_owned(),
+            timing: state.timing.clone(),
+            next_run: state.next_run.filter(|_| !state.paused && state.phase == Phase::Open),
+            last_run: state.last_run,
+            last_error: state.last_error.clone(),
+            paused: state.paused,
+            running: state.running,
+            runs: state.runs,
+            failures: state.failures,
+            skipped: state.skipped,
+        }
+    }
+
+    pub(super) fn open(&self) {
+        self.lock().phase = Phase::Open;
+    }
+
+    /// No run begins from now on; whoever waits for one is told.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.phase = Phase::Over;
+        state.waiting = false;
+        let mut waiters = std::mem::take(&mut state.requests);
+        waiters.append(&mut state.waiters);
+        drop(state);
+        for waiter in waiters {
+            // Whoever asked may be gone.
+            let _ = waiter.send(Err(self.stopping()));
+        }
+    }
+
+    pub(super) fn take_interval(&self) -> Option<Duration> {
+        self.lock().new_interval.take()
+    }
+
+    pub(super) fn set_next(&self, next: Option<SystemTime>) {
+        self.lock().next_run = next;
+    }
+
+    /// A run is due: whether to begin it.
+    pub(super) fn due(&self) -> bool {
+        let mut state = self.lock();
+        if state.paused {
+            return false;
+        }
+        match self.overlap {
+            _ if state.running == 0 => true,
+            Overlap::Allow => true,
+            Overlap::Queue if !state.waiting => {
+                state.waiting = true;
+                false
+            }
+            Overlap::Queue | Overlap::Skip => {
+                state.skipped += 1;
+                tracing::debug!(schedule = self.name, "a run is left out: the one before it still goes on");
+                false
+            }
+        }
+    }
+
+    /// Whether a run is to begin now though the clock doesn't say so, and who waits for it.
+    pub(super) fn asked(&self) -> Option<Vec<Waiter>> {
+        let mut state = self.lock();
+        if !state.requests.is_empty() && (state.running == 0 || self.overlap == Overlap::Allow) {
+            return Some(std::mem::take(&mut state.requests));
+        }
+        let requests = std::mem::take(&mut state.requests);
+        if self.overlap == Overlap::Queue {
+            state.waiting |= !requests.is_empty();
+            state.waiters.extend(requests);
+            if state.waiting && state.running == 0 {
+                state.waiting = false;
+                return Some(std::mem::take(&mut state.waiters));
+            }
+            return None;
+        }
+        drop(state);
+        for waiter in requests {
+            let _ = waiter.send(Err(TaskError::Running { name: self.name.to_owned() }));
+        }
+        None
+    }
+
+    /// A run begins; it goes on until the guard is dropped.
+    pub(super) fn begin(self: &Arc<Self>, clock: &Clock) -> RunGuard {
+        let mut state = self.lock();
+        state.running += 1;
+        state.last_run = Some(clock.now().into());
+        RunGuard(Arc::clone(self))
+    }
+
+    pub(super) fn ended(&self, error: Option<String>) {
+        let mut state = self.lock();
+        state.runs += 1;
+        state.failures += u64::from(error.is_some());
+        state.last_error = error;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while holding the lock, so what a poisoned one guards is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run that goes on, also when it is cut off instead of ending.
+#[derive(Debug)]
+pub(super) struct RunGuard(Arc<Control>);
+
+impl Drop for RunGuard {
+    fn drop(&mut self) {
+        self.0.lock().running -= 1;
+        // A run may wait for this one.
+        self.0.changed.notify_one();
+    }
+}

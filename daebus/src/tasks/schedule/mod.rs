@@ -1,0 +1,162 @@
+//! Schedules: when a background handler runs, and the task that runs it.
+
+mod control;
+mod cron;
+mod info;
+mod schedules;
+mod serve;
+mod ticker;
+
+use std::fmt;
+use std::time::Duration;
+
+pub(crate) use cron::Timetable;
+pub use info::ScheduleInfo;
+pub(crate) use schedules::Schedules;
+
+use crate::handler::Endpoint;
+use cron::Cron;
+
+/// When a background handler runs.
+///
+/// ```
+/// use std::time::Duration;
+/// use daebus::{Overlap, Schedule};
+///
+/// let hourly = Schedule::every(Duration::from_secs(3600));
+/// let report = Schedule::cron("0 6 * * *").tz("Europe/Amsterdam").jitter(Duration::from_secs(30));
+/// let polling = Schedule::every(Duration::from_secs(5)).immediate().overlap(Overlap::Queue);
+/// # let _ = (hourly, report, polling);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use = "a schedule does nothing by itself"]
+pub struct Schedule {
+    when: When,
+    jitter: Duration,
+    overlap: Overlap,
+    immediate: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    Every(Duration),
+    Cron { expression: &'static str, zone: Option<&'static str> },
+}
+
+/// What happens when a run is due while the one before it still goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Overlap {
+    /// It is left out.
+    #[default]
+    Skip,
+    /// It waits for the other to end; at most one waits.
+    Queue,
+    /// Both go on side by side.
+    Allow,
+}
+
+impl Schedule {
+    /// Runs at this interval, the first time one interval after the service is ready. The runs keep in step however
+    /// long each takes; those that were missed, because the process was stopped for a while, are left out.
+    pub const fn every(interval: Duration) -> Self {
+        Self::new(When::Every(interval))
+    }
+
+    /// Runs when the clock on the wall says so: five fields as in crontab(5), minute first, or six with seconds in
+    /// front; `@daily` and its like too. In the machine's time zone unless [`tz`](Self::tz) names one.
+    ///
+    /// A change to daylight saving time counts as in cron: a fixed time that the clock jumps over runs right after
+    /// the jump, one that comes twice runs the first time, and `*` and steps in the hour or minute follow the clock.
+    pub const fn cron(expression: &'static str) -> Self {
+        Self::new(When::Cron { expression, zone: None })
+    }
+
+    const fn new(when: When) -> Self {
+        Self { when, jitter: Duration::ZERO, overlap: Overlap::Skip, immediate: false }
+    }
+
+    /// The time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`.
+    pub const fn tz(mut self, name: &'static str) -> Self {
+        if let When::Cron { expression, .. } = self.when {
+            self.when = When::Cron { expression, zone: Some(name) };
+        }
+        self
+    }
+
+    /// Delays each run by a random time up to this, so that many processes don't do the same at the same moment.
+    pub const fn jitter(mut self, most: Duration) -> Self {
+        self.jitter = most;
+        self
+    }
+
+    /// What happens when a run is due while the one before it still goes on.
+    pub const fn overlap(mut self, overlap: Overlap) -> Self {
+        self.overlap = overlap;
+        self
+    }
+
+    /// Runs once as soon as the service is ready, too.
+    pub const fn immediate(mut self) -> Self {
+        self.immediate = true;
+        self
+    }
+
+    pub(crate) fn overlap_rule(&self) -> Overlap {
+        self.overlap
+    }
+
+    pub(crate) fn most_jitter(&self) -> Duration {
+        self.jitter
+    }
+
+    pub(crate) fn is_immediate(&self) -> bool {
+        self.immediate
+    }
+
+    /// Checks what the attribute could not.
+    pub(crate) fn timetable(&self) -> Result<Timetable, String> {
+        match self.when {
+            When::Every(interval) => {
+                check_interval(interval)?;
+                if self.jitter >= interval {
+                    return Err(format!(
+                        "a jitter of {:?} would carry a run past the next one; make it less than the interval of \
+                         {interval:?}",
+                        self.jitter
+                    ));
+                }
+                Ok(Timetable::Every(interval))
+            }
+            When::Cron { expression, zone } => Cron::parse(expression, zone).map(Timetable::Cron),
+        }
+    }
+}
+
+impl fmt::Display for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.when {
+            When::Every(interval) => write!(f, "every {interval:?}"),
+            When::Cron { expression, zone: None } => write!(f, "cron {expression:?}"),
+            When::Cron { expression, zone: Some(zone) } => write!(f, "cron {expression:?} in {zone}"),
+        }
+    }
+}
+
+/// Less than tokio's clock can tell apart would be a loop without rest; more than this is past what it reaches.
+pub(crate) fn check_interval(interval: Duration) -> Result<(), String> {
+    const LEAST: Duration = Duration::from_millis(1);
+    const MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
+    if (LEAST..=MOST).contains(&interval) {
+        Ok(())
+    } else {
+        Err(format!("an interval of {interval:?} can't be kept; it is between a millisecond and ten years"))
+    }
+}
+
+/// A handler that runs by the clock.
+#[derive(Debug, Clone)]
+pub(crate) struct Scheduled {
+    pub(crate) schedule: Schedule,
+    pub(crate) timetable: Timetable,
+    pub(crate) endpoint: Endpoint,
+}

@@ -1,0 +1,130 @@
+//! A schedule's own task: wakes, checks, calls, and logs how it went.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use daebus_caller::deadline::Deadline;
+use tokio::time::Instant;
+use tracing::{Instrument, error, info, info_span};
+
+use super::Scheduled;
+use super::control::{Control, Waiter};
+use super::ticker::Ticker;
+use crate::handler::{Context, Core, Turn, run_guarded};
+use crate::runtime::{Change, LogOnChange, Workers};
+use crate::tasks::error::TaskError;
+
+/// Runs a schedule, which is open already, until the service is asked to stop.
+pub(super) async fn serve(core: Arc<Core>, entry: Scheduled, control: Arc<Control>, workers: Workers) {
+    let mut ticker = Ticker::new(entry.timetable.clone(), core.clock.clone());
+    let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
+    let shutdown = core.shutdown.clone();
+    let immediate = entry.schedule.is_immediate();
+    let runner = Runner { core, entry: Arc::new(entry), control, workers, log: Arc::default() };
+    let control = &runner.control;
+    if immediate && control.due() {
+        runner.begin(Vec::new());
+    }
+    // Set while a due run waits out its jitter; what becomes due meanwhile is this same run.
+    let mut delayed: Option<Instant> = None;
+    loop {
+        control.set_next(ticker.next());
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => break,
+            () = control.changed.notified() => {
+                if let Some(interval) = control.take_interval() {
+                    ticker.set_interval(interval);
+                }
+                while let Some(waiters) = control.asked() {
+                    runner.begin(waiters);
+                }
+            }
+            () = until(delayed) => {
+                delayed = None;
+                if control.due() {
+                    runner.begin(Vec::new());
+                }
+            }
+            () = ticker.tick() => {
+                if !jitter.is_zero() {
+                    delayed = delayed.or_else(|| Some(Instant::now() + some_of(jitter)));
+                } else if control.due() {
+                    runner.begin(Vec::new());
+                }
+            }
+        }
+    }
+    control.close();
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// A random part of it.
+fn some_of(most: Duration) -> Duration {
+    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
+    most.mul_f64(f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX))
+}
+
+/// What a run needs.
+struct Runner {
+    core: Arc<Core>,
+    entry: Arc<Scheduled>,
+    control: Arc<Control>,
+    workers: Workers,
+    log: Arc<Mutex<LogOnChange>>,
+}
+
+impl Runner {
+    /// Begins a run in a task of its own.
+    fn begin(&self, waiters: Vec<Waiter>) {
+        let running = self.control.begin(&self.core.clock);
+        let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
+        let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
+        let span = info_span!("background", service = core.service.as_str(), schedule = entry.endpoint.name);
+        let run = async move {
+            let endpoint = &entry.endpoint;
+            let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
+            let deadline = endpoint.timeout.map(Deadline::after);
+            let cx = Context::new(Arc::clone(&core), entry.endpoint.name);
+            let run = endpoint.run.clone().run(cx);
+            let outcome = run_guarded(&core, endpoint.source, deadline, turn, run).await;
+            let error = outcome.err().map(|failure| failure.to_string());
+            say(&log, &entry, error.as_deref());
+            control.ended(error.clone());
+            drop(running);
+            let ended = match error {
+                None => Ok(()),
+                Some(reason) => Err(TaskError::Failed { name: entry.endpoint.name.to_owned(), reason }),
+            };
+            for waiter in waiters {
+                // Whoever asked may be gone.
+                let _ = waiter.send(ended.clone());
+            }
+        };
+        self.workers.spawn(run.instrument(span));
+    }
+}
+
+/// Logs an error when it begins, and when another or a success ends it.
+fn say(log: &Mutex<LogOnChange>, entry: &Scheduled, error: Option<&str>) {
+    let change = log.lock().unwrap_or_else(PoisonError::into_inner).note(error);
+    let (began, ended) = match change {
+        Change::Nothing => return,
+        Change::Began(before) => (error, before),
+        Change::Ended(ended) => (None, Some(ended)),
+    };
+    let handler = entry.endpoint.source;
+    if let Some(ended) = ended {
+        let (swallowed, error) = (ended.swallowed, ended.words);
+        info!(%handler, swallowed, error, "the error is over; it was left out of the log when it repeated");
+    }
+    if let Some(reason) = began {
+        error!(%handler, reason, "the background run failed; should this repeat, the log says when it ends");
+    }
+}

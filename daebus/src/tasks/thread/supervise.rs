@@ -1,0 +1,94 @@
+//! A thread's supervisor: starts it, tells it to stop, says when it ends unasked, and starts it again by choice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{Instrument, debug, error, info, info_span, warn};
+
+use super::control::{Control, RunGuard};
+use super::{Restart, Threaded};
+use crate::handler::{Context, Core, Failure, Turn, run_guarded};
+
+/// The rest before the first restart; each failure in a row doubles it.
+const FIRST_REST: Duration = Duration::from_secs(1);
+/// The longest rest.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// A thread that ran this long counts as well: should it fail, it is the first failure again.
+const WELL: Duration = Duration::from_secs(60);
+
+/// Watches over a thread until the service is asked to stop and the thread has ended.
+pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Control>) {
+    let span = info_span!("thread", service = core.service.as_str(), thread = entry.endpoint.name);
+    let watch = async {
+        let shutdown = core.shutdown.clone();
+        let closing = async {
+            shutdown.requested().await;
+            control.close();
+            // Whether a thread runs is for the other side to see.
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = closing => {}
+            () = keep(&core, &entry, &control) => {}
+        }
+        // Nothing says which of the two sees the shutdown first.
+        control.close();
+    };
+    watch.instrument(span).await;
+}
+
+/// Runs it as often as it is wanted, until the service stops.
+async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
+    let mut rest = FIRST_REST;
+    loop {
+        tokio::select! {
+            biased;
+            () = core.shutdown.requested() => return,
+            () = control.wanted(true) => {}
+        }
+        let Some(run) = control.begin() else { continue };
+        let began = Instant::now();
+        let failure = run_once(core, entry, &run).await.err();
+        let asked = !run.running.is_running();
+        drop(run);
+        let handler = entry.endpoint.source;
+        match (asked, failure) {
+            (true, None) => debug!(%handler, "the thread has stopped"),
+            (true, Some(failure)) => {
+                error!(%handler, error = %failure, "the thread failed when it was to stop");
+            }
+            (false, None) => {
+                warn!(%handler, "the thread ended though nobody asked it to");
+                control.fell(None, false);
+            }
+            (false, Some(failure)) if entry.options.restart == Restart::OnFailure => {
+                if began.elapsed() >= WELL {
+                    rest = FIRST_REST;
+                }
+                error!(%handler, error = %failure, "the thread failed; it is started again in {rest:?}");
+                control.fell(Some(failure.to_string()), true);
+                tokio::select! {
+                    biased;
+                    () = core.shutdown.requested() => return,
+                    () = control.wanted(false) => info!(%handler, "the thread is not started again"),
+                    () = tokio::time::sleep(rest) => {}
+                }
+                rest = rest.saturating_mul(2).min(LONGEST_REST);
+            }
+            (false, Some(failure)) => {
+                error!(%handler, error = %failure, "the thread failed, and stays ended");
+                control.fell(Some(failure.to_string()), false);
+            }
+        }
+    }
+}
+
+async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &RunGuard<'_>) -> Result<(), Failure> {
+    let endpoint = &entry.endpoint;
+    let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
+    let mut cx = Context::new(Arc::clone(core), entry.endpoint.name);
+    cx.extensions_mut().insert(run.running.clone());
+    let handler = endpoint.run.clone().run(cx);
+    run_guarded(core, endpoint.source, None, turn, handler).await.map(drop)
+}

@@ -1,0 +1,68 @@
+//! What runs for as long as the service does: an operating system's thread for a plain `fn`, a task for an `async fn`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::control::Control;
+use super::info::ThreadInfo;
+use super::{Threaded, supervise};
+use crate::handler::Core;
+use crate::runtime::Workers;
+use crate::tasks::error::TaskError;
+
+/// Whether threads that start with the service do so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AutoStart {
+    AsSaid,
+    /// A test starts those it wants to see.
+    #[cfg(feature = "testing")]
+    Never,
+}
+
+/// Every thread of a service, by name.
+#[derive(Debug)]
+pub(crate) struct Threads {
+    controls: BTreeMap<&'static str, Arc<Control>>,
+    /// How long a thread that was told to stop is waited for.
+    patience: Duration,
+}
+
+impl Threads {
+    pub(crate) fn new(threads: &[Threaded], auto_start: AutoStart, patience: Duration) -> Self {
+        let may_start = auto_start == AutoStart::AsSaid;
+        let control = |entry: &Threaded| {
+            (
+                entry.endpoint.name,
+                Arc::new(Control::new(entry.endpoint.name, entry.options.auto_start && may_start)),
+            )
+        };
+        Self { controls: threads.iter().map(control).collect(), patience }
+    }
+
+    /// Watches over them from now on, the service being ready.
+    pub(crate) fn watch(&self, core: &Arc<Core>, threads: &[Threaded], workers: &Workers) {
+        for entry in threads {
+            if let Some(control) = self.controls.get(entry.endpoint.name) {
+                workers.spawn(supervise::supervise(Arc::clone(core), entry.clone(), Arc::clone(control)));
+            }
+        }
+    }
+
+    pub(crate) fn list(&self) -> Vec<ThreadInfo> {
+        self.controls.values().map(|control| control.info()).collect()
+    }
+
+    pub(crate) fn start(&self, name: &str) -> Result<(), TaskError> {
+        self.control(name)?.start()
+    }
+
+    pub(crate) async fn stop(&self, name: &str) -> Result<(), TaskError> {
+        self.control(name)?.stop(self.patience).await
+    }
+
+    fn control(&self, name: &str) -> Result<&Arc<Control>, TaskError> {
+        let unknown = || TaskError::unknown_thread(name, self.controls.keys().copied());
+        self.controls.get(name).ok_or_else(unknown)
+    }
+}
