@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::handler::{Core, States};
 use crate::http::{Http, Mount, Plan, Server};
 use crate::runtime::Workers;
-use crate::socket::{Live, Sockets, WebSocket};
+use crate::socket::{Acceptor, Sockets, WebSocket};
 
 /// Something to attach to an application with [`Daebus::attach`](crate::Daebus::attach).
 #[derive(Debug)]
@@ -39,12 +39,12 @@ impl From<WebSocket> for Attachment {
 
 /// What leads to the servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reach {
+pub(crate) enum Binding {
     /// The addresses that the application says.
-    Addresses,
+    Configured,
     /// Nothing but this process: no address is taken.
     #[cfg(feature = "testing")]
-    Inside,
+    InMemory,
 }
 
 /// Attaches, as they are unless set, the servers that an application's handlers need and that it has none of: a test
@@ -86,7 +86,7 @@ pub(super) struct Attached {
 struct AttachedSockets {
     web_socket: WebSocket,
     /// Filled before a server runs that leads here.
-    live: Arc<OnceLock<Live>>,
+    acceptor: Arc<OnceLock<Acceptor>>,
     own: Option<Plan>,
 }
 
@@ -136,18 +136,18 @@ impl Attached {
     /// # Errors
     ///
     /// When one can't be had.
-    pub(super) async fn bind(self, reach: Reach) -> Result<Bound> {
+    pub(super) async fn bind(self, binding: Binding) -> Result<Bound> {
         let http = match self.http {
-            Some(plan) => Some(Address::bind(plan, reach, "HTTP").await?),
+            Some(plan) => Some(Address::bind(plan, binding, "HTTP").await?),
             None => None,
         };
         let sockets = match self.sockets {
-            Some(AttachedSockets { web_socket, live, own }) => {
+            Some(AttachedSockets { web_socket, acceptor, own }) => {
                 let own = match own {
-                    Some(plan) => Some(Address::bind(plan, reach, "WebSockets").await?),
+                    Some(plan) => Some(Address::bind(plan, binding, "WebSockets").await?),
                     None => None,
                 };
-                Some(BoundSockets { web_socket, live, own })
+                Some(BoundSockets { web_socket, acceptor, own })
             }
             None => None,
         };
@@ -162,8 +162,8 @@ impl AttachedSockets {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let live = Arc::new(OnceLock::new());
-        let mount = mount(&web_socket, &live);
+        let acceptor = Arc::new(OnceLock::new());
+        let mount = mount(&web_socket, &acceptor);
         let own = match (web_socket.own_address(http), http) {
             (Some(address), _) => {
                 let server = Http::bind(address).service_routes(false);
@@ -181,16 +181,16 @@ impl AttachedSockets {
                 ]);
             }
         };
-        Ok(Self { web_socket, live, own })
+        Ok(Self { web_socket, acceptor, own })
     }
 }
 
-fn mount(web_socket: &WebSocket, live: &Arc<OnceLock<Live>>) -> Mount {
-    let live = Arc::clone(live);
+fn mount(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> Mount {
+    let acceptor = Arc::clone(acceptor);
     Mount {
         path: web_socket.path_name().to_owned(),
         who: "WebSocket".to_owned(),
-        make: Box::new(move |_| live.get().map(Live::upgrades).unwrap_or_default()),
+        make: Box::new(move |_| acceptor.get().map(Acceptor::upgrades).unwrap_or_default()),
     }
 }
 
@@ -212,8 +212,8 @@ struct Address {
 }
 
 impl Address {
-    async fn bind(plan: Plan, reach: Reach, what: &'static str) -> Result<Self> {
-        if reach != Reach::Addresses {
+    async fn bind(plan: Plan, binding: Binding, what: &'static str) -> Result<Self> {
+        if binding != Binding::Configured {
             return Ok(Self { plan, listener: None });
         }
         let listener = plan.bind(what).await?;
@@ -246,7 +246,7 @@ pub(super) struct Bound {
 #[derive(Debug)]
 struct BoundSockets {
     web_socket: WebSocket,
-    live: Arc<OnceLock<Live>>,
+    acceptor: Arc<OnceLock<Acceptor>>,
     own: Option<Address>,
 }
 
@@ -261,14 +261,15 @@ impl Bound {
     ) -> Servers {
         let mut servers = Servers::default();
         let mut own = None;
-        if let Some(BoundSockets { web_socket, live, own: address }) = self.sockets {
+        if let Some(BoundSockets { web_socket, acceptor, own: address }) = self.sockets {
             servers.sockets = Some(web_socket.sockets().clone());
             let shared = if address.is_some() { None } else { self.http.as_ref() };
             let prefix = shared.map_or("", |http| http.plan.prefix());
             servers.socket_path = format!("{prefix}{}", web_socket.path_name());
             let (core, registry) = (Arc::clone(core), Arc::clone(registry));
-            let ready = live.get_or_init(|| web_socket.into_live(core, registry, workers.clone(), timeout));
-            servers.live = Some(ready.clone());
+            let ready =
+                acceptor.get_or_init(|| web_socket.into_acceptor(core, registry, workers.clone(), timeout));
+            servers.acceptor = Some(ready.clone());
             own = address;
         }
         servers.http = self.http.map(|http| http.serve(core, timeout, workers));
@@ -290,7 +291,7 @@ pub(super) struct Servers {
     http: Option<Serving>,
     /// The WebSockets' own.
     own: Option<Serving>,
-    live: Option<Live>,
+    acceptor: Option<Acceptor>,
     sockets: Option<Sockets>,
     /// Where clients connect, behind the address.
     socket_path: String,
@@ -302,7 +303,7 @@ impl Servers {
     }
 
     pub(super) fn socket_addr(&self) -> Option<SocketAddr> {
-        self.live.as_ref()?;
+        self.acceptor.as_ref()?;
         self.own.as_ref().or(self.http.as_ref())?.addr
     }
 
@@ -314,7 +315,7 @@ impl Servers {
     /// The server that leads to the WebSockets, and their path there.
     #[cfg(feature = "testing")]
     pub(super) fn web_socket(&self) -> Option<(&Server, &str)> {
-        self.live.as_ref()?;
+        self.acceptor.as_ref()?;
         let serving = self.own.as_ref().or(self.http.as_ref())?;
         Some((&serving.server, &self.socket_path))
     }
@@ -330,8 +331,8 @@ impl Servers {
 
     /// Takes nothing new in, and ends connections once their answers are finished.
     pub(super) fn drain(&self) {
-        if let Some(live) = &self.live {
-            live.close();
+        if let Some(acceptor) = &self.acceptor {
+            acceptor.close();
         }
         for serving in self.http.iter().chain(&self.own) {
             serving.server.drain();

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::{Attachment, Daebus};
+use super::attach::Attachment;
+use super::builder::Daebus;
 use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
 use crate::error::{Error, Result};
 use crate::http::Http;

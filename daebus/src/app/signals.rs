@@ -2,16 +2,41 @@
 
 use tracing::{info, warn};
 
-use super::startup::{self, Surroundings};
-use super::{Daebus, systemd};
+use super::builder::Daebus;
+use super::startup::{Environment, start};
+use super::systemd;
 use crate::error::{Error, Result};
 use crate::handler::blocking_in_flight;
 
-pub(super) async fn run(app: Daebus) -> Result<()> {
+impl Daebus {
+    /// Starts the service and serves until SIGINT or SIGTERM, or until a handler asks to stop; then drains.
+    ///
+    /// systemd is told how the service is where it asks to be. With `Type=notify`: `READY=1` once every subscription is
+    /// confirmed (with `wait_for_bus(false)` as soon as the service is up), `STOPPING=1` when the drain begins, and a
+    /// `STATUS=` line whenever the bus goes or comes. With `WatchdogSec=`: `WATCHDOG=1` twice in that time, as long as the
+    /// loop that takes messages in turns. `templates/service` has a unit to start from.
+    ///
+    /// A second signal ends the process at once, with exit code 130 or 143. So does a plain `fn` handler that hasn't
+    /// returned when the drain time is over, with exit code 1: its thread can't be stopped otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the service can't start, or handlers had to be cut off at its end. Returned from `main` either gives exit
+    /// code 1 and the reason.
+    pub async fn run(self) -> Result<()> {
+        #[cfg(feature = "args")]
+        if self.show_config()? {
+            return Ok(());
+        }
+        serve_until_signal(self).await
+    }
+}
+
+async fn serve_until_signal(app: Daebus) -> Result<()> {
     let mut signals = Signals::listen()?;
-    let surroundings = Surroundings::real();
-    let interrupt = surroundings.interrupt.clone();
-    let mut starting = Box::pin(startup::start(app, surroundings));
+    let environment = Environment::production();
+    let interrupt = environment.interrupt.clone();
+    let mut starting = Box::pin(start(app, environment));
     let service = tokio::select! {
         service = &mut starting => service?,
         signal = signals.next() => {

@@ -1,6 +1,7 @@
 //! Start-up: everything checked → bus → features → `on_start` → subscriptions confirmed → ready.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use daebus_caller::bus::{Bus, Topic};
 use daebus_caller::wire::ServiceName;
@@ -9,8 +10,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
 
-use super::attach::{self, Attached, Reach};
-use super::{DRAIN, Daebus, Service, banner, bus, hooks};
+use super::attach::{self, Attached, Binding};
+use super::builder::Daebus;
+use super::service::Service;
+use super::{banner, bus, hooks};
 use crate::blueprint::Registry;
 use crate::dispatch::{Actions, Intakes, Join, Limits, listen};
 use crate::error::{Error, Result};
@@ -20,34 +23,59 @@ use crate::handler::{Core, Extensions};
 use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
 use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
+/// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
+const DRAIN: Duration = Duration::from_secs(30);
+
+impl Daebus {
+    /// Starts the service and returns once it is ready: bus connected, features started, `on_start` done, subscriptions
+    /// confirmed.
+    ///
+    /// A Redis that isn't there is waited for, with one line in the log that says so, unless
+    /// [`wait_for_bus`](Self::wait_for_bus) says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// When the application is put together wrongly (every mistake is told), the bus refuses us, or a feature or
+    /// `on_start` fails.
+    pub async fn start(self) -> Result<Service> {
+        start(self, Environment::production()).await
+    }
+
+    /// Starts the service somewhere else than in the world.
+    #[cfg(feature = "testing")]
+    pub(crate) async fn start_in(self, environment: Environment) -> Result<Service> {
+        start(self, environment).await
+    }
+}
+
 /// What an application is put into: the world, or a test.
 #[derive(Debug)]
-pub(crate) struct Surroundings {
+pub(crate) struct Environment {
     /// `None`: the one that the application or the environment names.
     pub(crate) bus: Option<Arc<dyn Bus>>,
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
     pub(crate) auto_start: AutoStart,
-    pub(crate) reach: Reach,
+    pub(crate) binding: Binding,
     /// Cancelled when the start is to be given up; what has started is stopped then.
     pub(crate) interrupt: CancellationToken,
 }
 
-impl Surroundings {
+impl Environment {
     /// The world.
-    pub(super) fn real() -> Self {
+    pub(super) fn production() -> Self {
         Self {
             bus: None,
             clock: Clock::default(),
             panics: Panics::default(),
             auto_start: AutoStart::AsSaid,
-            reach: Reach::Addresses,
+            binding: Binding::Configured,
             interrupt: CancellationToken::new(),
         }
     }
 }
 
-pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result<Service> {
+pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<Service> {
     let mut mistakes = app.features.mistakes();
     #[cfg(feature = "args")]
     mistakes.extend(app.settle());
@@ -60,9 +88,9 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
         Err(error) => return Err(error.into()),
     };
     let drain = app.drain.unwrap_or(DRAIN);
-    let Surroundings { bus, clock, panics, auto_start, reach, interrupt } = surroundings;
+    let Environment { bus, clock, panics, auto_start, binding, interrupt } = environment;
     #[cfg(feature = "testing")]
-    if reach == Reach::Inside {
+    if binding == Binding::InMemory {
         attach::complete(&mut app.attachments, &app.blueprints);
     }
     attach::announce(&app.attachments, &mut app.states);
@@ -73,7 +101,7 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
     if !mistakes.is_empty() {
         return Err(setup(mistakes));
     }
-    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(reach).await?;
+    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(binding).await?;
     let interrupted = || Error::Interrupted { service: name.to_string() };
     let bus = match bus {
         Some(bus) => bus,
@@ -88,9 +116,9 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
     let threads = Arc::new(Threads::new(&registry.threads, auto_start, drain));
     let tasks =
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());
-    let mut rooms = Extensions::default();
-    rooms.insert(tasks.clone());
-    rooms.insert(Desk::new(app.limits, workers.clone()));
+    let mut provided = Extensions::default();
+    provided.insert(tasks.clone());
+    provided.insert(Desk::new(app.limits, workers.clone()));
     let core = Arc::new(Core {
         instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
         service: name.clone(),
@@ -102,7 +130,7 @@ pub(super) async fn start(mut app: Daebus, surroundings: Surroundings) -> Result
         readiness: Readiness::default(),
         clock,
         panics,
-        rooms,
+        provided,
     });
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::ServiceArgs;
 use super::check::{address, check};
 use super::file::File;
 use super::key::{Key, Source};
+use super::service_args::ServiceArgs;
 
 /// The variable that names the file.
 const CONFIG: &str = "DAEBUS_CONFIG";
@@ -90,7 +90,7 @@ impl Settled {
         self.given(key).and_then(|value| address(value).ok())
     }
 
-    /// A setting and where it was said, for [`show`](super::show()).
+    /// A setting and where it was said, for [`show`](super::show::show).
     pub(super) fn said(&self, key: Key) -> Option<(&str, &Source)> {
         self.values.get(&key).map(|(value, source)| (value.as_str(), source))
     }

@@ -33,7 +33,7 @@ use crate::runtime::Workers;
 /// /// Listens to one more room, until the service stops.
 /// #[action("watch_room")]
 /// async fn watch_room(Payload(room): Payload<String>, events: Events) {
-///     let channel = format!("rooms.{room}");
+///     let channel = format!("provided.{room}");
 ///     events.listen::<Value>(&channel, move |event| {
 ///         let room = room.clone();
 ///         async move { println!("{room}: {event}") }
@@ -63,7 +63,7 @@ impl Desk {
 impl Events {
     pub(crate) fn new(core: &Arc<Core>) -> Result<Self, Failure> {
         let missing = || Failure::internal("this service has nobody who listens");
-        let desk = core.rooms.get::<Desk>().cloned().ok_or_else(missing)?;
+        let desk = core.provided.get::<Desk>().cloned().ok_or_else(missing)?;
         Ok(Self { core: Arc::clone(core), desk })
     }
 

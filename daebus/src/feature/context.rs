@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use daebus_caller::bus::Bus;
 
-use super::Feature;
 use crate::events::Events;
 use crate::handler::extract::{Broadcast, Cache, Callers};
 use crate::handler::{Core, Failure};
@@ -70,7 +69,7 @@ impl FeatureContext {
     }
 
     /// Another feature; `None` when it wasn't put in. It has started if it was put in earlier.
-    pub fn feature<F: Feature>(&self) -> Option<Arc<F>> {
+    pub fn feature<F: Send + Sync + 'static>(&self) -> Option<Arc<F>> {
         self.state()
     }
 

@@ -4,73 +4,13 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use axum::http::request::Parts;
-use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, Headers, RawJson, ServiceName};
-use daebus_caller::{BoxError, Link};
+use daebus_caller::wire::{Headers, RawJson};
 
-use crate::handler::envelope::Envelope;
-use crate::handler::extensions::Extensions;
-use crate::handler::reply::Replier;
-use crate::handler::state::States;
-use crate::runtime::{Clock, Panics, Readiness, Shutdown};
-
-/// Where an extractor is used; the parameter of [`Extract`](crate::Extract).
-pub mod kind {
-    /// A handler of a kind that this module names.
-    pub trait Kind: Send + Sync + 'static {}
-
-    /// A kind of handler that a message reaches.
-    pub trait HasMessage: Kind {}
-
-    /// A handler that answers requests.
-    #[derive(Debug)]
-    pub struct Action;
-    /// A handler that hears a channel.
-    #[derive(Debug)]
-    pub struct Listen;
-    /// A handler of messages that WebSocket clients send.
-    #[derive(Debug)]
-    pub struct Socket;
-    /// A handler that runs when the service starts or stops.
-    #[derive(Debug)]
-    pub struct Hook;
-    /// A handler that answers HTTP requests.
-    #[derive(Debug)]
-    pub struct Route;
-    /// A handler that runs by the clock.
-    #[derive(Debug)]
-    pub struct Background;
-    /// A handler that runs for as long as the service does, or until it is told to stop.
-    #[derive(Debug)]
-    pub struct Thread;
-
-    impl Kind for Action {}
-    impl Kind for Listen {}
-    impl Kind for Socket {}
-    impl Kind for Hook {}
-    impl Kind for Route {}
-    impl Kind for Background {}
-    impl Kind for Thread {}
-    impl HasMessage for Action {}
-    impl HasMessage for Listen {}
-}
-
-/// What every handler of one running service shares.
-pub(crate) struct Core {
-    pub(crate) service: ServiceName,
-    pub(crate) instance: Arc<str>,
-    pub(crate) bus: Arc<dyn Bus>,
-    pub(crate) outbox: Outbox,
-    pub(crate) link: Link,
-    pub(crate) states: States,
-    pub(crate) shutdown: Shutdown,
-    pub(crate) readiness: Readiness,
-    pub(crate) clock: Clock,
-    pub(crate) panics: Panics,
-    /// What rooms that stand on this one put in for their extractors.
-    pub(crate) rooms: Extensions,
-}
+use super::core::Core;
+use super::envelope::Envelope;
+use super::extensions::Extensions;
+use super::reply::Replier;
 
 /// What a handler runs in. Extractors read it; layers see it on its way to the handler.
 pub struct Context {
@@ -200,60 +140,3 @@ impl fmt::Debug for Context {
             .finish_non_exhaustive()
     }
 }
-
-/// Why a handler has no answer: what the peer is told, and what only the log is told.
-#[derive(Debug)]
-pub struct Failure {
-    fault: Fault,
-    inside: Option<String>,
-}
-
-impl Failure {
-    /// Tells the peer `internal`, and the log the reason.
-    pub fn internal(reason: impl Into<String>) -> Self {
-        Self { fault: Fault::internal(), inside: Some(reason.into()) }
-    }
-
-    /// Tells the peer `fault`, and the log `inside` if there is more to say.
-    pub fn new(fault: Fault, inside: Option<String>) -> Self {
-        Self { fault, inside }
-    }
-
-    /// What the peer is told.
-    pub fn fault(&self) -> &Fault {
-        &self.fault
-    }
-
-    /// What only the log is told.
-    pub fn inside(&self) -> Option<&str> {
-        self.inside.as_deref()
-    }
-}
-
-impl From<Fault> for Failure {
-    fn from(fault: Fault) -> Self {
-        Self { fault, inside: None }
-    }
-}
-
-impl From<BoxError> for Failure {
-    /// A failure or a fault in the box stays what it is; all else is `internal`.
-    fn from(error: BoxError) -> Self {
-        use daebus_caller::contract::IntoFault;
-        match error.downcast::<Self>() {
-            Ok(failure) => *failure,
-            Err(error) => {
-                let inside = error.inside();
-                Self { fault: error.into_fault(), inside }
-            }
-        }
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.inside.as_deref().unwrap_or(self.fault.error()))
-    }
-}
-
-impl std::error::Error for Failure {}

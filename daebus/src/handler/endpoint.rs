@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
-use crate::handler::context::Context;
-use crate::handler::extract::Extract;
-use crate::handler::layer::{AnyLayer, HandlerService};
-use crate::handler::outcome::Outcome;
-use crate::handler::state::Needs;
+use super::context::Context;
+use super::extract::Extract;
+use super::layer::{AnyLayer, HandlerService};
+use super::outcome::Outcome;
+use super::state::Needs;
 
 /// Where a handler stands in the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

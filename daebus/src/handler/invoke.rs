@@ -9,8 +9,9 @@ use daebus_caller::wire::{Fault, FaultCode};
 use futures_util::FutureExt;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::handler::context::{Core, Failure};
-use crate::handler::endpoint::{InFlight, InFlightGuard, Source};
+use super::core::Core;
+use super::endpoint::{InFlight, InFlightGuard, Source};
+use super::failure::Failure;
 
 /// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
 #[derive(Debug, Default)]

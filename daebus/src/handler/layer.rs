@@ -13,8 +13,9 @@ use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::handler::context::{Context, Failure};
-use crate::handler::outcome::Outcome;
+use super::context::Context;
+use super::failure::Failure;
+use super::outcome::Outcome;
 
 /// A handler as a tower service; what layers wrap.
 #[derive(Clone)]

@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
 
-use crate::handler::context::{Context, Failure};
-use crate::handler::extract::Extract;
-use crate::handler::state::Needs;
+use super::context::Context;
+use super::extract::Extract;
+use super::failure::Failure;
+use super::state::Needs;
 
 /// What running a handler comes to: the answer as JSON, or why there is none.
 pub type Outcome = Result<RawJson, Failure>;

@@ -13,14 +13,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{self, MethodRouter};
 use daebus_caller::wire::{Fault, FaultCode};
 use governor::DefaultDirectRateLimiter;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
 use super::client::Client;
 use super::outgoing::Outgoing;
+use super::server::SocketServer;
 use super::session::Session;
 use super::settings::Settings;
 use super::sockets::Sockets;
@@ -33,36 +31,17 @@ use crate::runtime::Workers;
 /// hundreds of connections that are mostly silent.
 const BUFFER: usize = 8 * 1024;
 
-/// The WebSockets of a running service.
+/// The WebSocket server of a running service; upgrades connections.
 #[derive(Clone)]
-pub(crate) struct Live(Arc<Inner>);
+pub(crate) struct Acceptor(Arc<SocketServer>);
 
-impl fmt::Debug for Live {
+impl fmt::Debug for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Live").field("sockets", &self.0.sockets).finish_non_exhaustive()
+        f.debug_struct("Acceptor").field("sockets", &self.0.sockets).finish_non_exhaustive()
     }
 }
 
-pub(super) struct Inner {
-    pub(super) settings: Settings,
-    pub(super) sockets: Sockets,
-    pub(super) core: Arc<Core>,
-    pub(super) registry: Arc<Registry>,
-    pub(super) workers: Workers,
-    /// How long a handler may take when its attribute doesn't say.
-    pub(super) timeout: Duration,
-    pub(super) closing: CancellationToken,
-    places: Arc<Semaphore>,
-}
-
-/// What a connection holds from its upgrade to its end: one of the places there are, and the service's end, which
-/// waits for it.
-pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _worker: TaskTrackerToken,
-}
-
-impl Live {
+impl Acceptor {
     pub(super) fn new(
         settings: Settings,
         sockets: Sockets,
@@ -71,17 +50,15 @@ impl Live {
         workers: Workers,
         timeout: Duration,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
-        let closing = CancellationToken::new();
-        Self(Arc::new(Inner { settings, sockets, core, registry, workers, timeout, closing, places }))
+        Self(Arc::new(SocketServer::new(settings, sockets, core, registry, workers, timeout)))
     }
 
     /// Upgrades what comes to a path, whatever the method: what isn't an upgrade is told that it should be.
     pub(crate) fn upgrades(&self) -> MethodRouter {
-        let live = self.clone();
+        let acceptor = self.clone();
         let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
-            let live = live.clone();
-            async move { live.admit(&parts, upgrade).unwrap_or_else(|fault| refuse(&fault)) }
+            let acceptor = acceptor.clone();
+            async move { acceptor.admit(&parts, upgrade).unwrap_or_else(|fault| refuse(&fault)) }
         };
         routing::any(upgrade)
     }
@@ -97,18 +74,18 @@ impl Live {
         parts: &Parts,
         upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
     ) -> Result<Response, Fault> {
-        let live = &self.0;
+        let server = &self.0;
         let upgrade = upgrade.map_err(|rejection| no_upgrade(&rejection))?;
-        let service = live.core.service.as_str();
-        if live.closing.is_cancelled() {
+        let service = server.core.service.as_str();
+        if server.closing.is_cancelled() {
             return Err(Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down")));
         }
-        check_origin(live.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
+        check_origin(server.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
             warn!("a WebSocket is refused: {reason}");
             Fault::new("origin_not_allowed", reason).with_status(403)
         })?;
-        let Ok(permit) = Arc::clone(&live.places).try_acquire_owned() else {
-            let most = live.settings.connections;
+        let Some(slot) = server.take_slot() else {
+            let most = server.settings.connections;
             warn!(
                 most,
                 "a WebSocket is refused: there are as many connections as WebSocket::max_connections says"
@@ -116,19 +93,18 @@ impl Live {
             let fault = format!("{service} has as many WebSocket connections as it takes");
             return Err(Fault::reserved(FaultCode::Overloaded, fault));
         };
-        let place = Place { _permit: permit, _worker: live.workers.hold() };
         let about = Upgrade::of(parts);
-        let id = live.client_id(&about);
+        let id = client_id(server, &about);
         let outgoing =
-            Outgoing::new(live.settings.queue, live.settings.when_full, live.sockets.dropped_counter());
+            Outgoing::new(server.settings.queue, server.settings.when_full, server.sockets.dropped_counter());
         let session = Session {
-            live: Arc::clone(live),
+            server: Arc::clone(server),
             client: Client::new(id.into(), about, outgoing),
-            limiter: live.settings.quota().map(DefaultDirectRateLimiter::direct),
-            place,
+            limiter: server.settings.quota().map(DefaultDirectRateLimiter::direct),
+            slot,
         };
-        let hard_limit = live.settings.hard_limit();
-        let workers = live.workers.clone();
+        let hard_limit = server.settings.hard_limit();
+        let workers = server.workers.clone();
         Ok(upgrade
             .read_buffer_size(BUFFER)
             .write_buffer_size(BUFFER)
@@ -139,21 +115,19 @@ impl Live {
     }
 }
 
-impl Inner {
-    /// The application's id, or `user_<uuid>` where it has none to give.
-    fn client_id(&self, upgrade: &Upgrade) -> String {
-        let by_default = || format!("user_{}", Uuid::new_v4());
-        let Some(client_ids) = &self.settings.client_ids else { return by_default() };
-        match std::panic::catch_unwind(AssertUnwindSafe(|| client_ids(upgrade))) {
-            Ok(id) if !id.is_empty() => id,
-            Ok(_) => {
-                warn!("WebSocket::client_ids gave an empty id; the client gets one by default");
-                by_default()
-            }
-            Err(_) => {
-                error!("WebSocket::client_ids panicked; the client gets an id by default");
-                by_default()
-            }
+/// The application's id, or `user_<uuid>` where it has none to give.
+fn client_id(server: &SocketServer, upgrade: &Upgrade) -> String {
+    let by_default = || format!("user_{}", Uuid::new_v4());
+    let Some(client_ids) = &server.settings.client_ids else { return by_default() };
+    match std::panic::catch_unwind(AssertUnwindSafe(|| client_ids(upgrade))) {
+        Ok(id) if !id.is_empty() => id,
+        Ok(_) => {
+            warn!("WebSocket::client_ids gave an empty id; the client gets one by default");
+            by_default()
+        }
+        Err(_) => {
+            error!("WebSocket::client_ids panicked; the client gets an id by default");
+            by_default()
         }
     }
 }

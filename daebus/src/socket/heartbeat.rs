@@ -12,7 +12,7 @@ use super::settings::Settings;
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Watches over one connection.
-pub(super) struct Liveness {
+pub(super) struct Heartbeat {
     ping: Option<Duration>,
     next_ping: Instant,
     /// When the connection last gave anything at all, pongs included.
@@ -28,7 +28,7 @@ pub(super) enum Verdict {
     Close(Close),
 }
 
-impl Liveness {
+impl Heartbeat {
     pub(super) fn new(settings: &Settings) -> Self {
         let now = Instant::now();
         Self {

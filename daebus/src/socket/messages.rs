@@ -10,9 +10,9 @@ use futures_util::future::BoxFuture;
 use tokio::time::timeout_at;
 use tracing::{Instrument, debug, error, info_span};
 
-use super::accept::Inner;
 use super::client::Client;
 use super::frame::{self, Frame};
+use super::server::SocketServer;
 
 use crate::handler::{Context, Endpoint, Envelope, Failure, Outcome, Turn, run_guarded};
 
@@ -27,12 +27,12 @@ pub(super) enum Done {
 }
 
 /// Has the messages of one client handled.
-pub(super) struct Handling<'a> {
-    pub(super) live: &'a Arc<Inner>,
+pub(super) struct MessageHandlers<'a> {
+    pub(super) server: &'a SocketServer,
     pub(super) client: &'a Client,
 }
 
-impl Handling<'_> {
+impl MessageHandlers<'_> {
     /// The `connect` handler. `None`: there is none.
     pub(super) fn connected(&self) -> Option<BoxFuture<'static, Done>> {
         let run = self.event("connect")?;
@@ -55,7 +55,7 @@ impl Handling<'_> {
     /// The handler of a message, or that there is none.
     pub(super) fn message(&self, raw: &Bytes, frame: Frame) -> BoxFuture<'static, Done> {
         let Frame { kind, data, request_id } = frame;
-        let Some(handler) = self.live.registry.socket(&kind).cloned() else {
+        let Some(handler) = self.server.registry.socket(&kind).cloned() else {
             debug!(kind, "no handler for this type of WebSocket message");
             let answer = frame::no_handler(&kind, request_id.as_ref());
             return Box::pin(std::future::ready(Done::Answer(Some(answer))));
@@ -73,7 +73,7 @@ impl Handling<'_> {
 
     /// What fires by itself; its data is the upgrade's query.
     fn event(&self, kind: &str) -> Option<impl Future<Output = Outcome> + Send + 'static> {
-        let handler = self.live.registry.socket(kind).cloned()?;
+        let handler = self.server.registry.socket(kind).cloned()?;
         let data = self.client.upgrade().data();
         let path = self.client.path().into();
         let envelope = Envelope::of_frame(path, data.clone(), kind.to_owned(), Some(data), None);
@@ -85,11 +85,11 @@ impl Handling<'_> {
         handler: Arc<Endpoint>,
         envelope: Envelope,
     ) -> impl Future<Output = Outcome> + Send + 'static {
-        let core = Arc::clone(&self.live.core);
+        let core = Arc::clone(&self.server.core);
         let client = self.client.clone();
         let span =
             info_span!("socket", service = core.service.as_str(), kind = handler.name, client = client.id());
-        let deadline = Deadline::after(handler.timeout.unwrap_or(self.live.timeout));
+        let deadline = Deadline::after(handler.timeout.unwrap_or(self.server.timeout));
         let run = async move {
             let in_flight = handler.in_flight.enter();
             let mut places = Vec::new();

@@ -7,6 +7,7 @@ mod frame;
 mod heartbeat;
 mod messages;
 mod outgoing;
+mod server;
 mod session;
 mod settings;
 mod sockets;
@@ -15,7 +16,7 @@ mod upgrade;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use accept::Live;
+pub(crate) use accept::Acceptor;
 pub use client::{Client, ClientInfo, SocketError};
 use settings::Settings;
 pub use settings::WhenFull;
@@ -213,13 +214,13 @@ impl WebSocket {
     }
 
     /// Ready to serve; `timeout` is what a handler has when its attribute doesn't say.
-    pub(crate) fn into_live(
+    pub(crate) fn into_acceptor(
         self,
         core: Arc<Core>,
         registry: Arc<Registry>,
         workers: Workers,
         timeout: Duration,
-    ) -> Live {
-        Live::new(self.settings, self.sockets, core, registry, workers, timeout)
+    ) -> Acceptor {
+        Acceptor::new(self.settings, self.sockets, core, registry, workers, timeout)
     }
 }

@@ -14,12 +14,12 @@ use tokio_tungstenite::tungstenite::Error as WsError;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tracing::debug;
 
-use super::accept::{Inner, Place};
 use super::client::Client;
 use super::frame::{self, Frame, Unreadable};
-use super::heartbeat::{Liveness, Verdict};
-use super::messages::{Done, Handling};
+use super::heartbeat::{Heartbeat, Verdict};
+use super::messages::{Done, MessageHandlers};
 use super::outgoing::{CLOSE_WITHIN, Close, Outgoing};
+use super::server::{ConnectionSlot, SocketServer};
 
 /// How many messages of one client wait while one is handled; with more, its connection isn't read.
 const INBOX: usize = 16;
@@ -30,10 +30,10 @@ const LINGER: Duration = Duration::from_secs(1);
 
 /// One client's session.
 pub(super) struct Session {
-    pub(super) live: Arc<Inner>,
+    pub(super) server: Arc<SocketServer>,
     pub(super) client: Client,
     pub(super) limiter: Option<DefaultDirectRateLimiter>,
-    pub(super) place: Place,
+    pub(super) slot: ConnectionSlot,
 }
 
 /// A message that waits for its turn.
@@ -83,21 +83,21 @@ impl Session {
         };
         let disconnected = async {
             if joined {
-                self.handling().disconnected().await;
+                self.handlers().disconnected().await;
             }
         };
         tokio::join!(farewell, disconnected);
         debug!(client = self.client.id(), "a WebSocket client has gone");
-        drop(self.place);
+        drop(self.slot);
     }
 
     /// Takes messages in and has them handled, one after the other, until an end comes in sight and what was taken in
     /// by then is handled.
     async fn serve(&self, stream: &mut SplitStream<WebSocket>, joined: &mut bool) -> End {
         let outgoing = self.client.outgoing();
-        let mut liveness = Liveness::new(&self.live.settings);
+        let mut heartbeat = Heartbeat::new(&self.server.settings);
         let mut inbox: VecDeque<Inbound> = VecDeque::new();
-        let mut running = self.handling().connected();
+        let mut running = self.handlers().connected();
         if running.is_none() {
             self.join(joined);
         }
@@ -113,7 +113,7 @@ impl Session {
             let hearing = end.is_none() && inbox.len() < INBOX;
             tokio::select! {
                 message = stream.next(), if hearing => {
-                    liveness.heard();
+                    heartbeat.heard();
                     end = self.take(message, &mut inbox);
                 }
                 Some(done) = OptionFuture::from(running.as_mut()) => {
@@ -136,12 +136,12 @@ impl Session {
                     end = Some(End::Close(Close::new(1000, "")));
                 }
                 () = outgoing.ended().cancelled(), if end.is_none() => end = Some(End::Gone),
-                () = self.live.closing.cancelled(), if end.is_none() => {
-                    self.client.push(self.live.settings.shutdown_frame());
-                    end = Some(End::Close(Close::new(1001, &self.live.settings.shutdown_message)));
+                () = self.server.closing.cancelled(), if end.is_none() => {
+                    self.client.push(self.server.settings.shutdown_frame());
+                    end = Some(End::Close(Close::new(1001, &self.server.settings.shutdown_message)));
                 }
-                () = liveness.due(), if end.is_none() => {
-                    match liveness.judge(hearing, running.is_some(), &self.client) {
+                () = heartbeat.due(), if end.is_none() => {
+                    match heartbeat.judge(hearing, running.is_some(), &self.client) {
                         Verdict::Ping => outgoing.ping(),
                         Verdict::Wait => {}
                         Verdict::Close(close) => end = Some(End::Close(close)),
@@ -170,7 +170,7 @@ impl Session {
             None => return Some(End::Gone),
         };
         self.client.received();
-        let limit = self.live.settings.message_bytes;
+        let limit = self.server.settings.message_bytes;
         if bytes.len() > limit {
             return Some(End::Close(too_large(limit)));
         }
@@ -183,7 +183,7 @@ impl Session {
         debug!(client = self.client.id(), %error, "a WebSocket client breaks off");
         let error = error.into_inner();
         match error.downcast_ref::<WsError>() {
-            Some(WsError::Capacity(_)) => End::Broken(too_large(self.live.settings.message_bytes)),
+            Some(WsError::Capacity(_)) => End::Broken(too_large(self.server.settings.message_bytes)),
             Some(WsError::Utf8(_)) => End::Broken(Close::new(1007, "a text message isn't UTF-8")),
             // Before a reset is called so, it is a protocol error without a closing handshake: nobody is there.
             Some(WsError::Protocol(error))
@@ -198,7 +198,7 @@ impl Session {
     fn handle(&self, inbound: Inbound) -> BoxFuture<'static, Done> {
         let answer = match inbound {
             Inbound::Message(message) => match Frame::read(&message) {
-                Ok(frame) => return self.handling().message(&message, frame),
+                Ok(frame) => return self.handlers().message(&message, frame),
                 Err(why) => frame::unreadable(&why),
             },
             Inbound::Limited(message) => {
@@ -206,7 +206,7 @@ impl Session {
                     Ok(Frame { request_id, .. }) | Err(Unreadable::NoType { request_id }) => request_id,
                     Err(Unreadable::NotJson) => None,
                 };
-                frame::rate_limited(self.live.settings.window(), request_id.as_ref())
+                frame::rate_limited(self.server.settings.window(), request_id.as_ref())
             }
         };
         Box::pin(std::future::ready(Done::Answer(Some(answer))))
@@ -223,13 +223,13 @@ impl Session {
     /// old connection was found to be dead.
     fn join(&self, joined: &mut bool) {
         *joined = true;
-        if let Some(before) = self.live.sockets.insert(&self.client) {
+        if let Some(before) = self.server.sockets.insert(&self.client) {
             before.disconnect(1008, "another connection has taken this client's id");
         }
     }
 
-    fn handling(&self) -> Handling<'_> {
-        Handling { live: &self.live, client: &self.client }
+    fn handlers(&self) -> MessageHandlers<'_> {
+        MessageHandlers { server: &self.server, client: &self.client }
     }
 }
 
@@ -238,7 +238,7 @@ struct Leave<'a>(&'a Session);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.live.sockets.remove(&self.0.client);
+        self.0.server.sockets.remove(&self.0.client);
     }
 }
 

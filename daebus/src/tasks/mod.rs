@@ -189,6 +189,6 @@ impl fmt::Debug for Tasks {
 impl<K: Kind> Extract<K> for Tasks {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         let missing = || Failure::internal("this service keeps no tasks");
-        cx.core.rooms.get::<Self>().cloned().ok_or_else(missing)
+        cx.core.provided.get::<Self>().cloned().ok_or_else(missing)
     }
 }

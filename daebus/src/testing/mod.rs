@@ -56,7 +56,7 @@ pub use response::TestResponse;
 pub use socket::{SocketFrame, TestSocket};
 use time::Time;
 
-use crate::app::{Daebus, Reach, Service, Surroundings};
+use crate::app::{Binding, Daebus, Environment, Service};
 use crate::http::Server;
 use crate::runtime::{Clock, Panics};
 use crate::tasks::AutoStart;
@@ -119,15 +119,15 @@ impl TestApp {
     async fn start(app: Daebus, time: Time, clock: Clock) -> Self {
         let bus = Recorder::new();
         let panics = Panics::kept();
-        let surroundings = Surroundings {
+        let environment = Environment {
             bus: Some(bus.another()),
             clock,
             panics: panics.clone(),
             auto_start: AutoStart::Never,
-            reach: Reach::Inside,
+            binding: Binding::InMemory,
             interrupt: CancellationToken::new(),
         };
-        match app.start_in(surroundings).await {
+        match app.start_in(environment).await {
             Ok(service) => Self { service, bus, panics, time },
             Err(error) => panic!("the application doesn't start: {error}"),
         }

@@ -8,8 +8,9 @@ use daebus_caller::bus::Outbox;
 use daebus_caller::wire::{Channel, encode};
 
 use super::Extract;
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 
 /// How long a broadcast waits for a bus that is away.
 const WITHIN: Duration = Duration::from_secs(2);

@@ -10,8 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::Extract;
 use super::plain_text::PlainText;
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 
 /// A small key-value store: on Redis there, in memory on the in-process bus.
 ///

@@ -1,8 +1,9 @@
 use daebus_caller::{Caller, Link};
 
 use super::Extract;
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 
 /// Makes callers of other services, which share this service's connection to the bus.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 use std::any::type_name;
 
 use super::Extract;
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 
 /// A value that a layer put into [`Context::extensions_mut`], on a route into the request's extensions, cloned for this
 /// handler.

@@ -21,8 +21,9 @@ pub use progress::Progress;
 pub use request::Request;
 pub use state::State;
 
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 use crate::handler::state::Needs;
 use crate::runtime::Shutdown;
 

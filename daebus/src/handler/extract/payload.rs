@@ -3,8 +3,9 @@ use serde::de::DeserializeOwned;
 use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_message, decode_payload};
 
 use super::Extract;
-use crate::handler::context::kind::{Action, Listen, Socket};
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::{Action, Listen, Socket};
 
 /// The payload of the message, read as `T`.
 ///

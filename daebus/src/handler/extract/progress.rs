@@ -9,8 +9,9 @@ use daebus_caller::BusError;
 use daebus_caller::wire::encode;
 
 use super::Extract;
-use crate::handler::context::kind::Action;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Action;
 use crate::handler::reply::Replier;
 
 /// Tells the caller how far the work is, before the answer.

@@ -5,9 +5,10 @@ use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Headers, RawJson};
 
 use super::Extract;
-use crate::handler::context::kind::HasMessage;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
 use crate::handler::envelope::Envelope;
+use crate::handler::failure::Failure;
+use crate::handler::kind::HasMessage;
 
 /// The envelope of the message that reached the handler.
 #[derive(Debug, Clone)]

@@ -1,8 +1,9 @@
 use std::any::type_name;
 
 use super::Extract;
-use crate::handler::context::kind::Kind;
-use crate::handler::context::{Context, Failure};
+use crate::handler::context::Context;
+use crate::handler::failure::Failure;
+use crate::handler::kind::Kind;
 use crate::handler::state::Needs;
 
 /// What `.state(T)` put into the application, cloned for this handler.

@@ -7,7 +7,7 @@ use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
 use serde::Serialize;
 
-use super::{Answered, Refusal};
+use super::refusal::{Answered, Refusal};
 use crate::handler::Failure;
 use crate::http::problem::json_response;
 

@@ -7,7 +7,9 @@ use axum::http::Request;
 use axum::response::IntoResponse;
 use serde::de::DeserializeOwned;
 
-use super::{Refusal, RouteRequest, payload};
+use super::payload;
+use super::refusal::Refusal;
+use super::request::RouteRequest;
 use crate::handler::extract::{Extract, Payload};
 use crate::handler::{Failure, Needs, kind};
 use crate::http::problem::worded;
@@ -99,6 +101,15 @@ impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
         let parts = request.cx.http().ok_or_else(no_request)?;
         payload::read(parts, body).await.map(Payload)
     }
+}
+
+/// Runs one argument's extractor.
+///
+/// # Errors
+///
+/// The extractor's.
+pub async fn argument<Via, T: RouteArg<Via>>(request: &mut RouteRequest) -> Result<T, Refusal> {
+    T::take(request).await
 }
 
 fn no_request() -> Failure {

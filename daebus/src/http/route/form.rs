@@ -9,7 +9,8 @@ use daebus_caller::wire::{Fault, FaultCode, PayloadError};
 use serde::de::DeserializeOwned;
 use url::form_urlencoded;
 
-use super::{Refusal, body};
+use super::body;
+use super::refusal::Refusal;
 use crate::handler::Failure;
 use crate::http::problem::worded;
 

@@ -7,66 +7,26 @@ mod form;
 mod parameter;
 mod pattern;
 mod payload;
+mod refusal;
+mod request;
 
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
 use futures_util::future::BoxFuture;
 
 pub use answer::{Ret, ViaNothing, ViaResponse, ViaResult, ViaResultResponse, ViaUnit, ViaValue};
-pub use argument::RouteArg;
+pub use argument::{RouteArg, argument};
 pub(crate) use body::{Late, Timed, too_large};
 pub use parameter::{PathParameter, parameter};
 pub(crate) use pattern::{Pattern, Segment};
+pub use refusal::Answered;
+pub(crate) use refusal::Refusal;
+pub use request::RouteRequest;
 
-use crate::handler::{Context, Failure, InFlight, Needs, Source};
-
-/// What running a route comes to.
-pub type Answered = Result<Response, Refusal>;
-
-/// Why a route has no answer.
-#[derive(Debug)]
-pub enum Refusal {
-    /// One of ours: what the peer is told, and what only the log is told.
-    Failure(Failure),
-    /// A response that says it already, of one of axum's extractors for example.
-    Response(Box<Response>),
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-/// An HTTP request on its way into a handler's arguments.
-#[derive(Debug)]
-pub struct RouteRequest {
-    pub(crate) cx: Context,
-    /// Taken by the one argument that reads it.
-    pub(crate) body: Option<Body>,
-    /// The values of the pattern's parameters, in order.
-    pub(crate) parameters: Vec<String>,
-}
-
-impl RouteRequest {
-    pub(crate) fn new(cx: Context, body: Body, parameters: Vec<String>) -> Self {
-        Self { cx, body: Some(body), parameters }
-    }
-}
-
-/// Runs one argument's extractor.
-///
-/// # Errors
-///
-/// The extractor's.
-pub async fn argument<Via, T: RouteArg<Via>>(request: &mut RouteRequest) -> Result<T, Refusal> {
-    T::take(request).await
-}
+use crate::handler::{InFlight, Needs, Source};
 
 type Run = Arc<dyn Fn(RouteRequest) -> BoxFuture<'static, Answered> + Send + Sync>;
 

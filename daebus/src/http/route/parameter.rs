@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use daebus_caller::wire::Fault;
 
-use super::{Refusal, RouteRequest};
+use super::refusal::Refusal;
+use super::request::RouteRequest;
 use crate::handler::Failure;
 use crate::http::problem::not_found;
 

@@ -7,7 +7,8 @@ use daebus_caller::wire::{Fault, FaultCode, PayloadError, decode_message, decode
 use http_body::Body as _;
 use serde::de::DeserializeOwned;
 
-use super::{Refusal, body, form};
+use super::refusal::Refusal;
+use super::{body, form};
 use crate::handler::Failure;
 
 /// What a body says it is.

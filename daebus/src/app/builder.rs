@@ -1,0 +1,174 @@
+//! The application: a service's name, its settings, its state, and what it mounts.
+
+use std::time::Duration;
+
+use super::attach::Attachment;
+use crate::blueprint::Blueprint;
+use crate::dispatch::Limits;
+use crate::feature::{Feature, Features, Repeater, Repeaters};
+use crate::handler::States;
+use crate::handler::layer::{AnyLayer, HandlerLayer};
+
+/// An application: a service's name, its state, and the blueprints it mounts.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[action("greet")]
+/// async fn greet(Payload(name): Payload<String>) -> String {
+///     format!("hello, {name}")
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxError> {
+/// let service = Daebus::new("greeter")
+///     .bus("memory://doc-greeter")
+///     .register(blueprint_of!["greetings"; greet])
+///     .start()
+///     .await?;
+///
+/// let greeting: String = service.callers().to("greeter").send_request("greet", "Ada").await?;
+/// assert_eq!(greeting, "hello, Ada");
+/// service.stop().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use = "an application does nothing until it is run or started"]
+pub struct Daebus {
+    pub(super) name: String,
+    pub(super) bus: Option<String>,
+    pub(super) states: States,
+    pub(super) blueprints: Vec<Blueprint>,
+    pub(super) layers: Vec<AnyLayer>,
+    pub(super) features: Features,
+    pub(super) repeaters: Repeaters,
+    pub(super) attachments: Vec<Attachment>,
+    pub(super) limits: Limits,
+    /// `None`: nobody says.
+    pub(super) drain: Option<Duration>,
+    pub(super) waits_for_bus: bool,
+    #[cfg(feature = "args")]
+    pub(super) given: Option<crate::args::Given>,
+}
+
+impl Daebus {
+    /// An application that serves under this name, which is also the channel it answers on.
+    ///
+    /// The name is checked at the start: at most 255 bytes without control characters, not `caller:…`, `daebus:…`,
+    /// `….responses` or `….workflows`.
+    pub fn new(service: impl Into<String>) -> Self {
+        Self {
+            name: service.into(),
+            bus: None,
+            states: States::default(),
+            blueprints: Vec::new(),
+            layers: Vec::new(),
+            features: Features::default(),
+            repeaters: Repeaters::default(),
+            attachments: Vec::new(),
+            limits: Limits::default(),
+            drain: None,
+            waits_for_bus: true,
+            #[cfg(feature = "args")]
+            given: None,
+        }
+    }
+
+    /// Where the bus is: `redis://host:port/db`, `rediss://` (feature `tls`), `redis+unix://`, `redis-sentinel://`,
+    /// `redis-cluster://`, or `memory://NAME` for one inside this process.
+    ///
+    /// Without it the variable `DAEBUS_URL` says, else the bus is `memory://default` and a warning says so.
+    pub fn bus(mut self, url: impl Into<String>) -> Self {
+        self.bus = Some(url.into());
+        self
+    }
+
+    /// Puts a value in that handlers take out as [`State<T>`](crate::State), each a clone; a large one goes into an
+    /// `Arc`. One value a type.
+    pub fn state<T: Clone + Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.states.insert(value);
+        self
+    }
+
+    /// Whether the start waits for the bus, which it does unless told otherwise.
+    ///
+    /// `false`: the service starts at once, and joins the bus when that is there; the log says so in one line. What
+    /// doesn't need the bus works from the start. Subscriptions are made when the bus comes, and then the service is
+    /// ready. A server that refuses us (a wrong password) is said once and asked again too.
+    pub fn wait_for_bus(mut self, wait: bool) -> Self {
+        self.waits_for_bus = wait;
+        self
+    }
+
+    /// Puts a [`Feature`] in, which lives as long as the service does and which handlers take as `State<Arc<F>>`. The
+    /// same type twice is an error at the start.
+    pub fn feature<F: Feature>(mut self, feature: F) -> Self {
+        if let Some(feature) = self.features.add(feature) {
+            self.states.insert(feature);
+        }
+        self
+    }
+
+    /// Puts a [`Repeater`] in, which is run over and over while the service is.
+    pub fn repeater<R: Repeater>(mut self, repeater: R) -> Self {
+        self.repeaters.add(repeater);
+        self
+    }
+
+    /// Mounts a blueprint's handlers. Two handlers under one name are an error at the start.
+    pub fn register(mut self, blueprint: Blueprint) -> Self {
+        self.blueprints.push(blueprint);
+        self
+    }
+
+    /// Attaches a server that leads to the same handlers: [`Http`](crate::Http), [`WebSocket`](crate::WebSocket).
+    pub fn attach(mut self, attachment: impl Into<Attachment>) -> Self {
+        self.attachments.push(attachment.into());
+        self
+    }
+
+    /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
+    /// is outermost. See [`layer::from_fn`](crate::handler::layer::from_fn).
+    pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
+        self.layers.push(AnyLayer::new(layer));
+        self
+    }
+
+    /// How many handlers run at once, 256 unless set: half the threads that tokio keeps for blocking work, so that
+    /// plain `fn` handlers at full load leave room for others'. Zero counts as one.
+    pub fn concurrency(mut self, handlers: usize) -> Self {
+        self.limits.concurrency = handlers.max(1);
+        self
+    }
+
+    /// How many requests wait for their turn, 1,024 unless set. One more is answered with `overloaded` and not run.
+    pub fn backlog(mut self, requests: usize) -> Self {
+        self.limits.backlog = requests;
+        self
+    }
+
+    /// How many bytes a message may have, 16 MiB unless set. A larger request is answered with `invalid_payload`, a
+    /// larger broadcast is dropped with a warning.
+    pub fn max_message(mut self, bytes: usize) -> Self {
+        self.limits.message_bytes = bytes;
+        self
+    }
+
+    /// How long a handler may take where neither the caller nor the attribute says, five minutes unless set.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.limits.timeout = timeout;
+        self
+    }
+
+    /// How long a stopping service waits for the handlers that run, 30 s unless set.
+    pub fn drain(mut self, within: Duration) -> Self {
+        self.drain = Some(within);
+        self
+    }
+
+    /// The name for an error's sentence.
+    pub(super) fn shown_name(&self) -> String {
+        if self.name.is_empty() { "the service".to_owned() } else { self.name.clone() }
+    }
+}

@@ -1,0 +1,39 @@
+//! Where an extractor is used; the parameter of [`Extract`](crate::Extract).
+
+/// A handler of a kind that this module names.
+pub trait Kind: Send + Sync + 'static {}
+
+/// A kind of handler that a message reaches.
+pub trait HasMessage: Kind {}
+
+/// A handler that answers requests.
+#[derive(Debug)]
+pub struct Action;
+/// A handler that hears a channel.
+#[derive(Debug)]
+pub struct Listen;
+/// A handler of messages that WebSocket clients send.
+#[derive(Debug)]
+pub struct Socket;
+/// A handler that runs when the service starts or stops.
+#[derive(Debug)]
+pub struct Hook;
+/// A handler that answers HTTP requests.
+#[derive(Debug)]
+pub struct Route;
+/// A handler that runs by the clock.
+#[derive(Debug)]
+pub struct Background;
+/// A handler that runs for as long as the service does, or until it is told to stop.
+#[derive(Debug)]
+pub struct Thread;
+
+impl Kind for Action {}
+impl Kind for Listen {}
+impl Kind for Socket {}
+impl Kind for Hook {}
+impl Kind for Route {}
+impl Kind for Background {}
+impl Kind for Thread {}
+impl HasMessage for Action {}
+impl HasMessage for Listen {}
