@@ -4,6 +4,7 @@ pub use ::core;
 pub use ::serde_json::Value;
 pub use ::std;
 
+pub use crate::backoff::{Backoff, jitter};
 pub use crate::caller::{Call, Caller, Listening};
 pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, fault_of};
 pub use crate::error::{BusError, CallError};

@@ -55,6 +55,7 @@
 
 extern crate self as daebus_caller;
 
+mod backoff;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 pub mod bus;

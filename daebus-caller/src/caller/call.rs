@@ -156,18 +156,17 @@ where
         let listeners = &mut self.listeners;
         let wants_progress = !listeners.is_empty();
         let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
-        let mut tried = 0;
+        let mut delays = self.retry.delays();
         loop {
-            tried += 1;
             let error = match question.ask(deadline, wants_progress, &mut tell).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            match self.retry.rest_after(tried) {
-                // A rest that ends with the budget would only turn this error into a less telling one.
-                Some(rest) if is_worth_retrying(&error, self.idempotent) && rest < deadline.remaining() => {
-                    tracing::debug!(service = %question.service, action = question.action, tried, ?rest, "trying again: {error}");
-                    tokio::time::sleep(rest).await;
+            match delays.next() {
+                // A delay that ends after the deadline would replace this error by a timeout, which says less.
+                Some(delay) if is_worth_retrying(&error, self.idempotent) && delay < deadline.remaining() => {
+                    tracing::debug!(service = %question.service, action = question.action, ?delay, %error, "retrying");
+                    tokio::time::sleep(delay).await;
                 }
                 _ => return Err(error),
             }

@@ -1,16 +1,17 @@
-//! How often a call is tried, and how long it rests in between.
+//! How often a call is attempted, and the delays between the attempts.
 
 use std::time::Duration;
 
+use crate::backoff::Backoff;
 use crate::error::{BusError, CallError};
 
-/// The longest rest between two tries.
-const LONGEST_REST: Duration = Duration::from_secs(2);
+/// The longest delay between two attempts, unless the first delay is longer.
+const MAX_DELAY: Duration = Duration::from_secs(2);
 
-/// How often a call is tried.
+/// How often a call is attempted.
 ///
-/// A call is tried again only when it wasn't run for sure ([`CallError::is_not_run`]), and for an action that is marked
-/// `idempotent` also when it may have been run. All tries together stay within the call's timeout.
+/// A call is repeated only if the action certainly did not run ([`CallError::is_not_run`]), and for an action that is
+/// marked `idempotent` also if it may have run. All attempts together stay within the call's timeout.
 ///
 /// ```
 /// # use daebus_caller::Retry;
@@ -21,39 +22,31 @@ const LONGEST_REST: Duration = Duration::from_secs(2);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retry {
     attempts: u32,
-    first_rest: Duration,
+    first_delay: Duration,
 }
 
 impl Retry {
-    /// Tries at most `attempts` times in all; 0 counts as 1. The first rest is 50 ms.
+    /// Makes at most `attempts` attempts in total; 0 counts as 1. The first delay defaults to 50 ms.
     pub fn attempts(attempts: u32) -> Self {
-        Self { attempts: attempts.max(1), first_rest: Duration::from_millis(50) }
+        Self { attempts: attempts.max(1), first_delay: Duration::from_millis(50) }
     }
 
-    /// Rests about `first` after the first try and twice as long after each further one, 2 s at most.
+    /// Sets the delay after the first attempt. It doubles with each further attempt, up to 2 s; half of it is random.
     #[must_use]
     pub fn backoff(mut self, first: Duration) -> Self {
-        self.first_rest = first;
+        self.first_delay = first;
         self
     }
 
-    /// How long to rest after try number `tried` (from 1) failed; `None` when that was the last.
-    pub(super) fn rest_after(&self, tried: u32) -> Option<Duration> {
-        if tried >= self.attempts {
-            return None;
-        }
-        let full = self
-            .first_rest
-            .saturating_mul(2_u32.saturating_pow(tried - 1))
-            .min(LONGEST_REST.max(self.first_rest));
-        // Between half of it and all of it, so that callers who failed together don't come back together.
-        let random = u32::from_le_bytes(random_bytes());
-        Some(full.mul_f64(0.5 + 0.5 * f64::from(random) / f64::from(u32::MAX)))
+    /// Returns the delays between the attempts.
+    pub(super) fn delays(self) -> impl Iterator<Item = Duration> {
+        let mut backoff = Backoff::new(self.first_delay, MAX_DELAY);
+        (1..self.attempts).map(move |_| backoff.next_delay())
     }
 }
 
 impl Default for Retry {
-    /// One try.
+    /// One attempt.
     fn default() -> Self {
         Self::attempts(1)
     }
@@ -65,10 +58,10 @@ impl From<u32> for Retry {
     }
 }
 
-/// Whether another try can help and can't do harm.
+/// Whether another attempt can succeed without running the action twice.
 pub(super) fn is_worth_retrying(error: &CallError, idempotent: bool) -> bool {
     match error {
-        // These end the same way however often they are tried.
+        // Every attempt ends in the same error.
         CallError::Encode { .. }
         | CallError::Bus(BusError::Name(_) | BusError::Url { .. } | BusError::Encode { .. }) => false,
         CallError::Bus(BusError::Unknown { .. }) | CallError::InstanceLost { .. } => idempotent,
@@ -76,30 +69,29 @@ pub(super) fn is_worth_retrying(error: &CallError, idempotent: bool) -> bool {
     }
 }
 
-fn random_bytes() -> [u8; 4] {
-    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
-    [a, b, c, d]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn rests_grow_and_stay_bounded() {
-        let retry = Retry::attempts(40).backoff(Duration::from_millis(100));
-        for tried in 1..40 {
-            let rest = retry.rest_after(tried).unwrap();
-            let full =
-                Duration::from_millis(100).saturating_mul(2_u32.saturating_pow(tried - 1)).min(LONGEST_REST);
-            assert!(rest >= full / 2 && rest <= full, "rest {tried} is {rest:?} of {full:?}");
-        }
-        assert_eq!(retry.rest_after(40), None);
+    fn delays_are_one_fewer_than_attempts_and_stay_bounded() {
+        let delays: Vec<Duration> =
+            Retry::attempts(40).backoff(Duration::from_millis(100)).delays().collect();
+        assert_eq!(delays.len(), 39);
+        assert!(delays[0] <= Duration::from_millis(100));
+        assert!(delays.iter().all(|delay| *delay <= MAX_DELAY), "{delays:?}");
+        assert!(delays[38] >= MAX_DELAY / 2);
     }
 
     #[test]
-    fn no_attempts_is_one_attempt() {
+    fn a_first_delay_above_the_maximum_is_kept() {
+        let first = 2 * MAX_DELAY;
+        assert!(Retry::attempts(4).backoff(first).delays().all(|delay| delay >= first / 2 && delay <= first));
+    }
+
+    #[test]
+    fn zero_attempts_count_as_one() {
         assert_eq!(Retry::attempts(0), Retry::from(1));
-        assert_eq!(Retry::default().rest_after(1), None);
+        assert_eq!(Retry::default().delays().count(), 0);
     }
 }

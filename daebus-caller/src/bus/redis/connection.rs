@@ -24,6 +24,7 @@ use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use crate::backoff::Backoff;
 
 /// How long to wait for a connection, and for each answer while it is set up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -298,11 +299,11 @@ impl Link {
     }
 
     async fn resync(&self) -> Result<(), Failure> {
-        let mut pause = Duration::from_millis(1);
-        // Two seconds altogether. The stray answer usually is there already.
+        // Eleven attempts take two seconds. Usually the stray answer has arrived already.
+        let mut backoff =
+            Backoff::new(Duration::from_millis(1), Duration::from_millis(1024)).without_jitter();
         for _ in 0..11 {
-            tokio::time::sleep(pause).await;
-            pause *= 2;
+            tokio::time::sleep(backoff.next_delay()).await;
             let token = self.token();
             match self.echo(&token).await {
                 Ok(answer) if answer == token => return Ok(()),

@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 use super::connection::{Connector, Kind, Link, Role};
 use super::failure::Failure;
 use super::shared::{AT_ONCE, Shared};
+use crate::backoff::Backoff;
 use crate::bus::{BusState, Topic};
 use crate::error::BusError;
 
-/// The wait after the first failed attempt; it doubles with each, up to [`LONGEST_WAIT`], without end.
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+/// The delay after the first failed attempt; the attempts go on without end.
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
 pub(super) struct Supervisor {
     shared: Arc<Shared>,
@@ -179,16 +180,22 @@ struct Outage {
     at_start: bool,
     said: bool,
     attempts: u32,
+    backoff: Backoff,
 }
 
 impl Outage {
     fn at_start() -> Self {
-        Self { since: Instant::now(), at_start: true, said: false, attempts: 0 }
+        Self::new(true)
     }
 
     fn lost(location: &str, why: &str) -> Self {
         tracing::warn!(%location, reason = %why, "lost the connection to the bus; reconnecting");
-        Self { since: Instant::now(), at_start: false, said: true, attempts: 0 }
+        Self::new(false)
+    }
+
+    fn new(at_start: bool) -> Self {
+        let backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
+        Self { since: Instant::now(), at_start, said: !at_start, attempts: 0, backoff }
     }
 
     async fn wait(&mut self, location: &str, failure: &Failure) {
@@ -202,7 +209,7 @@ impl Outage {
             );
             self.said = true;
         }
-        tokio::time::sleep(backoff(self.attempts)).await;
+        tokio::time::sleep(self.backoff.next_delay()).await;
         self.attempts = self.attempts.saturating_add(1);
     }
 
@@ -213,29 +220,5 @@ impl Outage {
             (true, true) => tracing::info!(%location, ?away, "connected to the bus"),
             (false, _) => tracing::info!(%location, ?away, "the bus is back"),
         }
-    }
-}
-
-/// Doubles with each attempt; up to half of it is left to chance, so that those who lost the same server don't all
-/// come back at the same moment.
-fn backoff(attempts: u32) -> Duration {
-    let wait = FIRST_WAIT.saturating_mul(2u32.saturating_pow(attempts)).min(LONGEST_WAIT);
-    let chance = f64::from(uuid::Uuid::new_v4().as_bytes()[0]) / 256.0;
-    wait.mul_f64(1.0 - chance / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_a_limit_and_differ() {
-        for (attempts, at_most) in [(0, 50), (1, 100), (3, 400), (10, 5000), (u32::MAX, 5000)] {
-            let at_most = Duration::from_millis(at_most);
-            let wait = backoff(attempts);
-            assert!(wait <= at_most && wait >= at_most / 2, "{attempts}: {wait:?}");
-        }
-        let waits: std::collections::HashSet<_> = (0..20).map(|_| backoff(5)).collect();
-        assert!(waits.len() > 1);
     }
 }
