@@ -5,12 +5,13 @@ mod topics;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 use std::{fmt, future};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use self::keys::Keys;
@@ -47,7 +48,7 @@ impl MemoryBus {
     /// A handle of the bus of that name, the same one within the whole process. Each call gives a user of its own,
     /// who can [`close`](Bus::close) without ending the others; with its last user the bus and its keys are gone.
     pub fn named(name: &str) -> Arc<dyn Bus> {
-        let mut named = lock(&NAMED);
+        let mut named = NAMED.lock();
         let shared = named.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
             let shared = Arc::new(Shared::new(Some(name.to_owned())));
             named.insert(name.to_owned(), Arc::downgrade(&shared));
@@ -85,7 +86,7 @@ impl MemoryBus {
         operation: impl FnOnce(&mut Keys) -> Result<T, &'static str>,
     ) -> BoxFuture<'a, Result<T, BusError>> {
         let outcome = self.open().and_then(|shared| {
-            operation(&mut lock(&shared.keys))
+            operation(&mut shared.keys.lock())
                 .map_err(|reason| BusError::Refused { location: self.location(), reason: reason.to_owned() })
         });
         Box::pin(future::ready(outcome))
@@ -93,7 +94,7 @@ impl MemoryBus {
 
     fn leave(&self) {
         self.state.send_replace(BusState::Closed);
-        let gone = lock(&self.shared.topics).remove_user(self.user);
+        let gone = self.shared.topics.lock().remove_user(self.user);
         // Dropped here, past the lock: a receiver's own drop may do anything.
         drop(gone);
     }
@@ -102,7 +103,7 @@ impl MemoryBus {
 impl Bus for MemoryBus {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
         Box::pin(async move {
-            let receivers = lock(&self.open()?.topics).matching(channel);
+            let receivers = self.open()?.topics.lock().matching(channel);
             let channel: Arc<str> = channel.into();
             let mut count = 0;
             for receiver in receivers {
@@ -119,11 +120,11 @@ impl Bus for MemoryBus {
         receiver: Arc<dyn Deliver>,
     ) -> BoxFuture<'_, Result<Subscription, BusError>> {
         Box::pin(async move {
-            let id = lock(&self.open()?.topics).add(self.user, topic.clone(), receiver);
+            let id = self.open()?.topics.lock().add(self.user, topic.clone(), receiver);
             let shared = Arc::downgrade(&self.shared);
             Ok(Subscription::new(move || {
                 if let Some(shared) = shared.upgrade() {
-                    let gone = lock(&shared.topics).remove(&topic, id);
+                    let gone = shared.topics.lock().remove(&topic, id);
                     drop(gone);
                 }
             }))
@@ -131,7 +132,7 @@ impl Bus for MemoryBus {
     }
 
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
-        let count = self.open().map(|shared| lock(&shared.topics).subscribers(channel));
+        let count = self.open().map(|shared| shared.topics.lock().subscribers(channel));
         Box::pin(future::ready(count))
     }
 
@@ -207,7 +208,7 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         let Some(name) = &self.name else { return };
-        let mut named = lock(&NAMED);
+        let mut named = NAMED.lock();
         // By now there may be a new bus of this name.
         if named.get(name).is_some_and(|shared| shared.strong_count() == 0) {
             named.remove(name);
@@ -215,17 +216,12 @@ impl Drop for Shared {
     }
 }
 
-/// Nothing of ours panics while holding one of these locks, so what a poisoned one guards is whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn is_known(name: &str) -> bool {
-        lock(&NAMED).contains_key(name)
+        NAMED.lock().contains_key(name)
     }
 
     #[tokio::test]
@@ -249,11 +245,11 @@ mod tests {
             let subscription = bus.subscribe(Topic::parse(topic), Arc::clone(&nothing)).await.unwrap();
             drop(subscription);
         }
-        assert!(lock(&bus.shared.topics).is_empty());
+        assert!(bus.shared.topics.lock().is_empty());
         let other = bus.another();
         let _kept = other.subscribe(Topic::parse("a"), Arc::clone(&nothing)).await.unwrap();
         other.close().await;
-        assert!(lock(&bus.shared.topics).is_empty());
+        assert!(bus.shared.topics.lock().is_empty());
         assert_eq!(Arc::strong_count(&nothing), 1);
     }
 

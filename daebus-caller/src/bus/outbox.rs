@@ -81,9 +81,8 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use futures_util::future::BoxFuture;
+    use parking_lot::Mutex;
     use tokio::sync::{Notify, watch};
 
     use super::*;
@@ -110,7 +109,7 @@ mod tests {
                 if let Some(go) = &self.go {
                     go.notified().await;
                 }
-                self.published.lock().unwrap().push(message);
+                self.published.lock().push(message);
                 Ok(1)
             })
         }
@@ -174,7 +173,7 @@ mod tests {
         tokio::time::sleep(WITHIN / 2).await;
         bus.state.send_replace(BusState::Ready);
         assert_eq!(publishing.await.unwrap().unwrap(), 1);
-        assert_eq!(*bus.published.lock().unwrap(), ["x"]);
+        assert_eq!(*bus.published.lock(), ["x"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -199,6 +198,6 @@ mod tests {
         }
         let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
         assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
-        assert!(bus.published.lock().unwrap().is_empty());
+        assert!(bus.published.lock().is_empty());
     }
 }

@@ -2,8 +2,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::{Deliver, Message};
@@ -114,8 +115,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing panics while holding the lock, so what a poisoned one guards is whole.
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        self.inner.lock()
     }
 
     fn take(&self) -> Taken {
@@ -260,8 +260,6 @@ fn size(message: &Message) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
-
     use bytes::Bytes;
 
     use super::*;
@@ -305,18 +303,18 @@ mod tests {
         let refused = Arc::new(Mutex::new(Vec::new()));
         let (queue, mut receiver) = Queue::refuse(limits(2, 1000), {
             let refused = Arc::clone(&refused);
-            move |message: Message| refused.lock().unwrap().push(message.payload)
+            move |message: Message| refused.lock().push(message.payload)
         });
         for payload in ["1", "2", "3", "4"] {
             queue.deliver(message(payload));
         }
-        assert_eq!(*refused.lock().unwrap(), ["3", "4"]);
+        assert_eq!(*refused.lock(), ["3", "4"]);
         assert_eq!(drain(&mut receiver), ["1", "2"]);
         assert_eq!(receiver.dropped(), 2);
 
         receiver.close();
         queue.deliver(message("5"));
-        assert_eq!(*refused.lock().unwrap(), ["3", "4", "5"]);
+        assert_eq!(*refused.lock(), ["3", "4", "5"]);
     }
 
     #[tokio::test]

@@ -1,10 +1,11 @@
 //! Calls in flight, and the bus's reader finding the one that a reply belongs to.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
@@ -36,18 +37,18 @@ impl Pending {
     /// Adds a call. It stays until its final reply has come or [`Pending::remove`] is called.
     pub(super) fn add(&self, id: Uuid, progress: Arc<ProgressQueue>) -> oneshot::Receiver<Answer> {
         let (answer, receiver) = oneshot::channel();
-        self.lock().insert(id, Entry { answer, progress });
+        self.calls.lock().insert(id, Entry { answer, progress });
         receiver
     }
 
     /// Forgets a call; returns whether it was still waiting.
     pub(super) fn remove(&self, id: Uuid) -> bool {
-        self.lock().remove(&id).is_some()
+        self.calls.lock().remove(&id).is_some()
     }
 
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
-        self.lock().len()
+        self.calls.lock().len()
     }
 
     fn take_reply(&self, message: &Bytes, reply: &Reply<'_>) {
@@ -57,7 +58,7 @@ impl Pending {
         };
         let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
         if reply.is_final {
-            let Some(entry) = self.lock().remove(&id) else {
+            let Some(entry) = self.calls.lock().remove(&id) else {
                 tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
                 return;
             };
@@ -66,18 +67,13 @@ impl Pending {
             // Whoever gave up in this very moment doesn't need it any more.
             let _ = entry.answer.send(answer);
         } else {
-            let progress = self.lock().get(&id).map(|entry| entry.progress.clone());
+            let progress = self.calls.lock().get(&id).map(|entry| entry.progress.clone());
             if let Some(progress) = progress {
                 progress.push(id, payload(reply.payload));
             } else {
                 tracing::trace!(request_id = %id, "progress of no call in flight is ignored");
             }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Entry>> {
-        // No code that can panic runs under the lock, so what is in there is whole.
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -134,7 +130,7 @@ impl ProgressQueue {
     }
 
     pub(super) fn pop(&self) -> Option<RawJson> {
-        self.unread.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.unread.lock().pop_front()
     }
 
     fn push(&self, id: Uuid, payload: Option<RawJson>) {
@@ -143,7 +139,7 @@ impl ProgressQueue {
             return;
         }
         let full = {
-            let mut unread = self.unread.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut unread = self.unread.lock();
             let full = unread.len() >= UNREAD_UPDATES;
             if full {
                 unread.pop_front();

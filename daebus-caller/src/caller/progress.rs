@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -47,7 +48,7 @@ where
         let heard = Arc::new(Mutex::new(VecDeque::new()));
         let call = call.on_progress({
             let heard = heard.clone();
-            move |update| heard.lock().unwrap_or_else(PoisonError::into_inner).push_back(update)
+            move |update| heard.lock().push_back(update)
         });
         Self { call: Some(call.into_future()), heard, done: None }
     }
@@ -81,7 +82,7 @@ impl<T, E, P> Updates<T, E, P> {
     }
 
     fn take_heard(&self) -> Option<P> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.heard.lock().pop_front()
     }
 }
 

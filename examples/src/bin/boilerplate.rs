@@ -10,11 +10,12 @@
 //! tests, a systemd unit and CI: `cargo xtask new my-service ../my-service`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use daebus::clap::{self, Parser};
 use daebus::prelude::*;
 use daebus::{Feature, FeatureContext, Repeater, ServiceArgs};
+use parking_lot::Mutex;
 use tracing::info;
 
 /// Says how warm it is, and listens to others who do.
@@ -46,7 +47,7 @@ const KEPT: usize = 100;
 
 impl History {
     fn add(&self, Reading { room, celsius }: Reading) {
-        let mut rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut rooms = self.0.lock();
         let readings = rooms.entry(room).or_default();
         readings.push_back(celsius);
         if readings.len() > KEPT {
@@ -55,7 +56,7 @@ impl History {
     }
 
     fn of(&self, room: &str) -> Vec<f64> {
-        let rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let rooms = self.0.lock();
         rooms.get(room).into_iter().flatten().copied().collect()
     }
 }
@@ -67,7 +68,7 @@ impl Feature for History {
     }
 
     async fn stop(&self, _: &FeatureContext) -> Result<(), BoxError> {
-        let rooms = self.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let rooms = self.0.lock().len();
         info!("readings of {rooms} rooms are forgotten; a real one would close its database here");
         Ok(())
     }

@@ -8,10 +8,11 @@
 //! `start` the thread.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use daebus::TaskError;
 use daebus::prelude::*;
+use parking_lot::Mutex;
 use tracing::{error, info};
 
 /// How long the thread rests when there is nothing to do.
@@ -29,7 +30,7 @@ struct Queue {
 
 impl Work {
     fn with<T>(&self, change: impl FnOnce(&mut Queue) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 }
 

@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use daebus::prelude::*;
 use daebus::{Feature, FeatureContext};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// What a sensor says.
@@ -20,24 +20,19 @@ pub struct Store(Mutex<BTreeMap<String, (Reading, Instant)>>);
 impl Store {
     /// Keeps a reading in place of the one before.
     pub fn put(&self, sensor: &str, reading: Reading) {
-        self.lock().insert(sensor.to_owned(), (reading, Instant::now()));
+        self.0.lock().insert(sensor.to_owned(), (reading, Instant::now()));
     }
 
     /// The last reading of a sensor.
     pub fn get(&self, sensor: &str) -> Option<Reading> {
-        self.lock().get(sensor).map(|(reading, _)| *reading)
+        self.0.lock().get(sensor).map(|(reading, _)| *reading)
     }
 
     /// The sensors that have said nothing for that long.
     pub fn silent_for(&self, silence: Duration) -> Vec<String> {
-        let sensors = self.lock();
+        let sensors = self.0.lock();
         let silent = sensors.iter().filter(|(_, (_, at))| at.elapsed() >= silence);
         silent.map(|(sensor, _)| sensor.clone()).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, (Reading, Instant)>> {
-        // Nothing panics while holding it, so what a poisoned lock guards is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -49,7 +44,7 @@ impl Feature for Store {
     }
 
     async fn stop(&self, _: &FeatureContext) -> Result<(), BoxError> {
-        tracing::info!("{} sensors were heard of", self.lock().len());
+        tracing::info!("{} sensors were heard of", self.0.lock().len());
         Ok(())
     }
 }

@@ -13,8 +13,8 @@ mod supervisor;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +23,7 @@ use fred::error::Error;
 use fred::interfaces::{KeysInterface, PubsubInterface, SetsInterface};
 use fred::types::{Expiration, SetOptions as Condition, Value};
 use futures_util::future::{BoxFuture, FutureExt};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -107,7 +108,7 @@ impl RedisBus {
     /// Runs the tasks of the bus, which end with it.
     fn run_beside(&self, keep: impl Future<Output = ()> + Send + 'static) {
         let tasks = [tokio::spawn(keep), tokio::spawn(Arc::clone(&self.shared).see_off())];
-        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).extend(tasks);
+        self.tasks.lock().extend(tasks);
     }
 
     /// Runs one command on the connection for commands.
@@ -121,7 +122,7 @@ impl RedisBus {
     }
 
     fn stop(&self) -> Vec<JoinHandle<()>> {
-        let tasks = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let tasks = std::mem::take(&mut *self.tasks.lock());
         for task in &tasks {
             task.abort();
         }

@@ -11,13 +11,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Wake, Waker};
 
 use bytes::Bytes;
 use fred::interfaces::EventInterface;
 use fred::types::{Message as Arrived, MessageKind, Value};
+use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::unconstrained;
 
@@ -62,7 +63,7 @@ impl Wake for OnTheSpot {
         let waker = Waker::from(Arc::clone(&self));
         let mut seen = 1;
         loop {
-            let mut future = self.future.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut future = self.future.lock();
             let done = future
                 .as_mut()
                 .is_some_and(|future| future.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
@@ -157,7 +158,7 @@ mod tests {
             let read = Arc::clone(&read);
             unconstrained(async move {
                 while let Ok(n) = arrivals.recv().await {
-                    read.lock().unwrap().push(n);
+                    read.lock().push(n);
                 }
             })
         };
@@ -166,10 +167,10 @@ mod tests {
         Arc::clone(&reader).wake();
         for n in 0..10_000 {
             sender.send(n).unwrap();
-            assert_eq!(read.lock().unwrap().len(), n + 1);
+            assert_eq!(read.lock().len(), n + 1);
         }
         drop(sender);
-        assert!(reader.future.lock().unwrap().is_none(), "it ends with the sender");
-        assert_eq!(*read.lock().unwrap(), (0..10_000).collect::<Vec<_>>());
+        assert!(reader.future.lock().is_none(), "it ends with the sender");
+        assert_eq!(*read.lock(), (0..10_000).collect::<Vec<_>>());
     }
 }

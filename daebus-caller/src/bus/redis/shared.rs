@@ -1,8 +1,9 @@
 //! What the bus's handle, its tasks and its subscriptions share.
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{Notify, watch};
 
 use super::connection::{Kind, Link};
@@ -53,19 +54,18 @@ impl Shared {
     }
 
     pub(super) fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
-        // Nothing of ours panics while holding it, so what a poisoned lock guards is whole.
-        self.subscriptions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.subscriptions.lock()
     }
 
     /// The connection for commands, if the bus is ready. A command of a bus that isn't would sit in fred's queue and
     /// be sent some time later; it fails here instead.
     pub(super) fn commands(&self) -> Result<Arc<Link>, BusError> {
-        let connections = self.connections.read().unwrap_or_else(PoisonError::into_inner);
+        let connections = self.connections.read();
         connections.commands.clone().ok_or_else(|| self.unavailable())
     }
 
     pub(super) fn subscriber(&self) -> Option<Arc<Link>> {
-        self.connections.read().unwrap_or_else(PoisonError::into_inner).subscriber.clone()
+        self.connections.read().subscriber.clone()
     }
 
     fn unavailable(&self) -> BusError {
@@ -91,7 +91,7 @@ impl Shared {
     /// Takes a new connection for subscriptions into use and begins to read it.
     pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Result<(), Failure> {
         reader::read(Arc::clone(self), &link);
-        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.connections.write();
         if *self.state.borrow() == BusState::Closed {
             return Err(Failure::Unsure("the bus is closed".into()));
         }
@@ -101,7 +101,7 @@ impl Shared {
 
     /// Both connections are there, and every subscription is confirmed.
     pub(super) fn ready(&self, commands: Arc<Link>) {
-        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.connections.write();
         if *self.state.borrow() != BusState::Closed {
             connections.commands = Some(commands);
             self.state.send_replace(BusState::Ready);
@@ -110,7 +110,7 @@ impl Shared {
 
     /// A connection is lost.
     pub(super) fn away(&self) {
-        let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+        let mut connections = self.connections.write();
         if *self.state.borrow() != BusState::Closed {
             connections.commands = None;
             self.state.send_replace(BusState::Away);
@@ -120,7 +120,7 @@ impl Shared {
     /// Closes both connections and ends every subscription, for good.
     pub(super) fn shut(&self) {
         let gone = {
-            let mut connections = self.connections.write().unwrap_or_else(PoisonError::into_inner);
+            let mut connections = self.connections.write();
             self.state.send_replace(BusState::Closed);
             std::mem::take(&mut *connections)
         };
@@ -203,7 +203,7 @@ impl Shared {
         let (last, listeners) = self.subscriptions().remove(&topic, id);
         drop(listeners);
         if last {
-            self.leavers.lock().unwrap_or_else(PoisonError::into_inner).push(topic);
+            self.leavers.lock().push(topic);
             self.somebody_left.notify_one();
         }
     }
@@ -220,7 +220,7 @@ impl Shared {
     /// Unsubscribes from what nobody listens to any more. A topic that has found a new listener meanwhile stays. The
     /// gate is held.
     async fn tell_who_left(&self) {
-        let leavers = std::mem::take(&mut *self.leavers.lock().unwrap_or_else(PoisonError::into_inner));
+        let leavers = std::mem::take(&mut *self.leavers.lock());
         let (mut channels, mut patterns) = (Vec::new(), Vec::new());
         {
             let mut subscriptions = self.subscriptions();

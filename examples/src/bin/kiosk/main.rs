@@ -11,10 +11,11 @@
 mod page;
 mod sensor;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use daebus::prelude::*;
 use daebus::{Error, Service};
+use parking_lot::Mutex;
 use tokio::signal::ctrl_c;
 
 use page::Door;
@@ -26,7 +27,7 @@ pub struct Room(Arc<Mutex<Sensor>>);
 
 impl Room {
     fn with<T>(&self, look: impl FnOnce(&mut Sensor) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.0.lock())
     }
 }
 

@@ -1,10 +1,11 @@
 //! The users: kept in memory, created and read over every transport.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use daebus::prelude::*;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::info;
 
 use crate::auth::{PasswordHash, hash_password};
@@ -87,7 +88,7 @@ impl Users {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
