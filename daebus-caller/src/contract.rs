@@ -1,33 +1,33 @@
-//! What a service and its callers agree on: actions and events, by name and by type.
+//! Contracts: the actions, events and errors that a service and its callers share, by name and by type.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::wire::Fault;
 
-/// An action that a contract or a blueprint offers.
+/// An action of a contract or a blueprint.
 pub trait Action {
     /// The name on the wire.
     const NAME: &'static str;
-    /// What the caller sends.
+    /// The type of the request's payload.
     type Payload;
-    /// What it gets back.
+    /// The type of the answer.
     type Answer;
-    /// How the action fails.
+    /// The type of the action's own error.
     type Error;
-    /// What it hears on the way.
+    /// The type of progress updates.
     type Progress;
 }
 
-/// An event that a contract names: a channel and what is said on it.
+/// An event of a contract: a channel and the payload published on it.
 pub trait Event {
     /// The channel.
     const CHANNEL: &'static str;
-    /// What is published there.
+    /// The type of the payload.
     type Payload;
 }
 
-/// An error that a handler returns; `derive(Fault)` writes this.
+/// An error that a handler returns. `derive(Fault)` implements this trait.
 ///
 /// `Box<dyn Error + Send + Sync>` and `anyhow::Error` (feature `anyhow` of `daebus`) count as `internal`.
 #[diagnostic::on_unimplemented(
@@ -36,28 +36,28 @@ pub trait Event {
     note = "or return `BoxError`, which reaches the caller as `internal`"
 )]
 pub trait IntoFault {
-    /// The error that a typed caller of this handler gets: `Self` with `derive(Fault)`, else [`Fault`].
+    /// The error that a typed caller of this handler receives: `Self` with `derive(Fault)`, else [`Fault`].
     type Remote: FromFault;
 
-    /// The error as it travels.
+    /// Converts the error into the fault that is sent to the caller.
     fn into_fault(self) -> Fault;
 
-    /// Why, when the fault doesn't say: an error that reaches the caller as `internal` in words for the log.
-    fn inside(&self) -> Option<String> {
+    /// Returns the reason of an error that reaches the caller as `internal`: it is logged, not sent.
+    fn internal_reason(&self) -> Option<String> {
         None
     }
 }
 
-/// An error that a typed caller reads out of a reply.
+/// An error that a typed caller reads from an error reply.
 pub trait FromFault: Sized + Send + 'static {
-    /// The codes that are this error's own.
+    /// The fault codes that belong to this error.
     const CODES: &'static [&'static str];
 
-    /// Reads the error; gives the fault back when it isn't one of these, or its details don't read as one.
+    /// Converts a fault into this error.
     ///
     /// # Errors
     ///
-    /// The fault itself.
+    /// Returns the fault unchanged if its code is not one of [`CODES`](Self::CODES) or its details can't be deserialized.
     fn from_fault(fault: Fault) -> Result<Self, Fault>;
 }
 
@@ -69,7 +69,7 @@ impl IntoFault for Fault {
     }
 }
 
-/// An untyped caller gets a reserved code as [`CallError::Fault`](crate::CallError::Fault), and all else as
+/// An untyped caller receives a reserved code as [`CallError::Fault`](crate::CallError::Fault), and any other code as
 /// [`CallError::Service`](crate::CallError::Service).
 impl FromFault for Fault {
     const CODES: &'static [&'static str] = &[];
@@ -82,7 +82,7 @@ impl FromFault for Fault {
 impl IntoFault for Box<dyn std::error::Error + Send + Sync> {
     type Remote = Fault;
 
-    /// `internal`, except for a [`Fault`] in the box, which stays what it is.
+    /// Returns the [`Fault`] in the box if there is one, else `internal`.
     fn into_fault(self) -> Fault {
         match self.downcast::<Fault>() {
             Ok(fault) => *fault,
@@ -90,12 +90,12 @@ impl IntoFault for Box<dyn std::error::Error + Send + Sync> {
         }
     }
 
-    fn inside(&self) -> Option<String> {
+    fn internal_reason(&self) -> Option<String> {
         if self.is::<Fault>() { None } else { Some(chain(&**self)) }
     }
 }
 
-/// A handler that can't fail.
+/// For handlers that can't fail.
 impl IntoFault for std::convert::Infallible {
     type Remote = Fault;
 
@@ -104,13 +104,13 @@ impl IntoFault for std::convert::Infallible {
     }
 }
 
-/// An error and its sources in one line.
+/// Formats an error and its sources in one line.
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
         let words = error.to_string();
-        // `#[error(transparent)]` and the like say the same thing at every level.
+        // `#[error(transparent)]` repeats the message of its source.
         if !line.ends_with(&words) {
             line.push_str(": ");
             line.push_str(&words);
@@ -120,14 +120,14 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     line
 }
 
-/// What `derive(Fault)` does with an error whose fault is not `internal`: code, sentence, details as serde writes them.
+/// Makes the fault of an error that derives `Fault`: code, message, and the error's fields as details.
 #[doc(hidden)]
 pub fn fault_of<E: std::fmt::Display + Serialize>(error: &E, code: &'static str, status: u16) -> Fault {
     let details = serde_json::to_value(error).unwrap_or_default();
     Fault::new(code, error.to_string()).with_status(status).with_details(details)
 }
 
-/// The other way round: the error, when the code is one of its own and the details read as one.
+/// Reads an error that derives `Fault` from a fault.
 #[doc(hidden)]
 pub fn error_of<E: DeserializeOwned>(fault: Fault, codes: &[&str]) -> Result<E, Fault> {
     if !fault.code().is_some_and(|code| codes.contains(&code)) {

@@ -33,7 +33,7 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
                 #faults
             }
 
-            fn inside(&self) -> #p::core::option::Option<#p::std::string::String> {
+            fn internal_reason(&self) -> #p::core::option::Option<#p::std::string::String> {
                 #insides
             }
         }

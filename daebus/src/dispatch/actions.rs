@@ -191,7 +191,7 @@ impl Actions {
             }
         };
         if let Err(failure) = &outcome {
-            match failure.inside() {
+            match failure.internal_reason() {
                 Some(reason) => error!(handler = %action.source, reason, "the handler failed"),
                 None => debug!(error = %failure.fault(), "the handler answers with an error"),
             }

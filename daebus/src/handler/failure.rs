@@ -9,18 +9,18 @@ use daebus_caller::wire::Fault;
 #[derive(Debug)]
 pub struct Failure {
     fault: Fault,
-    inside: Option<String>,
+    internal_reason: Option<String>,
 }
 
 impl Failure {
     /// Tells the peer `internal`, and the log the reason.
     pub fn internal(reason: impl Into<String>) -> Self {
-        Self { fault: Fault::internal(), inside: Some(reason.into()) }
+        Self { fault: Fault::internal(), internal_reason: Some(reason.into()) }
     }
 
-    /// Tells the peer `fault`, and the log `inside` if there is more to say.
-    pub fn new(fault: Fault, inside: Option<String>) -> Self {
-        Self { fault, inside }
+    /// Sends `fault` to the peer, and logs `internal_reason` if there is one.
+    pub fn new(fault: Fault, internal_reason: Option<String>) -> Self {
+        Self { fault, internal_reason }
     }
 
     /// What the peer is told.
@@ -28,15 +28,15 @@ impl Failure {
         &self.fault
     }
 
-    /// What only the log is told.
-    pub fn inside(&self) -> Option<&str> {
-        self.inside.as_deref()
+    /// Returns the reason that is logged and not sent to the peer.
+    pub fn internal_reason(&self) -> Option<&str> {
+        self.internal_reason.as_deref()
     }
 }
 
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self { fault, inside: None }
+        Self { fault, internal_reason: None }
     }
 }
 
@@ -47,8 +47,8 @@ impl From<BoxError> for Failure {
         match error.downcast::<Self>() {
             Ok(failure) => *failure,
             Err(error) => {
-                let inside = error.inside();
-                Self { fault: error.into_fault(), inside }
+                let internal_reason = error.internal_reason();
+                Self { fault: error.into_fault(), internal_reason }
             }
         }
     }
@@ -56,7 +56,7 @@ impl From<BoxError> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.inside.as_deref().unwrap_or(self.fault.error()))
+        f.write_str(self.internal_reason.as_deref().unwrap_or(self.fault.error()))
     }
 }
 

@@ -66,8 +66,8 @@ impl<T: Serialize, E: IntoFault> IntoOutcome for Result<T, E> {
         match self {
             Ok(value) => answer(&value),
             Err(error) => {
-                let inside = error.inside();
-                Err(Failure::new(error.into_fault(), inside))
+                let internal_reason = error.internal_reason();
+                Err(Failure::new(error.into_fault(), internal_reason))
             }
         }
     }

@@ -38,8 +38,8 @@ pub(crate) fn respond(refusal: Refusal, handler: &dyn std::fmt::Display) -> Resp
     match refusal {
         Refusal::Response(response) => *response,
         Refusal::Failure(failure) => {
-            if let Some(inside) = failure.inside() {
-                error!(%handler, error = inside, "the handler failed");
+            if let Some(reason) = failure.internal_reason() {
+                error!(%handler, error = reason, "the handler failed");
             }
             problem(failure.fault())
         }

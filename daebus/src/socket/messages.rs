@@ -120,7 +120,7 @@ impl MessageHandlers<'_> {
 }
 
 fn tell(failure: &Failure, handler: &Endpoint) {
-    match failure.inside() {
+    match failure.internal_reason() {
         Some(reason) => error!(handler = %handler.source, reason, "the handler failed"),
         None => debug!(error = %failure.fault(), "the handler answers with an error"),
     }

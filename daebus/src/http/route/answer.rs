@@ -127,8 +127,8 @@ impl<T> ViaNothing<T> for &Ret<T> {
 pub trait Answer {}
 
 fn refusal<E: IntoFault>(error: E) -> Refusal {
-    let inside = error.inside();
-    Failure::new(error.into_fault(), inside).into()
+    let internal_reason = error.internal_reason();
+    Failure::new(error.into_fault(), internal_reason).into()
 }
 
 fn json<T: Serialize>(value: &T) -> Answered {
