@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::{Bus, BusState};
+use super::interface::{Bus, BusState};
 use crate::error::BusError;
 
 /// How many publishes may be under way at once. Enough to keep one connection busy over any round trip (at 100,000
@@ -86,7 +86,10 @@ mod tests {
     use tokio::sync::{Notify, watch};
 
     use super::*;
-    use crate::bus::{Deliver, SetOptions, Subscription, Topic};
+    use crate::bus::interface::SetOptions;
+    use crate::bus::message::Deliver;
+    use crate::bus::subscription::Subscription;
+    use crate::bus::topic::Topic;
 
     /// A bus whose state and pace the test decides.
     #[derive(Debug)]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
-use super::{Deliver, Message};
+use super::message::{Deliver, Message};
 
 /// How much a [`Queue`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::bus::{SetOptions, whole_millis};
+use crate::bus::interface::SetOptions;
+use crate::bus::time_to_live::whole_millis;
 
 /// Redis's words, which people search for.
 const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong kind of value";

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::bus::{Deliver, Topic, glob};
+use crate::bus::glob;
+use crate::bus::message::Deliver;
+use crate::bus::topic::Topic;
 
 #[derive(Default)]
 pub(super) struct Topics {

@@ -30,8 +30,12 @@ use tokio::task::JoinHandle;
 use self::connection::Connector;
 use self::shared::Shared;
 use self::supervisor::Supervisor;
-use super::url::RedisUrl;
-use super::{Bus, BusState, Deliver, SetOptions, Subscription, Topic, whole_millis};
+use crate::bus::interface::{Bus, BusState, SetOptions};
+use crate::bus::message::Deliver;
+use crate::bus::subscription::Subscription;
+use crate::bus::time_to_live::whole_millis;
+use crate::bus::topic::Topic;
+use crate::bus::url::RedisUrl;
 use crate::error::BusError;
 
 /// Whether fred can use the URL, else why not.

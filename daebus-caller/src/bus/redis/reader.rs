@@ -25,7 +25,7 @@ use tokio::task::unconstrained;
 use super::connection::Link;
 use super::shared::Shared;
 use super::subscriptions::Listeners;
-use crate::bus::Message;
+use crate::bus::message::Message;
 
 /// Hands over what arrives, until the connection's client is gone.
 pub(super) fn read(shared: Arc<Shared>, link: &Link) {

@@ -10,7 +10,10 @@ use super::connection::{Kind, Link};
 use super::failure::Failure;
 use super::reader;
 use super::subscriptions::{Subscriptions, split};
-use crate::bus::{BusState, Deliver, Subscription, Topic};
+use crate::bus::interface::BusState;
+use crate::bus::message::Deliver;
+use crate::bus::subscription::Subscription;
+use crate::bus::topic::Topic;
 use crate::error::BusError;
 
 /// Channels in one command, to keep it within any server's limits.

@@ -8,7 +8,9 @@ use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::connection::Kind;
-use crate::bus::{Deliver, Topic, glob};
+use crate::bus::glob;
+use crate::bus::message::Deliver;
+use crate::bus::topic::Topic;
 
 /// Those who listen to one topic, copied when it changes so that the reader holds no lock while it delivers.
 pub(super) type Listeners = Arc<Vec<(u64, Arc<dyn Deliver>)>>;

@@ -7,7 +7,8 @@ use super::connection::{Connector, Kind, Link, Role};
 use super::failure::Failure;
 use super::shared::{AT_ONCE, Shared};
 use crate::backoff::Backoff;
-use crate::bus::{BusState, Topic};
+use crate::bus::interface::BusState;
+use crate::bus::topic::Topic;
 use crate::error::BusError;
 
 /// The delay after the first failed attempt; the attempts go on without end.

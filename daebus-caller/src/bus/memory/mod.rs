@@ -16,7 +16,10 @@ use tokio::sync::watch;
 
 use self::keys::Keys;
 use self::topics::Topics;
-use super::{Bus, BusState, Deliver, Message, SetOptions, Subscription, Topic};
+use crate::bus::interface::{Bus, BusState, SetOptions};
+use crate::bus::message::{Deliver, Message};
+use crate::bus::subscription::Subscription;
+use crate::bus::topic::Topic;
 use crate::error::BusError;
 
 /// One user's handle of an in-process bus.

@@ -1,0 +1,37 @@
+//! What a subscription selects: a channel or a pattern.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// What a subscription listens to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// One channel.
+    Channel(Arc<str>),
+    /// Every channel that a Redis pattern matches: `*`, `?`, `[a-c]`, `[^x]`, and `\` to take the next one literally.
+    Pattern(Arc<str>),
+}
+
+impl Topic {
+    /// A pattern when `name` has one of `*`, `?`, `[` or `\`, else a channel.
+    pub fn parse(name: &str) -> Self {
+        if name.contains(['*', '?', '[', '\\']) {
+            Self::Pattern(name.into())
+        } else {
+            Self::Channel(name.into())
+        }
+    }
+
+    /// The channel's name or the pattern.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Channel(name) | Self::Pattern(name) => name,
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
