@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::runtime::{Runtime, forbid_within_a_runtime};
-use crate::caller::{Retry, Update};
+use crate::caller::{self, Retry, Update};
 use crate::error::CallError;
 
 /// A call that is made when it is waited for.
@@ -17,7 +17,7 @@ use crate::error::CallError;
 #[must_use = "a call is made when it is waited for"]
 pub struct Call<'a, T> {
     runtime: Runtime,
-    inner: crate::Call<T>,
+    inner: caller::Call<T>,
     listeners: Vec<Listener<'a>>,
 }
 
@@ -25,7 +25,7 @@ pub struct Call<'a, T> {
 type Listener<'a> = Box<dyn FnMut(&Value) + 'a>;
 
 impl<'a, T: DeserializeOwned + Send + 'static> Call<'a, T> {
-    pub(super) fn new(runtime: Runtime, call: crate::Call<T>) -> Self {
+    pub(super) fn new(runtime: Runtime, call: caller::Call<T>) -> Self {
         Self { runtime, inner: call, listeners: Vec::new() }
     }
 

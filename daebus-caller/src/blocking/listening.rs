@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 
 use super::runtime::Runtime;
+use crate::caller;
 
 /// The messages of a channel, or of all channels that a pattern matches: an iterator that blocks until the next one.
 ///
@@ -16,11 +17,11 @@ use super::runtime::Runtime;
 pub struct Listening<T> {
     runtime: Runtime,
     /// `None` while it is being read, and for good when reading it panicked.
-    messages: Option<crate::Listening<T>>,
+    messages: Option<caller::Listening<T>>,
 }
 
 impl<T: DeserializeOwned + Send + 'static> Listening<T> {
-    pub(super) fn new(runtime: Runtime, messages: crate::Listening<T>) -> Self {
+    pub(super) fn new(runtime: Runtime, messages: caller::Listening<T>) -> Self {
         Self { runtime, messages: Some(messages) }
     }
 
@@ -36,12 +37,12 @@ impl<T: DeserializeOwned + Send + 'static> Listening<T> {
 
     /// How many messages were dropped because they weren't read in time.
     pub fn dropped(&self) -> u64 {
-        self.messages.as_ref().map_or(0, crate::Listening::dropped)
+        self.messages.as_ref().map_or(0, caller::Listening::dropped)
     }
 
     /// How many messages couldn't be read as `T`.
     pub fn unreadable(&self) -> u64 {
-        self.messages.as_ref().map_or(0, crate::Listening::unreadable)
+        self.messages.as_ref().map_or(0, caller::Listening::unreadable)
     }
 
     fn read(&mut self, within: Option<Duration>) -> Result<T, RecvTimeoutError> {

@@ -46,6 +46,7 @@ use serde_json::value::RawValue;
 pub use self::call::Call;
 pub use self::listening::Listening;
 use self::runtime::Runtime;
+use crate::caller;
 use crate::error::BusError;
 use crate::wire::encode;
 
@@ -55,7 +56,7 @@ use crate::wire::encode;
 #[derive(Clone)]
 pub struct Caller {
     runtime: Runtime,
-    caller: crate::Caller,
+    caller: caller::Caller,
 }
 
 impl Caller {
@@ -67,7 +68,7 @@ impl Caller {
     pub fn connect(url: &str, service: &str) -> Result<Self, BusError> {
         let runtime = Runtime::start()?;
         let (url, service) = (url.to_owned(), service.to_owned());
-        let caller = runtime.run(async move { crate::Caller::connect(&url, &service).await })??;
+        let caller = runtime.run(async move { caller::Caller::connect(&url, &service).await })??;
         Ok(Self { runtime, caller })
     }
 
@@ -134,7 +135,7 @@ impl Caller {
     }
 
     /// The caller that this one drives: what typed stubs are made of, whose calls [`Caller::wait`] waits for.
-    pub fn caller(&self) -> &crate::Caller {
+    pub fn caller(&self) -> &caller::Caller {
         &self.caller
     }
 

@@ -1,4 +1,4 @@
-//! From a URL to a bus.
+//! Connects to the bus that a URL names.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::redis::RedisBus;
 use super::url::BusUrl;
 use crate::error::BusError;
 
-/// Connects to the bus that `url` names, retrying until it is there: an absent Redis is said once, in one line.
+/// Connects to the bus that `url` names. Retries until the server is reachable; an unreachable server is logged once.
 ///
 /// # Errors
 ///
-/// When the URL can't be read, or the server refuses us for good (wrong password, for example).
+/// Returns [`BusError::Refused`] if the server refuses the connection for good, for a wrong password for example.
 pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     match url {
         BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
@@ -27,18 +27,14 @@ pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     }
 }
 
-/// Returns at once with a bus that may be away yet, and connects in the background for as long as it takes.
-///
-/// # Errors
-///
-/// When the URL can't be used.
+/// Returns immediately with a bus that may still be away, and connects in the background for as long as it takes.
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime, for a bus on a server.
-pub fn connect_lazily(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
+/// Panics outside of a tokio runtime if the bus is on a server.
+pub fn connect_lazily(url: &BusUrl) -> Arc<dyn Bus> {
     match url {
-        BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
+        BusUrl::Memory(name) => MemoryBus::named(name),
         BusUrl::Redis(url) => RedisBus::connect_lazily(url),
     }
 }

@@ -3,6 +3,7 @@
 mod connect;
 mod glob;
 mod interface;
+mod masked;
 mod memory;
 mod message;
 mod outbox;
@@ -19,7 +20,7 @@ pub use self::memory::MemoryBus;
 pub use self::message::{Deliver, Message};
 pub use self::outbox::Outbox;
 pub use self::queue::{Queue, QueueLimits, QueueReceiver};
-pub use self::redis::RedisBus;
+pub use self::redis::{RedisBus, RedisUrl};
 pub use self::subscription::Subscription;
 pub use self::topic::Topic;
-pub use self::url::{BusUrl, RedisUrl};
+pub use self::url::BusUrl;

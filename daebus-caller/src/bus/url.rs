@@ -1,39 +1,40 @@
-//! Where a bus is, as people write it.
+//! The URL of a bus.
 
 use std::fmt;
 
-use ::url::Url;
-
-use super::redis;
+use super::masked::masked;
+use super::redis::{InvalidRedisUrl, RedisUrl};
 use crate::error::BusError;
 
 const MEMORY: &str = "memory";
 const SCHEMES: &[&str] = &["redis", "redis+unix", "redis-sentinel", "redis-cluster"];
 const TLS_SCHEMES: &[&str] = &["rediss", "rediss-sentinel", "rediss-cluster"];
 
-/// The URL of a bus. [`Display`](fmt::Display) and [`Debug`](fmt::Debug) mask its password.
+/// The URL of a bus. [`Display`](fmt::Display) and [`Debug`] mask its password.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum BusUrl {
     /// `memory://NAME`: the bus of that name within this process.
     Memory(String),
-    /// `redis://…` and its kin.
+    /// `redis://…` and its variants.
     Redis(RedisUrl),
 }
 
 impl BusUrl {
-    /// Reads a URL: `memory://NAME` (`memory://` alone is `memory://default`), `redis://`, `redis+unix://`,
+    /// Parses a URL: `memory://NAME` (`memory://` alone is `memory://default`), `redis://`, `redis+unix://`,
     /// `redis-sentinel://`, `redis-cluster://`, and with the feature `tls` `rediss://`, `rediss-sentinel://`,
-    /// `rediss-cluster://`. What they hold is fred's [`Config::from_url`](fred::types::config::Config::from_url).
+    /// `rediss-cluster://`. The parts of a Redis URL are those of the driver, [fred](https://docs.rs/fred).
     ///
     /// # Errors
     ///
-    /// [`BusError::Url`], saying what is wrong and what is possible.
+    /// Returns [`BusError::Url`] if the URL can't be used; the message names what is possible.
     pub fn parse(url: &str) -> Result<Self, BusError> {
         let url = url.trim();
-        let refuse = |reason: String| Err(BusError::Url { url: masked(url), reason });
-        let Some((scheme, rest)) = url.split_once("://") else {
-            return refuse(format!("it has no scheme; {}", possible()));
-        };
+        Self::read(url).map_err(|error| BusError::Url { url: masked(url), reason: error.to_string() })
+    }
+
+    fn read(url: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
         let scheme = scheme.to_ascii_lowercase();
         if scheme == MEMORY {
             let name = if rest.is_empty() { "default" } else { rest };
@@ -41,18 +42,28 @@ impl BusUrl {
         }
         if TLS_SCHEMES.contains(&scheme.as_str()) {
             if !cfg!(feature = "tls") {
-                return refuse(format!(
-                    "{scheme}:// needs TLS, which isn't compiled in; switch on the feature \"tls\" of daebus or daebus-caller"
-                ));
+                return Err(UrlError::NeedsTls { scheme });
             }
         } else if !SCHEMES.contains(&scheme.as_str()) {
-            return refuse(format!("{scheme}:// isn't one of ours; {}", possible()));
+            return Err(UrlError::UnknownScheme { scheme });
         }
-        match redis::check(url) {
-            Ok(()) => Ok(Self::Redis(RedisUrl(url.to_owned()))),
-            Err(reason) => refuse(reason),
-        }
+        Ok(Self::Redis(RedisUrl::parse(url)?))
     }
+}
+
+/// Why a URL can't be used.
+#[derive(Debug, thiserror::Error)]
+enum UrlError {
+    #[error("it has no scheme; {}", possible())]
+    NoScheme,
+    #[error("the scheme {scheme}:// is unknown; {}", possible())]
+    UnknownScheme { scheme: String },
+    #[error(
+        "{scheme}:// needs TLS, which is not compiled in; enable the feature \"tls\" of daebus or daebus-caller"
+    )]
+    NeedsTls { scheme: String },
+    #[error(transparent)]
+    Driver(#[from] InvalidRedisUrl),
 }
 
 impl fmt::Display for BusUrl {
@@ -72,30 +83,6 @@ impl std::str::FromStr for BusUrl {
     }
 }
 
-/// The URL of a Redis server, read by [`BusUrl::parse`]. [`Display`](fmt::Display) and [`Debug`](fmt::Debug) mask its
-/// password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct RedisUrl(String);
-
-impl RedisUrl {
-    /// The whole URL, password included. Not for logs.
-    pub fn with_password(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked(&self.0))
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", masked(&self.0))
-    }
-}
-
 fn possible() -> String {
     let tls = if cfg!(feature = "tls") {
         format!("; over TLS {}://", TLS_SCHEMES.join("://, "))
@@ -106,32 +93,6 @@ fn possible() -> String {
         "write memory://NAME for a bus within this process, or {}:// for a server, as in redis://127.0.0.1:6379{tls}",
         SCHEMES.join("://, ")
     )
-}
-
-/// The URL without its passwords. What can't be read as a URL is shown in errors, and loses all before its last `@`.
-fn masked(url: &str) -> String {
-    let shown = match Url::parse(url) {
-        Ok(mut parsed) => {
-            if parsed.password().is_some() {
-                // Refused only where there can be no password.
-                let _ = parsed.set_password(Some("***"));
-            }
-            parsed.to_string()
-        }
-        Err(_) => match url.rsplit_once('@') {
-            Some((secret, host)) => {
-                let scheme = secret.split_once("://").map_or("", |(scheme, _)| scheme);
-                format!("{scheme}://***@{host}")
-            }
-            None => url.to_owned(),
-        },
-    };
-    let Some((base, query)) = shown.split_once('?') else { return shown };
-    let mask = |pair: &str| match pair.split_once('=') {
-        Some((key, _)) if key.to_ascii_lowercase().contains("password") => format!("{key}=***"),
-        _ => pair.to_owned(),
-    };
-    format!("{base}?{}", query.split('&').map(mask).collect::<Vec<_>>().join("&"))
 }
 
 #[cfg(test)]
@@ -198,10 +159,10 @@ mod tests {
     #[test]
     fn what_cannot_be_used_is_refused_with_what_can() {
         refused("localhost:6379", "has no scheme; write memory://NAME");
-        refused("http://localhost", "http:// isn't one of ours; write memory://NAME");
+        refused("http://localhost", "the scheme http:// is unknown; write memory://NAME");
         refused("redis://", "host");
         refused("redis://host/one", "");
         #[cfg(not(feature = "tls"))]
-        refused("rediss://host", "switch on the feature \"tls\"");
+        refused("rediss://host", "enable the feature \"tls\"");
     }
 }

@@ -9,10 +9,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::Caller;
 use super::deadline::{self, Deadline};
 use super::exchange::{Question, typed};
 use super::job::Job;
+use super::peer::Peer;
 use super::progress::Updates;
 use super::retry::{Retry, is_worth_retrying};
 use crate::contract::FromFault;
@@ -25,7 +25,7 @@ use crate::wire::{Fault, Headers, RawJson, decode_answer, encode_payload};
 /// the answer is there takes the request back: the service is told and ends the work at its next await.
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<T, E = Fault, P = Value> {
-    caller: Caller,
+    peer: Peer,
     action: String,
     payload: Result<RawJson, String>,
     headers: Headers,
@@ -50,14 +50,15 @@ where
     P: DeserializeOwned + Send + 'static,
 {
     pub(super) fn new(
-        caller: Caller,
+        peer: Peer,
+        timeout: Duration,
         action: &str,
         payload: &(impl Serialize + ?Sized),
         idempotent: bool,
     ) -> Self {
         Self {
-            timeout: caller.timeout,
-            caller,
+            timeout,
+            peer,
             action: action.to_owned(),
             payload: encode_payload(payload).map_err(|error| error.to_string()),
             headers: Headers::new(),
@@ -88,7 +89,7 @@ where
     ///
     /// An update that doesn't read as `P` is logged and left out. Called again, it adds a further listener.
     pub fn on_progress(mut self, mut listener: impl FnMut(P) + Send + 'static) -> Self {
-        let (service, action) = (self.caller.service().to_owned(), self.action.clone());
+        let (service, action) = (self.peer.name().to_owned(), self.action.clone());
         self.listeners.push(Box::new(move |update| match decode_answer::<P>(Some(update.as_str())) {
             Ok(update) => listener(update),
             Err(error) => {
@@ -107,7 +108,7 @@ where
     /// The call as a stream of its progress, with the answer at the end. The call is made when the stream is first
     /// polled; dropping the stream takes it back.
     pub fn progress(self) -> Updates<T, E, P> {
-        Updates::of(self)
+        Updates::new(|listener| self.on_progress(listener).into_future())
     }
 
     /// Makes the call in a task of its own.
@@ -124,8 +125,8 @@ where
         let bound = [self.surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
         // What people read is the time that was given, not what the clock has left of it by now.
         let within = if bound == budget { self.timeout } else { bound.remaining() };
-        let service = self.caller.service().to_owned();
-        let closing = self.caller.closing.clone();
+        let service = self.peer.name().to_owned();
+        let closing = self.peer.closing.clone();
         let asked = tokio::select! {
             biased;
             () = closing.cancelled() => Err(CallError::Closed),
@@ -142,11 +143,11 @@ where
     /// Asks as often as it takes until the deadline, which is `within` so long.
     async fn ask(&mut self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
         let question = Question {
-            link: self.caller.link.clone(),
-            service: self.caller.target().map_err(|error| CallError::Bus(BusError::Name(error)))?,
+            link: self.peer.link.clone(),
+            service: self.peer.service().map_err(|error| CallError::Bus(BusError::Name(error)))?.clone(),
             action: self.action.clone(),
             payload: self.payload.clone().map_err(|reason| CallError::Encode {
-                service: self.caller.service().to_owned(),
+                service: self.peer.name().to_owned(),
                 action: self.action.clone(),
                 reason,
             })?,
@@ -191,7 +192,7 @@ where
 impl<T, E, P> fmt::Debug for Call<T, E, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
-            .field("service", &self.caller.service())
+            .field("service", &self.peer.name())
             .field("action", &self.action)
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()

@@ -6,6 +6,7 @@ mod exchange;
 mod job;
 mod link;
 mod listening;
+mod peer;
 mod pending;
 mod progress;
 mod retry;
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio_util::sync::CancellationToken;
 
 pub use self::call::Call;
 pub use self::deadline::Deadline;
@@ -24,12 +24,13 @@ pub use self::job::Job;
 #[doc(hidden)]
 pub use self::link::Link;
 pub use self::listening::Listening;
+use self::peer::Peer;
 pub use self::progress::{Update, Updates};
 pub use self::retry::Retry;
 use crate::bus::{self, Bus, BusUrl, Topic};
 use crate::contract::FromFault;
 use crate::error::BusError;
-use crate::wire::{Channel, NameError, RawJson, ServiceName, encode, encode_flat};
+use crate::wire::{Channel, RawJson, ServiceName, encode, encode_flat};
 
 /// How long a call waits for its answer unless said otherwise, as in the Python package.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -45,25 +46,10 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Clones, and callers of further services made by [`Caller::to`], share one connection and one inbox.
 #[derive(Clone)]
 pub struct Caller {
-    link: Link,
-    target: Target,
+    peer: Peer,
     timeout: Duration,
-    closing: CancellationToken,
-    /// Whether the bus is this family's own, to be closed with it.
+    /// Whether the bus was connected for this caller, and is closed with it.
     owns_bus: bool,
-}
-
-/// The service that is called. A name that breaks the rules is told by the first call, so that [`Caller::to`] needs no `?`.
-#[derive(Clone)]
-enum Target {
-    Service(ServiceName),
-    Impossible(Arc<str>, NameError),
-}
-
-impl Target {
-    fn new(name: &str) -> Self {
-        ServiceName::new(name).map_or_else(|why| Self::Impossible(name.into(), why), Self::Service)
-    }
 }
 
 impl Caller {
@@ -112,27 +98,18 @@ impl Caller {
     /// A caller on a link that it shares.
     #[doc(hidden)]
     pub fn from_link(link: Link, service: &str) -> Self {
-        Self {
-            link,
-            target: Target::new(service),
-            timeout: CALL_TIMEOUT,
-            closing: CancellationToken::new(),
-            owns_bus: false,
-        }
+        Self { peer: Peer::new(link, service), timeout: CALL_TIMEOUT, owns_bus: false }
     }
 
-    /// A caller of another service over the same connection. A name that can't be a service's is told by its calls.
+    /// Returns a caller of another service over the same connection. An invalid name is reported by the first call.
     #[must_use]
     pub fn to(&self, service: &str) -> Self {
-        Self { target: Target::new(service), ..self.clone() }
+        Self { peer: self.peer.to(service), ..self.clone() }
     }
 
-    /// The name of the service that is called.
+    /// Returns the name of the called service.
     pub fn service(&self) -> &str {
-        match &self.target {
-            Target::Service(service) => service.as_str(),
-            Target::Impossible(name, _) => name,
-        }
+        self.peer.name()
     }
 
     /// How long calls wait for their answer; 5 s unless said otherwise. [`Call::timeout`] says it for one call.
@@ -147,7 +124,7 @@ impl Caller {
     where
         T: DeserializeOwned + Send + 'static,
     {
-        Call::new(self.clone(), action, &payload, false)
+        Call::new(self.peer.clone(), self.timeout, action, &payload, false)
     }
 
     /// What generated stubs call.
@@ -163,7 +140,7 @@ impl Caller {
         E: FromFault,
         P: DeserializeOwned + Send + 'static,
     {
-        Call::new(self.clone(), action, payload, idempotent)
+        Call::new(self.peer.clone(), self.timeout, action, payload, idempotent)
     }
 
     /// Sends a message to a channel and returns how many connections received it.
@@ -192,7 +169,7 @@ impl Caller {
         payload: impl Serialize,
         action: Option<&str>,
     ) -> Result<u64, BusError> {
-        let service = self.target()?;
+        let service = self.peer.service()?;
         let message = match action {
             Some(action) => encode_flat(&payload, action),
             None => encode(&payload),
@@ -212,11 +189,11 @@ impl Caller {
         T: DeserializeOwned + Send + 'static,
     {
         let name = Channel::new(channel_or_pattern)?;
-        if self.closing.is_cancelled() {
+        if self.peer.closing.is_cancelled() {
             return Err(BusError::Closed);
         }
-        self.link.ready(Deadline::after(SEND_TIMEOUT)).await?;
-        Listening::start(self.link.clone(), self.closing.clone(), Topic::parse(name.as_str())).await
+        self.peer.link.ready(Deadline::after(SEND_TIMEOUT)).await?;
+        Listening::start(self.peer.link.clone(), self.peer.closing.clone(), Topic::parse(name.as_str())).await
     }
 
     /// Closes this caller, its clones and those made from it by [`Caller::to`]: calls in flight and later ones end with
@@ -225,30 +202,23 @@ impl Caller {
     ///
     /// Dropping them all disconnects too.
     pub async fn close(&self) {
-        self.closing.cancel();
+        self.peer.closing.cancel();
         if self.owns_bus {
-            self.link.bus().close().await;
+            self.peer.link.bus().close().await;
         }
     }
 
     /// How many calls are in flight on the inbox that this caller shares. What was answered, ran out of time, failed or
     /// was dropped isn't among them.
     pub fn in_flight(&self) -> usize {
-        self.link.pending().len()
-    }
-
-    fn target(&self) -> Result<ServiceName, NameError> {
-        match &self.target {
-            Target::Service(service) => Ok(service.clone()),
-            Target::Impossible(_, why) => Err(why.clone()),
-        }
+        self.peer.link.pending().len()
     }
 
     async fn publish(&self, channel: &str, message: &RawJson) -> Result<u64, BusError> {
         tokio::select! {
             biased;
-            () = self.closing.cancelled() => Err(BusError::Closed),
-            sent = self.link.outbox().publish(channel, message.as_bytes().clone(), SEND_TIMEOUT) => sent,
+            () = self.peer.closing.cancelled() => Err(BusError::Closed),
+            sent = self.peer.link.outbox().publish(channel, message.as_bytes().clone(), SEND_TIMEOUT) => sent,
         }
     }
 }
@@ -257,7 +227,7 @@ impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
             .field("service", &self.service())
-            .field("bus", &self.link.bus().location())
+            .field("bus", &self.peer.link.bus().location())
             .field("timeout", &self.timeout)
             .finish_non_exhaustive()
     }

@@ -1,4 +1,4 @@
-//! A call as a stream of its progress.
+//! The progress of a call as a stream.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,60 +9,59 @@ use std::task::{Context, Poll};
 use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::call::Call;
-use crate::contract::FromFault;
 use crate::error::CallError;
 use crate::wire::Fault;
 
-/// What a call says on its way, and its end.
+/// A progress update of a call, or its end.
 #[derive(Debug)]
 pub enum Update<T, E = Fault, P = Value> {
-    /// Under way.
+    /// The action is still running.
     Progress(P),
-    /// The end; nothing follows.
+    /// The call is over; nothing follows.
     Done(Result<T, CallError<E>>),
 }
 
-/// The updates of a call: a stream that ends after [`Update::Done`]. Dropping it takes the call back.
+/// The updates of a call: a stream that ends after [`Update::Done`]. Dropping it cancels the call.
 ///
-/// The call is made at the first poll and goes on only while the stream is polled. At most 64 updates wait unread;
-/// beyond that the oldest are dropped, the answer never is.
+/// The request is sent at the first poll, and the call makes progress only while the stream is polled. At most 64 updates
+/// wait unread; beyond that the oldest are dropped. The answer is never dropped.
 #[must_use = "the call is made when its updates are read"]
 pub struct Updates<T, E = Fault, P = Value> {
-    /// `None` once it is over.
-    call: Option<BoxFuture<'static, Result<T, CallError<E>>>>,
-    heard: Arc<Mutex<VecDeque<P>>>,
-    done: Option<Result<T, CallError<E>>>,
+    /// `None` after the call is over.
+    call: Option<BoxFuture<'static, Outcome<T, E>>>,
+    unread: Arc<Mutex<VecDeque<P>>>,
+    done: Option<Outcome<T, E>>,
 }
 
-impl<T, E, P> Updates<T, E, P>
-where
-    T: DeserializeOwned + Send + 'static,
-    E: FromFault,
-    P: DeserializeOwned + Send + 'static,
-{
-    pub(super) fn of(call: Call<T, E, P>) -> Self {
-        let heard = Arc::new(Mutex::new(VecDeque::new()));
-        let call = call.on_progress({
-            let heard = heard.clone();
-            move |update| heard.lock().push_back(update)
-        });
-        Self { call: Some(call.into_future()), heard, done: None }
+/// The outcome of a call, once it is over.
+type Outcome<T, E> = Result<T, CallError<E>>;
+
+impl<T, E, P: Send + 'static> Updates<T, E, P> {
+    /// Creates the stream of the call that `start` makes with the given progress listener.
+    pub(super) fn new<F>(start: F) -> Self
+    where
+        F: FnOnce(Box<dyn FnMut(P) + Send>) -> BoxFuture<'static, Outcome<T, E>>,
+    {
+        let unread = Arc::new(Mutex::new(VecDeque::new()));
+        let listener = {
+            let unread = Arc::clone(&unread);
+            move |update| unread.lock().push_back(update)
+        };
+        Self { call: Some(start(Box::new(listener))), unread, done: None }
     }
 }
 
 impl<T, E, P> Updates<T, E, P> {
-    /// The next update; `None` after the end.
+    /// Returns the next update; `None` after the end.
     pub async fn next(&mut self) -> Option<Update<T, E, P>> {
         std::future::poll_fn(|context| self.poll(context)).await
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Update<T, E, P>>> {
-        // The call is polled only when all it has told is read, so what waits here stays bounded.
-        if let Some(update) = self.take_heard() {
+        // The call is polled only after all its updates are read, so `unread` stays bounded.
+        if let Some(update) = self.take_unread() {
             return Poll::Ready(Some(Update::Progress(update)));
         }
         if let Some(call) = &mut self.call
@@ -71,7 +70,7 @@ impl<T, E, P> Updates<T, E, P> {
             self.call = None;
             self.done = Some(done);
         }
-        if let Some(update) = self.take_heard() {
+        if let Some(update) = self.take_unread() {
             return Poll::Ready(Some(Update::Progress(update)));
         }
         match self.done.take() {
@@ -81,12 +80,12 @@ impl<T, E, P> Updates<T, E, P> {
         }
     }
 
-    fn take_heard(&self) -> Option<P> {
-        self.heard.lock().pop_front()
+    fn take_unread(&self) -> Option<P> {
+        self.unread.lock().pop_front()
     }
 }
 
-// Nothing in it is pinned but the boxed call, which is pinned where it is.
+// The only pinned field is the call, and its box pins it.
 impl<T, E, P> Unpin for Updates<T, E, P> {}
 
 impl<T, E, P> Stream for Updates<T, E, P> {

@@ -25,7 +25,7 @@ pub(super) async fn connect(service: &str, url: Option<&str>, waits: bool) -> Re
             BusUrl::parse("memory://default")?
         }
     };
-    Ok(if waits { bus::connect(&url).await? } else { bus::connect_lazily(&url)? })
+    Ok(if waits { bus::connect(&url).await? } else { bus::connect_lazily(&url) })
 }
 
 fn variable(name: &str) -> Option<String> {

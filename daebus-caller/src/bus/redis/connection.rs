@@ -63,9 +63,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(url: &str) -> Result<Self, String> {
-        let config = Config::from_url(url).map_err(|error| error.details().to_owned())?;
-        Ok(Self { config, resp2: AtomicBool::new(false) })
+    pub(super) fn new(config: Config) -> Self {
+        Self { config, resp2: AtomicBool::new(false) }
     }
 
     pub(super) fn is_clustered(&self) -> bool {

@@ -10,6 +10,7 @@ mod reader;
 mod shared;
 mod subscriptions;
 mod supervisor;
+mod url;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -30,18 +31,14 @@ use tokio::task::JoinHandle;
 use self::connection::Connector;
 use self::shared::Shared;
 use self::supervisor::Supervisor;
+pub(super) use self::url::InvalidRedisUrl;
+pub use self::url::RedisUrl;
 use crate::bus::interface::{Bus, BusState, SetOptions};
 use crate::bus::message::Deliver;
 use crate::bus::subscription::Subscription;
 use crate::bus::time_to_live::whole_millis;
 use crate::bus::topic::Topic;
-use crate::bus::url::RedisUrl;
 use crate::error::BusError;
-
-/// Whether fred can use the URL, else why not.
-pub(super) fn check(url: &str) -> Result<(), String> {
-    Connector::new(url).map(drop)
-}
 
 /// A bus on a Redis or Valkey server.
 ///
@@ -74,39 +71,34 @@ impl RedisBus {
     /// [`BusError::Refused`] when the server refuses us for good, for a wrong password for example.
     pub async fn connect(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
         // Before the first await: dropping the bus closes whatever there is by then.
-        let (bus, supervisor) = Self::prepare(url)?;
+        let (bus, supervisor) = Self::prepare(url);
         // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
         let pair = supervisor.connect().boxed().await?;
         bus.run_beside(supervisor.keep(pair));
         Ok(Arc::new(bus))
     }
 
-    /// Returns at once, with the bus away, and connects in the background for as long as it takes. A server that can't
-    /// be reached, or refuses us, is said once, in one line; when it has changed its mind, the bus is there.
-    ///
-    /// # Errors
-    ///
-    /// [`BusError::Url`] when the URL can't be used.
+    /// Returns immediately, while the bus is still away, and connects in the background for as long as it takes. A
+    /// server that can't be reached, or that refuses the connection, is logged once.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
-    pub fn connect_lazily(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
-        let (bus, supervisor) = Self::prepare(url)?;
+    /// Panics outside of a tokio runtime.
+    pub fn connect_lazily(url: &RedisUrl) -> Arc<dyn Bus> {
+        let (bus, supervisor) = Self::prepare(url);
         bus.run_beside(async move {
             let pair = supervisor.connect_at_last().boxed().await;
             supervisor.keep(pair).await;
         });
-        Ok(Arc::new(bus))
+        Arc::new(bus)
     }
 
-    fn prepare(url: &RedisUrl) -> Result<(Self, Supervisor), BusError> {
-        let connector = Connector::new(url.with_password())
-            .map_err(|reason| BusError::Url { url: url.to_string(), reason })?;
+    fn prepare(url: &RedisUrl) -> (Self, Supervisor) {
+        let connector = Connector::new(url.config().clone());
         let is_clustered = connector.is_clustered();
         let shared = Shared::new(url.to_string());
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
-        Ok((bus, Supervisor::new(shared, connector)))
+        (bus, Supervisor::new(shared, connector))
     }
 
     /// Runs the tasks of the bus, which end with it.

@@ -8,7 +8,6 @@ use tokio::sync::{Notify, watch};
 
 use super::connection::{Kind, Link};
 use super::failure::Failure;
-use super::reader;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::interface::BusState;
 use crate::bus::message::Deliver;
@@ -91,9 +90,8 @@ impl Shared {
         }
     }
 
-    /// Takes a new connection for subscriptions into use and begins to read it.
-    pub(super) fn attach(self: &Arc<Self>, link: Arc<Link>) -> Result<(), Failure> {
-        reader::read(Arc::clone(self), &link);
+    /// Takes a new connection for subscriptions into use.
+    pub(super) fn attach(&self, link: Arc<Link>) -> Result<(), Failure> {
         let mut connections = self.connections.write();
         if *self.state.borrow() == BusState::Closed {
             return Err(Failure::Unsure("the bus is closed".into()));

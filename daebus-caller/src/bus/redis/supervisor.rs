@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::connection::{Connector, Kind, Link, Role};
 use super::failure::Failure;
+use super::reader;
 use super::shared::{AT_ONCE, Shared};
 use crate::backoff::Backoff;
 use crate::bus::interface::BusState;
@@ -126,6 +127,7 @@ impl Supervisor {
     async fn subscriber(&self) -> Result<Arc<Link>, Failure> {
         let subscriber = self.connector.connect(Role::Subscriptions).await?;
         let _gate = self.shared.gate.lock().await;
+        reader::read(Arc::clone(&self.shared), &subscriber);
         self.shared.attach(Arc::clone(&subscriber))?;
         let (channels, patterns) = self.shared.subscriptions().start_over();
         for channels in channels.chunks(AT_ONCE) {
