@@ -18,11 +18,11 @@ use crate::error::CallError;
 pub struct Call<'a, T> {
     runtime: Runtime,
     inner: caller::Call<T>,
-    listeners: Vec<Listener<'a>>,
+    listeners: Vec<ProgressListener<'a>>,
 }
 
-/// Hears each progress update.
-type Listener<'a> = Box<dyn FnMut(&Value) + 'a>;
+/// Receives each progress update.
+type ProgressListener<'a> = Box<dyn FnMut(&Value) + 'a>;
 
 impl<'a, T: DeserializeOwned + Send + 'static> Call<'a, T> {
     pub(super) fn new(runtime: Runtime, call: caller::Call<T>) -> Self {

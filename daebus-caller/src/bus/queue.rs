@@ -29,13 +29,13 @@ impl Default for QueueLimits {
 /// as the end of a subscription or of its bus does for a queue that nobody else holds.
 #[derive(Debug)]
 pub struct Queue {
-    shared: Arc<Shared>,
+    state: Arc<QueueState>,
 }
 
-struct Shared {
+struct QueueState {
     limits: QueueLimits,
     when_full: WhenFull,
-    inner: Mutex<Inner>,
+    buffer: Mutex<Buffer>,
     arrived: Notify,
 }
 
@@ -45,7 +45,7 @@ enum WhenFull {
 }
 
 #[derive(Default)]
-struct Inner {
+struct Buffer {
     messages: VecDeque<Message>,
     bytes: usize,
     closed: bool,
@@ -71,13 +71,14 @@ impl Queue {
     }
 
     fn new(limits: QueueLimits, when_full: WhenFull) -> (Arc<Self>, QueueReceiver) {
-        let shared = Arc::new(Shared { limits, when_full, inner: Mutex::default(), arrived: Notify::new() });
-        (Arc::new(Self { shared: Arc::clone(&shared) }), QueueReceiver { shared })
+        let state =
+            Arc::new(QueueState { limits, when_full, buffer: Mutex::default(), arrived: Notify::new() });
+        (Arc::new(Self { state: Arc::clone(&state) }), QueueReceiver { state })
     }
 
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.shared.lock().messages.len()
+        self.state.lock().messages.len()
     }
 
     /// Whether none waits.
@@ -87,12 +88,12 @@ impl Queue {
 
     /// How many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+        self.state.lock().dropped
     }
 
     /// Takes no more messages; what waits can still be received.
     pub fn close(&self) {
-        self.shared.close();
+        self.state.close();
     }
 }
 
@@ -104,32 +105,32 @@ impl Drop for Queue {
 
 impl Deliver for Queue {
     fn deliver(&self, message: Message) {
-        self.shared.put(message);
+        self.state.put(message);
     }
 }
 
-impl Shared {
+impl QueueState {
     fn close(&self) {
         self.lock().closed = true;
         self.arrived.notify_one();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock()
+    fn lock(&self) -> MutexGuard<'_, Buffer> {
+        self.buffer.lock()
     }
 
     fn take(&self) -> Taken {
-        let mut inner = self.lock();
-        let Some(message) = inner.messages.pop_front() else {
-            return if inner.closed { Taken::Closed } else { Taken::Nothing };
+        let mut buffer = self.lock();
+        let Some(message) = buffer.messages.pop_front() else {
+            return if buffer.closed { Taken::Closed } else { Taken::Nothing };
         };
-        inner.bytes -= size(&message);
+        buffer.bytes -= size(&message);
         // Half empty counts as the end: a queue that hovers at its limit would otherwise log without end.
         let relieved =
-            inner.messages.len() <= self.limits.messages / 2 && inner.bytes <= self.limits.bytes / 2;
-        let ended = if relieved { inner.dropping_since.take() } else { None };
-        let dropped = ended.map(|since| inner.dropped - since);
-        drop(inner);
+            buffer.messages.len() <= self.limits.messages / 2 && buffer.bytes <= self.limits.bytes / 2;
+        let ended = if relieved { buffer.dropping_since.take() } else { None };
+        let dropped = ended.map(|since| buffer.dropped - since);
+        drop(buffer);
         if let Some(dropped) = dropped {
             tracing::warn!(channel = %message.channel, dropped, "the queue has room again; messages were lost meanwhile");
         }
@@ -138,37 +139,37 @@ impl Shared {
 
     fn put(&self, message: Message) {
         let size = size(&message);
-        let mut inner = self.lock();
-        let full = |inner: &Inner| {
-            !inner.messages.is_empty()
-                && (inner.messages.len() >= self.limits.messages || inner.bytes + size > self.limits.bytes)
+        let mut buffer = self.lock();
+        let full = |buffer: &Buffer| {
+            !buffer.messages.is_empty()
+                && (buffer.messages.len() >= self.limits.messages || buffer.bytes + size > self.limits.bytes)
         };
-        if inner.closed || full(&inner) {
+        if buffer.closed || full(&buffer) {
             match &self.when_full {
                 WhenFull::Refuse(on_full) => {
-                    inner.dropped += 1;
-                    drop(inner);
+                    buffer.dropped += 1;
+                    drop(buffer);
                     return on_full(message);
                 }
-                WhenFull::DropOldest if inner.closed => return,
+                WhenFull::DropOldest if buffer.closed => return,
                 WhenFull::DropOldest => {}
             }
         }
-        let before = inner.dropped;
-        while full(&inner) {
-            if let Some(oldest) = inner.messages.pop_front() {
-                inner.bytes -= self::size(&oldest);
-                inner.dropped += 1;
+        let before = buffer.dropped;
+        while full(&buffer) {
+            if let Some(oldest) = buffer.messages.pop_front() {
+                buffer.bytes -= self::size(&oldest);
+                buffer.dropped += 1;
             }
         }
-        let begins = inner.dropped > before && inner.dropping_since.is_none();
+        let begins = buffer.dropped > before && buffer.dropping_since.is_none();
         if begins {
-            inner.dropping_since = Some(before);
+            buffer.dropping_since = Some(before);
         }
-        inner.bytes += size;
+        buffer.bytes += size;
         let channel = begins.then(|| Arc::clone(&message.channel));
-        inner.messages.push_back(message);
-        drop(inner);
+        buffer.messages.push_back(message);
+        drop(buffer);
         self.arrived.notify_one();
         if let Some(channel) = channel {
             tracing::warn!(
@@ -181,14 +182,14 @@ impl Shared {
     }
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for QueueState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = self.lock();
+        let buffer = self.lock();
         f.debug_struct("Queue")
-            .field("messages", &inner.messages.len())
-            .field("bytes", &inner.bytes)
-            .field("dropped", &inner.dropped)
-            .field("closed", &inner.closed)
+            .field("messages", &buffer.messages.len())
+            .field("bytes", &buffer.bytes)
+            .field("dropped", &buffer.dropped)
+            .field("closed", &buffer.closed)
             .finish_non_exhaustive()
     }
 }
@@ -196,7 +197,7 @@ impl fmt::Debug for Shared {
 /// The way out of a [`Queue`]. Dropping it closes the queue.
 #[derive(Debug)]
 pub struct QueueReceiver {
-    shared: Arc<Shared>,
+    state: Arc<QueueState>,
 }
 
 impl QueueReceiver {
@@ -204,18 +205,18 @@ impl QueueReceiver {
     /// nothing.
     pub async fn recv(&mut self) -> Option<Message> {
         loop {
-            match self.shared.take() {
+            match self.state.take() {
                 Taken::Message(message) => return Some(message),
                 Taken::Closed => return None,
                 // `notify_one` leaves a permit when nobody waits, so a message between `take` and here isn't missed.
-                Taken::Nothing => self.shared.arrived.notified().await,
+                Taken::Nothing => self.state.arrived.notified().await,
             }
         }
     }
 
     /// The next message if there is one now.
     pub fn try_recv(&mut self) -> Option<Message> {
-        match self.shared.take() {
+        match self.state.take() {
             Taken::Message(message) => Some(message),
             Taken::Closed | Taken::Nothing => None,
         }
@@ -223,12 +224,12 @@ impl QueueReceiver {
 
     /// Takes no more messages; what waits can still be received.
     pub fn close(&self) {
-        self.shared.close();
+        self.state.close();
     }
 
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.shared.lock().messages.len()
+        self.state.lock().messages.len()
     }
 
     /// Whether none waits.
@@ -238,13 +239,13 @@ impl QueueReceiver {
 
     /// How many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
-        self.shared.lock().dropped
+        self.state.lock().dropped
     }
 }
 
 impl Drop for QueueReceiver {
     fn drop(&mut self) {
-        self.shared.close();
+        self.state.close();
     }
 }
 

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::deadline::{self, Deadline};
-use super::exchange::{Question, typed};
+use super::exchange::{OutgoingRequest, typed};
 use super::job::Job;
 use super::peer::Peer;
 use super::progress::Updates;
@@ -33,15 +33,15 @@ pub struct Call<T, E = Fault, P = Value> {
     surrounding: Option<Deadline>,
     idempotent: bool,
     retry: Retry,
-    listeners: Vec<Listener>,
+    listeners: Vec<ProgressListener>,
     types: Types<T, E, P>,
 }
 
 /// What a call is read as, without owning any of it.
 type Types<T, E, P> = PhantomData<fn() -> (T, E, P)>;
 
-/// Hears each progress update, undecoded.
-type Listener = Box<dyn FnMut(&RawJson) + Send>;
+/// Receives each progress update, undecoded.
+type ProgressListener = Box<dyn FnMut(&RawJson) + Send>;
 
 impl<T, E, P> Call<T, E, P>
 where
@@ -142,7 +142,7 @@ where
 
     /// Asks as often as it takes until the deadline, which is `within` so long.
     async fn ask(&mut self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
-        let question = Question {
+        let request = OutgoingRequest {
             link: self.peer.link.clone(),
             service: self.peer.service().map_err(|error| CallError::Bus(BusError::Name(error)))?.clone(),
             action: self.action.clone(),
@@ -159,14 +159,14 @@ where
         let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
         let mut delays = self.retry.delays();
         loop {
-            let error = match question.ask(deadline, wants_progress, &mut tell).await {
+            let error = match request.attempt(deadline, wants_progress, &mut tell).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
             match delays.next() {
                 // A delay that ends after the deadline would replace this error by a timeout, which says less.
                 Some(delay) if is_worth_retrying(&error, self.idempotent) && delay < deadline.remaining() => {
-                    tracing::debug!(service = %question.service, action = question.action, ?delay, %error, "retrying");
+                    tracing::debug!(service = %request.service, action = request.action, ?delay, %error, "retrying");
                     tokio::time::sleep(delay).await;
                 }
                 _ => return Err(error),

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::deadline::Deadline;
 use super::link::Link;
-use super::pending::{Answer, ProgressQueue};
+use super::pending::{FinalReply, ProgressQueue};
 use crate::contract::FromFault;
 use crate::error::CallError;
 use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
@@ -20,7 +20,7 @@ const SILENCE: Duration = Duration::from_millis(250);
 
 /// What is asked, and of whom.
 #[derive(Debug)]
-pub(super) struct Question {
+pub(super) struct OutgoingRequest {
     pub(super) link: Link,
     pub(super) service: ServiceName,
     pub(super) action: String,
@@ -30,9 +30,9 @@ pub(super) struct Question {
     pub(super) budget: Duration,
 }
 
-impl Question {
+impl OutgoingRequest {
     /// Asks once. Dropping the future takes the request back.
-    pub(super) async fn ask(
+    pub(super) async fn attempt(
         &self,
         deadline: Deadline,
         wants_progress: bool,
@@ -42,7 +42,7 @@ impl Question {
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
         let answer = self.link.pending().add(request_id, progress.clone());
-        let mut in_flight = InFlight { question: self, request_id, sent: false };
+        let mut in_flight = InFlight { request: self, request_id, sent: false };
 
         let outcome = tokio::select! {
             // An answer that is there counts, however late we come to look.
@@ -65,7 +65,7 @@ impl Question {
         &self,
         request_id: Uuid,
         deadline: Deadline,
-        mut answer: oneshot::Receiver<Answer>,
+        mut answer: oneshot::Receiver<FinalReply>,
         progress: &ProgressQueue,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
         sent: &mut bool,
@@ -75,7 +75,7 @@ impl Question {
         if remaining.is_zero() {
             return Err(self.too_late());
         }
-        let request = RequestWriter {
+        let message = RequestWriter {
             action: &self.action,
             payload: &self.payload,
             reply_to: Some(inbox),
@@ -86,7 +86,7 @@ impl Question {
             accepts: &[],
         };
         *sent = true;
-        let receivers = self.link.outbox().publish(self.service.as_str(), request.write(), remaining).await?;
+        let receivers = self.link.outbox().publish(self.service.as_str(), message.write(), remaining).await?;
         let counts_say_all = !self.link.bus().counts_are_partial();
         if receivers == 0 && counts_say_all {
             return Err(self.nobody());
@@ -175,7 +175,7 @@ fn told(fault: Fault) -> CallError {
 
 /// The request's entry among the calls in flight; goes whichever way the call ends.
 struct InFlight<'a> {
-    question: &'a Question,
+    request: &'a OutgoingRequest,
     request_id: Uuid,
     sent: bool,
 }
@@ -190,9 +190,9 @@ impl InFlight<'_> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let unanswered = self.question.link.pending().remove(self.request_id);
+        let unanswered = self.request.link.pending().remove(self.request_id);
         if unanswered && self.sent {
-            self.question.link.cancel(self.question.service.as_str(), self.request_id);
+            self.request.link.cancel(self.request.service.as_str(), self.request_id);
         }
     }
 }

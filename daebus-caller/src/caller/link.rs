@@ -13,10 +13,10 @@ use crate::error::BusError;
 
 /// What callers share: a service has one, and so has each family of callers that was `connect`ed.
 #[derive(Debug, Clone)]
-pub struct Link(Arc<Shared>);
+pub struct Link(Arc<LinkState>);
 
 #[derive(Debug)]
-struct Shared {
+struct LinkState {
     outbox: Outbox,
     inbox: Arc<str>,
     pending: Arc<Pending>,
@@ -27,7 +27,7 @@ struct Shared {
 impl Link {
     /// A link on a bus. Nothing is subscribed until the first call.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(LinkState {
             outbox: Outbox::new(bus),
             inbox: format!("caller:{}", Uuid::new_v4()).into(),
             pending: Arc::default(),

@@ -17,27 +17,27 @@ use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
 const UNREAD_UPDATES: usize = 64;
 
 /// A final reply: the payload, or the fault.
-pub(super) type Answer = Result<Option<RawJson>, Fault>;
+pub(super) type FinalReply = Result<Option<RawJson>, Fault>;
 
 /// The calls in flight of one inbox, by request id.
 ///
 /// Nothing waits here: the bus's reader looks a call up, hands its reply over, and goes on.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    calls: Mutex<HashMap<Uuid, Entry>>,
+    calls: Mutex<HashMap<Uuid, PendingCall>>,
 }
 
 #[derive(Debug)]
-struct Entry {
-    answer: oneshot::Sender<Answer>,
+struct PendingCall {
+    answer: oneshot::Sender<FinalReply>,
     progress: Arc<ProgressQueue>,
 }
 
 impl Pending {
     /// Adds a call. It stays until its final reply has come or [`Pending::remove`] is called.
-    pub(super) fn add(&self, id: Uuid, progress: Arc<ProgressQueue>) -> oneshot::Receiver<Answer> {
+    pub(super) fn add(&self, id: Uuid, progress: Arc<ProgressQueue>) -> oneshot::Receiver<FinalReply> {
         let (answer, receiver) = oneshot::channel();
-        self.calls.lock().insert(id, Entry { answer, progress });
+        self.calls.lock().insert(id, PendingCall { answer, progress });
         receiver
     }
 
@@ -58,16 +58,16 @@ impl Pending {
         };
         let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
         if reply.is_final {
-            let Some(entry) = self.calls.lock().remove(&id) else {
+            let Some(call) = self.calls.lock().remove(&id) else {
                 tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
                 return;
             };
             let answer =
                 if reply.status == Status::Error { Err(reply.fault()) } else { Ok(payload(reply.payload)) };
             // Whoever gave up in this very moment doesn't need it any more.
-            let _ = entry.answer.send(answer);
+            let _ = call.answer.send(answer);
         } else {
-            let progress = self.calls.lock().get(&id).map(|entry| entry.progress.clone());
+            let progress = self.calls.lock().get(&id).map(|call| call.progress.clone());
             if let Some(progress) = progress {
                 progress.push(id, payload(reply.payload));
             } else {

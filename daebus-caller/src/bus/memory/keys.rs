@@ -20,18 +20,18 @@ const FEW: usize = 64;
 
 #[derive(Default)]
 pub(super) struct Keys {
-    entries: HashMap<String, Entry>,
+    entries: HashMap<String, StoredKey>,
     /// Expired keys are looked for once there are this many, which is twice what the last look left: a constant
     /// price a key, and never more expired ones than living.
     sweep_at: usize,
 }
 
-struct Entry {
-    value: Value,
+struct StoredKey {
+    value: StoredValue,
     expires: Option<Instant>,
 }
 
-enum Value {
+enum StoredValue {
     Plain(Bytes),
     Set(HashSet<String>),
 }
@@ -40,7 +40,7 @@ impl Keys {
     pub(super) fn get(&mut self, key: &str) -> Result<Option<Bytes>, &'static str> {
         match self.living(key) {
             None => Ok(None),
-            Some(Entry { value: Value::Plain(value), .. }) => Ok(Some(value.clone())),
+            Some(StoredKey { value: StoredValue::Plain(value), .. }) => Ok(Some(value.clone())),
             Some(_) => Err(WRONG_TYPE),
         }
     }
@@ -52,7 +52,10 @@ impl Keys {
         if options.only_if_absent && self.living(key).is_some() {
             return Ok(false);
         }
-        self.insert(key, Entry { value: Value::Plain(value), expires: options.ttl.and_then(from_now) });
+        self.insert(
+            key,
+            StoredKey { value: StoredValue::Plain(value), expires: options.ttl.and_then(from_now) },
+        );
         Ok(true)
     }
 
@@ -64,10 +67,10 @@ impl Keys {
 
     pub(super) fn increment(&mut self, key: &str, by: i64) -> Result<i64, &'static str> {
         let Some(entry) = self.living(key) else {
-            self.insert(key, Entry { value: Value::Plain(by.to_string().into()), expires: None });
+            self.insert(key, StoredKey { value: StoredValue::Plain(by.to_string().into()), expires: None });
             return Ok(by);
         };
-        let Value::Plain(value) = &mut entry.value else { return Err(WRONG_TYPE) };
+        let StoredValue::Plain(value) = &mut entry.value else { return Err(WRONG_TYPE) };
         let sum = number(value).ok_or(NOT_A_NUMBER)?.checked_add(by).ok_or(OVERFLOW)?;
         *value = sum.to_string().into();
         Ok(sum)
@@ -84,7 +87,7 @@ impl Keys {
             return Ok(set.insert(member.to_owned()));
         }
         let set = HashSet::from([member.to_owned()]);
-        self.insert(key, Entry { value: Value::Set(set), expires: None });
+        self.insert(key, StoredKey { value: StoredValue::Set(set), expires: None });
         Ok(true)
     }
 
@@ -104,20 +107,20 @@ impl Keys {
     fn living_set(&mut self, key: &str) -> Result<Option<&mut HashSet<String>>, &'static str> {
         match self.living(key) {
             None => Ok(None),
-            Some(Entry { value: Value::Set(set), .. }) => Ok(Some(set)),
+            Some(StoredKey { value: StoredValue::Set(set), .. }) => Ok(Some(set)),
             Some(_) => Err(WRONG_TYPE),
         }
     }
 
     /// The entry, unless it has expired; then it goes.
-    fn living(&mut self, key: &str) -> Option<&mut Entry> {
+    fn living(&mut self, key: &str) -> Option<&mut StoredKey> {
         if self.entries.get(key)?.is_expired(Instant::now()) {
             self.entries.remove(key);
         }
         self.entries.get_mut(key)
     }
 
-    fn insert(&mut self, key: &str, entry: Entry) {
+    fn insert(&mut self, key: &str, entry: StoredKey) {
         if self.entries.len() >= self.sweep_at.max(FEW) {
             let now = Instant::now();
             self.entries.retain(|_, entry| !entry.is_expired(now));
@@ -127,7 +130,7 @@ impl Keys {
     }
 }
 
-impl Entry {
+impl StoredKey {
     fn is_expired(&self, now: Instant) -> bool {
         self.expires.is_some_and(|expires| expires <= now)
     }

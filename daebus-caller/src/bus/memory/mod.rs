@@ -28,14 +28,14 @@ use crate::error::BusError;
 /// subscribe itself. It counts each receiver, where Redis counts connections, and so counts one for all receivers of
 /// a topic within a process. The keys' time to live runs on tokio's clock, also when that is paused.
 pub struct MemoryBus {
-    shared: Arc<Shared>,
+    shared: Arc<MemoryBusState>,
     /// Tells this handle's subscriptions from those of others on the same bus.
     user: u64,
     state: watch::Sender<BusState>,
 }
 
-/// What the users of one bus share.
-struct Shared {
+/// What the handles of one bus share.
+struct MemoryBusState {
     /// `None`: anonymous.
     name: Option<String>,
     topics: Mutex<Topics>,
@@ -43,7 +43,7 @@ struct Shared {
 }
 
 /// The buses that have a name and a user.
-static NAMED: LazyLock<Mutex<HashMap<String, Weak<Shared>>>> = LazyLock::new(Mutex::default);
+static NAMED: LazyLock<Mutex<HashMap<String, Weak<MemoryBusState>>>> = LazyLock::new(Mutex::default);
 
 static NEXT_USER: AtomicU64 = AtomicU64::new(0);
 
@@ -53,7 +53,7 @@ impl MemoryBus {
     pub fn named(name: &str) -> Arc<dyn Bus> {
         let mut named = NAMED.lock();
         let shared = named.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
-            let shared = Arc::new(Shared::new(Some(name.to_owned())));
+            let shared = Arc::new(MemoryBusState::new(Some(name.to_owned())));
             named.insert(name.to_owned(), Arc::downgrade(&shared));
             shared
         });
@@ -63,7 +63,7 @@ impl MemoryBus {
 
     /// A bus that nobody else can find.
     pub fn new() -> Arc<Self> {
-        Self::of(Arc::new(Shared::new(None)))
+        Self::of(Arc::new(MemoryBusState::new(None)))
     }
 
     /// Another user's handle of this bus.
@@ -71,12 +71,12 @@ impl MemoryBus {
         Self::of(Arc::clone(&self.shared))
     }
 
-    fn of(shared: Arc<Shared>) -> Arc<Self> {
+    fn of(shared: Arc<MemoryBusState>) -> Arc<Self> {
         let user = NEXT_USER.fetch_add(1, Ordering::Relaxed);
         Arc::new(Self { shared, user, state: watch::Sender::new(BusState::Ready) })
     }
 
-    fn open(&self) -> Result<&Shared, BusError> {
+    fn open(&self) -> Result<&MemoryBusState, BusError> {
         match *self.state.borrow() {
             BusState::Closed => Err(BusError::Closed),
             BusState::Ready | BusState::Away => Ok(&self.shared),
@@ -202,13 +202,13 @@ impl Drop for MemoryBus {
     }
 }
 
-impl Shared {
+impl MemoryBusState {
     fn new(name: Option<String>) -> Self {
         Self { name, topics: Mutex::default(), keys: Mutex::default() }
     }
 }
 
-impl Drop for Shared {
+impl Drop for MemoryBusState {
     fn drop(&mut self) {
         let Some(name) = &self.name else { return };
         let mut named = NAMED.lock();

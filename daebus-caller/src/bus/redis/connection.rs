@@ -75,11 +75,11 @@ impl Connector {
     ///
     /// Boxed, as all that holds one of fred's futures: they nest so deep that the compiler gives up on a program that
     /// awaits them.
-    pub(super) fn connect(&self, role: Role) -> BoxFuture<'_, Result<Arc<Link>, Failure>> {
+    pub(super) fn connect(&self, role: Role) -> BoxFuture<'_, Result<Arc<Connection>, Failure>> {
         Box::pin(self.connect_in_either_version(role))
     }
 
-    async fn connect_in_either_version(&self, role: Role) -> Result<Arc<Link>, Failure> {
+    async fn connect_in_either_version(&self, role: Role) -> Result<Arc<Connection>, Failure> {
         // RESP3 marks pushed messages as such. In RESP2 fred takes a reply for a message where it looks like one: a
         // set whose members are "message", "a" and "b" is read as a message, and the replies shift by one.
         let version =
@@ -93,7 +93,7 @@ impl Connector {
         }
     }
 
-    async fn connect_with(&self, role: Role, version: RespVersion) -> Result<Arc<Link>, Failure> {
+    async fn connect_with(&self, role: Role, version: RespVersion) -> Result<Arc<Connection>, Failure> {
         let config = Config { version, ..self.config.clone() };
         let performance = PerformanceConfig {
             default_command_timeout: COMMAND_TIMEOUT,
@@ -117,14 +117,14 @@ impl Connector {
         };
         let client = Client::new(config, Some(performance), Some(connection), None);
         let mut connected = client.reconnect_rx();
-        let link = Arc::new(Link::start(client));
+        let connection = Arc::new(Connection::start(client));
         tokio::select! {
             _ = connected.recv() => {}
-            () = link.gone.cancelled() => return Err(link.why_gone()),
+            () = connection.gone.cancelled() => return Err(connection.why_gone()),
         }
-        link.ping().await?;
-        link.introduce().await;
-        Ok(link)
+        connection.ping().await?;
+        connection.introduce().await;
+        Ok(connection)
     }
 }
 
@@ -133,7 +133,7 @@ fn knows_no_resp3(words: &str) -> bool {
 }
 
 /// A connection. Dropping it closes it and ends its task.
-pub(super) struct Link {
+pub(super) struct Connection {
     client: Client,
     driver: AbortHandle,
     gone: CancellationToken,
@@ -143,12 +143,12 @@ pub(super) struct Link {
     pub(super) heard: Arc<AtomicU64>,
 }
 
-impl Link {
+impl Connection {
     fn start(client: Client) -> Self {
         let driver = client.connect();
         let gone = CancellationToken::new();
         let why = Arc::new(OnceLock::new());
-        let link = Self {
+        let connection = Self {
             client,
             driver: driver.abort_handle(),
             gone: gone.clone(),
@@ -156,7 +156,7 @@ impl Link {
             tokens: AtomicU64::new(0),
             heard: Arc::default(),
         };
-        // Ends with the driver, which ends with the connection or the link; or with the runtime.
+        // Ends with the driver, which ends with the connection; or with the runtime.
         let gone = gone.drop_guard();
         tokio::spawn(async move {
             let _gone = gone;
@@ -164,7 +164,7 @@ impl Link {
                 let _ = why.set(error);
             }
         });
-        link
+        connection
     }
 
     /// The driver's client.
@@ -231,21 +231,26 @@ impl Link {
     }
 
     /// Subscribes; confirmed when this returns. On the client for subscriptions only, and one at a time.
-    pub(super) async fn subscribe(&self, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
+    pub(super) async fn subscribe(&self, kind: TopicKind, names: &[Arc<str>]) -> Result<(), Failure> {
         self.confirmed(kind, names, true).await
     }
 
     /// Unsubscribes; confirmed when this returns. On the client for subscriptions only, and one at a time.
-    pub(super) async fn unsubscribe(&self, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
+    pub(super) async fn unsubscribe(&self, kind: TopicKind, names: &[Arc<str>]) -> Result<(), Failure> {
         self.confirmed(kind, names, false).await
     }
 
-    async fn confirmed(&self, kind: Kind, names: &[Arc<str>], wanted: bool) -> Result<(), Failure> {
+    async fn confirmed(&self, kind: TopicKind, names: &[Arc<str>], wanted: bool) -> Result<(), Failure> {
         let outcome: BoxFuture<'_, _> = Box::pin(self.send_and_confirm(kind, names, wanted));
         outcome.await
     }
 
-    async fn send_and_confirm(&self, kind: Kind, names: &[Arc<str>], wanted: bool) -> Result<(), Failure> {
+    async fn send_and_confirm(
+        &self,
+        kind: TopicKind,
+        names: &[Arc<str>],
+        wanted: bool,
+    ) -> Result<(), Failure> {
         // SUBSCRIBE without a channel is an error, and UNSUBSCRIBE without one ends all.
         if names.is_empty() {
             return Ok(());
@@ -263,10 +268,10 @@ impl Link {
             let pipeline = self.client.pipeline();
             let queued = async {
                 match (kind, wanted) {
-                    (Kind::Channel, true) => pipeline.subscribe(names).await?,
-                    (Kind::Pattern, true) => pipeline.psubscribe(names).await?,
-                    (Kind::Channel, false) => pipeline.unsubscribe(names).await?,
-                    (Kind::Pattern, false) => pipeline.punsubscribe(names).await?,
+                    (TopicKind::Channel, true) => pipeline.subscribe(names).await?,
+                    (TopicKind::Pattern, true) => pipeline.psubscribe(names).await?,
+                    (TopicKind::Channel, false) => pipeline.unsubscribe(names).await?,
+                    (TopicKind::Pattern, false) => pipeline.punsubscribe(names).await?,
                 }
                 let _: Value = pipeline.custom(ping, vec![token.clone()]).await?;
                 pipeline.last().await
@@ -348,7 +353,7 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drop for Connection {
     fn drop(&mut self) {
         self.close();
     }
@@ -363,9 +368,9 @@ fn echoed(answer: Value) -> String {
     answer.into_string().unwrap_or_default()
 }
 
-/// What a name in SUBSCRIBE is.
+/// What a subscribed name stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum TopicKind {
     Channel,
     Pattern,
 }

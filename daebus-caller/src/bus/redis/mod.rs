@@ -1,13 +1,13 @@
-//! The bus on Redis, through fred. This folder alone knows the driver and its ways.
+//! The bus on Redis, through fred. Only this folder uses the driver.
 //!
-//! `connection` is one connection, `supervisor` keeps two of them up, `reader` hands messages over, `subscriptions`
-//! is the book of who listens, `failure` what can go wrong, and `shared` is what they have in common. What fred would
-//! do on its own, and what is done instead, is said where it is done.
+//! `connection` is one connection, `supervisor` keeps two of them connected, `reader` delivers messages, `subscriptions`
+//! records who listens to what, `failure` is why a command failed, and `state` is what all of them share. Where fred's
+//! own behaviour is replaced, the comment there says why.
 
 mod connection;
 mod failure;
 mod reader;
-mod shared;
+mod state;
 mod subscriptions;
 mod supervisor;
 mod url;
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::connection::Connector;
-use self::shared::Shared;
+use self::state::RedisBusState;
 use self::supervisor::Supervisor;
 pub(super) use self::url::InvalidRedisUrl;
 pub use self::url::RedisUrl;
@@ -57,7 +57,7 @@ use crate::error::BusError;
 ///
 /// Dropping the bus closes it, even where subscriptions are left.
 pub struct RedisBus {
-    shared: Arc<Shared>,
+    shared: Arc<RedisBusState>,
     is_clustered: bool,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -96,7 +96,7 @@ impl RedisBus {
     fn prepare(url: &RedisUrl) -> (Self, Supervisor) {
         let connector = Connector::new(url.config().clone());
         let is_clustered = connector.is_clustered();
-        let shared = Shared::new(url.to_string());
+        let shared = RedisBusState::new(url.to_string());
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
         (bus, Supervisor::new(shared, connector))
     }
@@ -112,8 +112,8 @@ impl RedisBus {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let link = self.shared.commands()?;
-        let outcome = link.run(command(link.client().clone())).await;
+        let connection = self.shared.commands()?;
+        let outcome = connection.run(command(connection.client().clone())).await;
         outcome.map_err(|failure| self.shared.error(failure))
     }
 
@@ -236,7 +236,7 @@ impl Bus for RedisBus {
     }
 
     fn redis(&self) -> Option<Client> {
-        self.shared.commands().ok().map(|link| link.client().clone())
+        self.shared.commands().ok().map(|connection| connection.client().clone())
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

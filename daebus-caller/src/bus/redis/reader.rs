@@ -22,14 +22,14 @@ use parking_lot::Mutex;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::unconstrained;
 
-use super::connection::Link;
-use super::shared::Shared;
+use super::connection::Connection;
+use super::state::RedisBusState;
 use super::subscriptions::Listeners;
 use crate::bus::message::Message;
 
 /// Hands over what arrives, until the connection's client is gone.
-pub(super) fn read(shared: Arc<Shared>, link: &Link) {
-    let (mut arrivals, heard) = (link.client().message_rx(), Arc::clone(&link.heard));
+pub(super) fn start(shared: Arc<RedisBusState>, connection: &Connection) {
+    let (mut arrivals, heard) = (connection.client().message_rx(), Arc::clone(&connection.heard));
     let mut reader = Reader { shared, repeats: None };
     // Unconstrained: it isn't a task of its own, and would use up the budget of fred's.
     let reading = unconstrained(async move {
@@ -79,7 +79,7 @@ impl Wake for OnTheSpot {
 }
 
 struct Reader {
-    shared: Arc<Shared>,
+    shared: Arc<RedisBusState>,
     repeats: Option<Repeats>,
 }
 

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
-use super::connection::Kind;
+use super::connection::TopicKind;
 use crate::bus::glob;
 use crate::bus::message::Deliver;
 use crate::bus::topic::Topic;
@@ -62,13 +62,13 @@ impl Subscriptions {
     pub(super) fn is_confirmed(&self, topic: &Topic) -> bool {
         let (kind, name) = split(topic);
         let topics = match kind {
-            Kind::Channel => &self.channels,
-            Kind::Pattern => &self.patterns,
+            TopicKind::Channel => &self.channels,
+            TopicKind::Pattern => &self.patterns,
         };
         topics.get(name).is_some_and(|subscribed| subscribed.confirmed)
     }
 
-    pub(super) fn confirm(&mut self, kind: Kind, name: &str) {
+    pub(super) fn confirm(&mut self, kind: TopicKind, name: &str) {
         if let Some(subscribed) = self.of(kind).get_mut(name) {
             subscribed.confirmed = true;
             subscribed.settled = true;
@@ -107,7 +107,7 @@ impl Subscriptions {
     /// For a new connection: nothing is confirmed. Returns the channels and the patterns to subscribe to. The patterns
     /// go in one command, so that a message finds all of them or none, and their copies can be counted from the start.
     pub(super) fn start_over(&mut self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
-        let mut names = [Kind::Channel, Kind::Pattern].map(|kind| {
+        let mut names = [TopicKind::Channel, TopicKind::Pattern].map(|kind| {
             let topics = self.of(kind);
             topics.retain(|_, subscribed| !subscribed.listeners.is_empty());
             for subscribed in topics.values_mut() {
@@ -143,17 +143,17 @@ impl Subscriptions {
         std::mem::replace(self, Self { next_id, ..Self::default() })
     }
 
-    fn of(&mut self, kind: Kind) -> &mut HashMap<Arc<str>, Subscribed> {
+    fn of(&mut self, kind: TopicKind) -> &mut HashMap<Arc<str>, Subscribed> {
         match kind {
-            Kind::Channel => &mut self.channels,
-            Kind::Pattern => &mut self.patterns,
+            TopicKind::Channel => &mut self.channels,
+            TopicKind::Pattern => &mut self.patterns,
         }
     }
 }
 
-pub(super) fn split(topic: &Topic) -> (Kind, &Arc<str>) {
+pub(super) fn split(topic: &Topic) -> (TopicKind, &Arc<str>) {
     match topic {
-        Topic::Channel(name) => (Kind::Channel, name),
-        Topic::Pattern(name) => (Kind::Pattern, name),
+        Topic::Channel(name) => (TopicKind::Channel, name),
+        Topic::Pattern(name) => (TopicKind::Pattern, name),
     }
 }

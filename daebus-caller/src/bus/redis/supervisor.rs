@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connector, Kind, Link, Role};
+use super::connection::{Connection, Connector, Role, TopicKind};
 use super::failure::Failure;
 use super::reader;
-use super::shared::{AT_ONCE, Shared};
+use super::state::{RedisBusState, TOPICS_PER_COMMAND};
 use crate::backoff::Backoff;
 use crate::bus::interface::BusState;
 use crate::bus::topic::Topic;
@@ -17,18 +17,18 @@ const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
 pub(super) struct Supervisor {
-    shared: Arc<Shared>,
+    shared: Arc<RedisBusState>,
     connector: Connector,
 }
 
 /// The two connections: SUBSCRIBE and what answers it have one for themselves.
 pub(super) struct Pair {
-    subscriber: Arc<Link>,
-    commands: Arc<Link>,
+    subscriber: Arc<Connection>,
+    commands: Arc<Connection>,
 }
 
 impl Supervisor {
-    pub(super) fn new(shared: Arc<Shared>, connector: Connector) -> Self {
+    pub(super) fn new(shared: Arc<RedisBusState>, connector: Connector) -> Self {
         Self { shared, connector }
     }
 
@@ -124,20 +124,25 @@ impl Supervisor {
     }
 
     /// Connects the subscriber and restores every subscription.
-    async fn subscriber(&self) -> Result<Arc<Link>, Failure> {
+    async fn subscriber(&self) -> Result<Arc<Connection>, Failure> {
         let subscriber = self.connector.connect(Role::Subscriptions).await?;
         let _gate = self.shared.gate.lock().await;
-        reader::read(Arc::clone(&self.shared), &subscriber);
+        reader::start(Arc::clone(&self.shared), &subscriber);
         self.shared.attach(Arc::clone(&subscriber))?;
         let (channels, patterns) = self.shared.subscriptions().start_over();
-        for channels in channels.chunks(AT_ONCE) {
-            self.restore(&subscriber, Kind::Channel, channels).await?;
+        for channels in channels.chunks(TOPICS_PER_COMMAND) {
+            self.restore(&subscriber, TopicKind::Channel, channels).await?;
         }
-        self.restore(&subscriber, Kind::Pattern, &patterns).await?;
+        self.restore(&subscriber, TopicKind::Pattern, &patterns).await?;
         Ok(subscriber)
     }
 
-    async fn restore(&self, subscriber: &Link, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
+    async fn restore(
+        &self,
+        subscriber: &Connection,
+        kind: TopicKind,
+        names: &[Arc<str>],
+    ) -> Result<(), Failure> {
         match subscriber.subscribe(kind, names).await {
             Ok(()) => {
                 let mut subscriptions = self.shared.subscriptions();
@@ -152,8 +157,13 @@ impl Supervisor {
         }
     }
 
-    async fn restore_each(&self, subscriber: &Link, kind: Kind, names: &[Arc<str>]) -> Result<(), Failure> {
-        if kind == Kind::Pattern {
+    async fn restore_each(
+        &self,
+        subscriber: &Connection,
+        kind: TopicKind,
+        names: &[Arc<str>],
+    ) -> Result<(), Failure> {
+        if kind == TopicKind::Pattern {
             let mut subscriptions = self.shared.subscriptions();
             for pattern in names {
                 subscriptions.unsettle(pattern);
@@ -161,8 +171,8 @@ impl Supervisor {
         }
         for name in names {
             let topic = match kind {
-                Kind::Channel => Topic::Channel(Arc::clone(name)),
-                Kind::Pattern => Topic::Pattern(Arc::clone(name)),
+                TopicKind::Channel => Topic::Channel(Arc::clone(name)),
+                TopicKind::Pattern => Topic::Pattern(Arc::clone(name)),
             };
             match self.shared.subscribe_on(subscriber, &topic).await {
                 Ok(()) => {}

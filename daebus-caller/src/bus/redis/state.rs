@@ -1,4 +1,4 @@
-//! What the bus's handle, its tasks and its subscriptions share.
+//! The state that the bus's handle, its tasks and its subscriptions share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU64;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{Notify, watch};
 
-use super::connection::{Kind, Link};
+use super::connection::{Connection, TopicKind};
 use super::failure::Failure;
 use super::subscriptions::{Subscriptions, split};
 use crate::bus::interface::BusState;
@@ -15,10 +15,10 @@ use crate::bus::subscription::Subscription;
 use crate::bus::topic::Topic;
 use crate::error::BusError;
 
-/// Channels in one command, to keep it within any server's limits.
-pub(super) const AT_ONCE: usize = 1000;
+/// Keeps one command within the limits of any server.
+pub(super) const TOPICS_PER_COMMAND: usize = 1000;
 
-pub(super) struct Shared {
+pub(super) struct RedisBusState {
     /// For people: the URL with its password masked.
     pub(super) location: String,
     pub(super) state: watch::Sender<BusState>,
@@ -36,12 +36,12 @@ pub(super) struct Shared {
 #[derive(Default)]
 struct Connections {
     /// There while the bus is ready.
-    commands: Option<Arc<Link>>,
+    commands: Option<Arc<Connection>>,
     /// There from before its subscriptions are restored.
-    subscriber: Option<Arc<Link>>,
+    subscriber: Option<Arc<Connection>>,
 }
 
-impl Shared {
+impl RedisBusState {
     pub(super) fn new(location: String) -> Arc<Self> {
         Arc::new(Self {
             location,
@@ -61,12 +61,12 @@ impl Shared {
 
     /// The connection for commands, if the bus is ready. A command of a bus that isn't would sit in fred's queue and
     /// be sent some time later; it fails here instead.
-    pub(super) fn commands(&self) -> Result<Arc<Link>, BusError> {
+    pub(super) fn commands(&self) -> Result<Arc<Connection>, BusError> {
         let connections = self.connections.read();
         connections.commands.clone().ok_or_else(|| self.unavailable())
     }
 
-    pub(super) fn subscriber(&self) -> Option<Arc<Link>> {
+    pub(super) fn subscriber(&self) -> Option<Arc<Connection>> {
         self.connections.read().subscriber.clone()
     }
 
@@ -91,17 +91,17 @@ impl Shared {
     }
 
     /// Takes a new connection for subscriptions into use.
-    pub(super) fn attach(&self, link: Arc<Link>) -> Result<(), Failure> {
+    pub(super) fn attach(&self, connection: Arc<Connection>) -> Result<(), Failure> {
         let mut connections = self.connections.write();
         if *self.state.borrow() == BusState::Closed {
             return Err(Failure::Unsure("the bus is closed".into()));
         }
-        connections.subscriber = Some(link);
+        connections.subscriber = Some(connection);
         Ok(())
     }
 
     /// Both connections are there, and every subscription is confirmed.
-    pub(super) fn ready(&self, commands: Arc<Link>) {
+    pub(super) fn ready(&self, commands: Arc<Connection>) {
         let mut connections = self.connections.write();
         if *self.state.borrow() != BusState::Closed {
             connections.commands = Some(commands);
@@ -125,8 +125,8 @@ impl Shared {
             self.state.send_replace(BusState::Closed);
             std::mem::take(&mut *connections)
         };
-        for link in gone.commands.iter().chain(&gone.subscriber) {
-            link.close();
+        for connection in gone.commands.iter().chain(&gone.subscriber) {
+            connection.close();
         }
         let listeners = self.subscriptions().clear();
         drop(listeners);
@@ -180,7 +180,7 @@ impl Shared {
     }
 
     /// Subscribes and waits until it is confirmed. The gate is held.
-    pub(super) async fn subscribe_on(&self, subscriber: &Link, topic: &Topic) -> Result<(), Failure> {
+    pub(super) async fn subscribe_on(&self, subscriber: &Connection, topic: &Topic) -> Result<(), Failure> {
         let (kind, name) = split(topic);
         subscriber.subscribe(kind, std::slice::from_ref(name)).await?;
         self.subscriptions().confirm(kind, name);
@@ -228,15 +228,15 @@ impl Shared {
             for topic in leavers {
                 if subscriptions.forget(&topic) {
                     let (kind, name) = split(&topic);
-                    let names = if kind == Kind::Channel { &mut channels } else { &mut patterns };
+                    let names = if kind == TopicKind::Channel { &mut channels } else { &mut patterns };
                     names.push(Arc::clone(name));
                 }
             }
         }
         // Without a connection there is nothing to end.
         let Some(subscriber) = self.subscriber() else { return };
-        for (kind, names) in [(Kind::Channel, channels), (Kind::Pattern, patterns)] {
-            for names in names.chunks(AT_ONCE) {
+        for (kind, names) in [(TopicKind::Channel, channels), (TopicKind::Pattern, patterns)] {
+            for names in names.chunks(TOPICS_PER_COMMAND) {
                 if let Err(failure) = subscriber.unsubscribe(kind, names).await {
                     tracing::debug!(%failure, "not unsubscribed");
                 }
@@ -245,9 +245,9 @@ impl Shared {
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for RedisBusState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared")
+        f.debug_struct("RedisBusState")
             .field("location", &self.location)
             .field("state", &*self.state.borrow())
             .finish_non_exhaustive()
