@@ -124,14 +124,14 @@ pub enum CallError<E = Fault> {
         source: PayloadError,
     },
     /// The request's payload can't be written as JSON; nothing was sent.
-    #[error("the payload for {service}.{action} can't be written as JSON: {reason}")]
+    #[error("the payload for {service}.{action} can't be written as JSON: {source}")]
     Encode {
         /// The service that was to be called.
         service: String,
         /// The action that was to be called.
         action: String,
-        /// What serde says.
-        reason: String,
+        /// What serde reports.
+        source: serde_json::Error,
     },
     /// The caller was closed.
     #[error("the caller is closed")]

@@ -27,7 +27,8 @@ use crate::wire::{Fault, Headers, RawJson, decode_answer, encode_payload};
 pub struct Call<T, E = Fault, P = Value> {
     peer: Peer,
     action: String,
-    payload: Result<RawJson, String>,
+    /// An encoding error is reported when the call is awaited.
+    payload: Result<RawJson, serde_json::Error>,
     headers: Headers,
     timeout: Duration,
     surrounding: Option<Deadline>,
@@ -60,7 +61,7 @@ where
             timeout,
             peer,
             action: action.to_owned(),
-            payload: encode_payload(payload).map_err(|error| error.to_string()),
+            payload: encode_payload(payload),
             headers: Headers::new(),
             // Taken here as well as where it is awaited: a task that is spawned from a handler doesn't inherit it.
             surrounding: deadline::current(),
@@ -120,44 +121,38 @@ where
         Job::new(tokio::spawn(self.run()))
     }
 
-    async fn run(mut self) -> Result<T, CallError<E>> {
+    async fn run(self) -> Result<T, CallError<E>> {
         let budget = Deadline::after(self.timeout);
         let bound = [self.surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
-        // What people read is the time that was given, not what the clock has left of it by now.
+        // The error names the timeout that was given, not what is left of it by now.
         let within = if bound == budget { self.timeout } else { bound.remaining() };
-        let service = self.peer.name().to_owned();
+        let (service, action) = (self.peer.name().to_owned(), self.action.clone());
         let closing = self.peer.closing.clone();
-        let asked = tokio::select! {
+        let outcome = tokio::select! {
             biased;
             () = closing.cancelled() => Err(CallError::Closed),
             answer = self.ask(bound, within) => answer,
         };
-        let answer = asked.map_err(typed)?;
+        let answer = outcome.map_err(typed)?;
         decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
             service,
-            action: self.action,
+            action,
             source,
         })
     }
 
-    /// Asks as often as it takes until the deadline, which is `within` so long.
-    async fn ask(&mut self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
-        let request = OutgoingRequest {
-            link: self.peer.link.clone(),
-            service: self.peer.service().map_err(|error| CallError::Bus(BusError::Name(error)))?.clone(),
-            action: self.action.clone(),
-            payload: self.payload.clone().map_err(|reason| CallError::Encode {
-                service: self.peer.name().to_owned(),
-                action: self.action.clone(),
-                reason,
-            })?,
-            headers: std::mem::take(&mut self.headers),
-            budget: within,
+    /// Makes attempts until there is an answer or a final error; `within` is the time from now to `deadline`.
+    async fn ask(self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
+        let Self { peer, action, payload, headers, idempotent, retry, mut listeners, .. } = self;
+        let service = peer.service().map_err(BusError::Name)?.clone();
+        let payload = match payload {
+            Ok(payload) => payload,
+            Err(source) => return Err(CallError::Encode { service: service.to_string(), action, source }),
         };
-        let listeners = &mut self.listeners;
+        let request = OutgoingRequest { link: peer.link, service, action, payload, headers, budget: within };
         let wants_progress = !listeners.is_empty();
         let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
-        let mut delays = self.retry.delays();
+        let mut delays = retry.delays();
         loop {
             let error = match request.attempt(deadline, wants_progress, &mut tell).await {
                 Ok(answer) => return Ok(answer),
@@ -165,7 +160,7 @@ where
             };
             match delays.next() {
                 // A delay that ends after the deadline would replace this error by a timeout, which says less.
-                Some(delay) if is_worth_retrying(&error, self.idempotent) && delay < deadline.remaining() => {
+                Some(delay) if is_worth_retrying(&error, idempotent) && delay < deadline.remaining() => {
                     tracing::debug!(service = %request.service, action = request.action, ?delay, %error, "retrying");
                     tokio::time::sleep(delay).await;
                 }

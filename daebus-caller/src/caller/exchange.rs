@@ -209,7 +209,7 @@ pub(super) fn typed<E: FromFault>(error: CallError) -> CallError<E> {
         CallError::InstanceLost { instance } => CallError::InstanceLost { instance },
         CallError::Bus(error) => CallError::Bus(error),
         CallError::Decode { service, action, source } => CallError::Decode { service, action, source },
-        CallError::Encode { service, action, reason } => CallError::Encode { service, action, reason },
+        CallError::Encode { service, action, source } => CallError::Encode { service, action, source },
         CallError::Closed => CallError::Closed,
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::link::Link;
 use crate::bus::{Message, Queue, QueueLimits, QueueReceiver, Subscription, Topic};
 use crate::error::BusError;
-use crate::wire::{beginning, decode_message};
+use crate::wire::{PayloadError, beginning, decode_message};
 
 /// The messages of a channel, or of all channels that a pattern matches: a stream.
 ///
@@ -90,12 +90,13 @@ impl<T: DeserializeOwned> Reading<T> {
             };
             match read(&message) {
                 Ok(value) => return Some(value),
-                Err(reason) => {
+                Err(error) => {
                     self.unreadable.fetch_add(1, Ordering::Relaxed);
                     tracing::warn!(
                         channel = %message.channel,
                         begins = %beginning(&message.payload),
-                        "a broadcast can't be read and is left out: {reason}"
+                        %error,
+                        "unreadable message skipped"
                     );
                 }
             }
@@ -103,9 +104,16 @@ impl<T: DeserializeOwned> Reading<T> {
     }
 }
 
-fn read<T: DeserializeOwned>(message: &Message) -> Result<T, String> {
-    let text = std::str::from_utf8(&message.payload).map_err(|error| error.to_string())?;
-    decode_message(text).map_err(|error| error.to_string())
+fn read<T: DeserializeOwned>(message: &Message) -> Result<T, UnreadableMessage> {
+    Ok(decode_message(std::str::from_utf8(&message.payload)?)?)
+}
+
+/// Why a message can't be read.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+enum UnreadableMessage {
+    NotUtf8(#[from] std::str::Utf8Error),
+    Payload(#[from] PayloadError),
 }
 
 impl<T> Stream for Listening<T> {

@@ -198,8 +198,8 @@ impl Connection {
         .await
     }
 
-    /// Waits until the connection is gone, or no longer answers, and returns why. `alive` asks.
-    pub(super) async fn watch<F>(&self, alive: impl Fn() -> F) -> String
+    /// Waits until the connection is lost or no longer answers, and returns why. `alive` is the health check.
+    pub(super) async fn watch<F>(&self, alive: impl Fn() -> F) -> Failure
     where
         F: Future<Output = Result<(), Failure>>,
     {
@@ -210,8 +210,8 @@ impl Connection {
                 let why = match tokio::time::timeout(HEARTBEAT_TIMEOUT, alive()).await {
                     // An answer is an answer, even one that we don't like.
                     Ok(Ok(()) | Err(Failure::Refused(_) | Failure::Shifted)) => continue,
-                    Ok(Err(failure)) => failure.to_string(),
-                    Err(_) => format!("it did not answer within {HEARTBEAT_TIMEOUT:?}"),
+                    Ok(Err(failure)) => failure,
+                    Err(_) => Failure::Silent(HEARTBEAT_TIMEOUT),
                 };
                 // Messages are a sign of life too; in a flood of them the answer has to queue.
                 if self.heard.load(Ordering::Relaxed) == heard {
@@ -220,7 +220,7 @@ impl Connection {
             }
         };
         tokio::select! {
-            () = self.gone.cancelled() => self.why_gone().to_string(),
+            () = self.gone.cancelled() => self.why_gone(),
             why = heartbeat => why,
         }
     }

@@ -1,5 +1,7 @@
 //! Why something failed on a connection, in three kinds: refused, in doubt, not sent.
 
+use std::time::Duration;
+
 use fred::error::{Error, ErrorKind};
 
 /// Why a command failed, before it is told where.
@@ -14,7 +16,10 @@ pub(super) enum Failure {
     /// The answer belongs to another command; the state of things is unknown, asking again is safe.
     #[error("an answer was out of step")]
     Shifted,
-    /// It may or may not have happened.
+    /// The server did not answer a health check within this time.
+    #[error("the server did not answer within {0:?}")]
+    Silent(Duration),
+    /// The command may or may not have run.
     #[error("{0}")]
     Unsure(String),
     /// It can't work, ever.
@@ -56,7 +61,7 @@ impl Failure {
         match self {
             Self::Refused(words) => FINAL.iter().any(|start| words.starts_with(start)),
             Self::Unusable(_) => true,
-            Self::Full | Self::Shifted | Self::Unsure(_) => false,
+            Self::Full | Self::Shifted | Self::Silent(_) | Self::Unsure(_) => false,
         }
     }
 

@@ -84,7 +84,7 @@ impl RedisBusState {
             Failure::Refused(reason) => BusError::Refused { location, reason },
             Failure::Full => BusError::Full { location },
             Failure::Unusable(reason) => BusError::Url { url: location, reason },
-            Failure::Shifted | Failure::Unsure(_) => {
+            Failure::Shifted | Failure::Silent(_) | Failure::Unsure(_) => {
                 BusError::Unknown { location, reason: failure.to_string() }
             }
         }

@@ -93,8 +93,8 @@ impl Supervisor {
         }
     }
 
-    /// Returns when one of the connections is no longer there, saying why.
-    async fn watch(&self, Pair { subscriber, commands }: &Pair) -> String {
+    /// Waits until one of the connections is lost, and returns why.
+    async fn watch(&self, Pair { subscriber, commands }: &Pair) -> Failure {
         let answers = || async {
             let _gate = self.shared.gate.lock().await;
             subscriber.barrier().await
@@ -201,7 +201,7 @@ impl Outage {
         Self::new(true)
     }
 
-    fn lost(location: &str, why: &str) -> Self {
+    fn lost(location: &str, why: &Failure) -> Self {
         tracing::warn!(%location, reason = %why, "lost the connection to the bus; reconnecting");
         Self::new(false)
     }
