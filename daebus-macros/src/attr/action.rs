@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use syn::{LitStr, Type};
 
-use super::{Arguments, duration};
+use super::arguments::Arguments;
+use super::duration;
 use crate::diagnostics::Mistakes;
 use crate::names;
 

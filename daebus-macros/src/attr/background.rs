@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use syn::LitStr;
 
-use super::{Arguments, duration};
+use super::arguments::Arguments;
+use super::duration_argument;
 use crate::diagnostics::Mistakes;
 use crate::names;
 
@@ -53,10 +54,10 @@ impl Background {
             "`tz` is the IANA name of a time zone in quotes: `tz = \"Europe/Amsterdam\"`",
             mistakes,
         );
-        let jitter = duration::argument(&mut arguments, "jitter", "30s", mistakes);
+        let jitter = duration_argument::argument(&mut arguments, "jitter", "30s", mistakes);
         let overlap = arguments.word("overlap", &OVERLAPS, mistakes);
         let immediate = arguments.flag("immediate", mistakes);
-        let timeout = duration::argument(&mut arguments, "timeout", "10m", mistakes);
+        let timeout = duration_argument::argument(&mut arguments, "timeout", "10m", mistakes);
         let whens =
             usize::from(seconds.is_some()) + usize::from(every.is_some()) + usize::from(cron.is_some());
         // Where one couldn't be read it is there all the same.
@@ -77,7 +78,7 @@ impl Background {
         }
         let when = match (seconds, every, cron) {
             (Some(seconds), ..) => When::Every(seconds),
-            (_, Some(every), _) => When::Every(duration::read(&every, "every", "1h30m", mistakes)?),
+            (_, Some(every), _) => When::Every(duration_argument::read(&every, "every", "1h30m", mistakes)?),
             (.., Some(expression)) => {
                 check_cron(&expression, mistakes)?;
                 When::Cron { expression, zone }

@@ -2,35 +2,11 @@
 
 use std::time::Duration;
 
-use syn::LitStr;
-
-use super::Arguments;
-use crate::diagnostics::Mistakes;
-
 /// Units from the longest on; in a time of several parts they come in this order.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
 /// The most that makes sense for a time to wait, and far from where the clock's arithmetic could overflow.
 const MAX_MILLIS: u64 = 366 * 86_400_000;
-
-/// The time under `key`, and how it is written.
-pub(super) fn argument(
-    arguments: &mut Arguments,
-    key: &'static str,
-    example: &str,
-    mistakes: &mut Mistakes,
-) -> Option<(Duration, LitStr)> {
-    let expected = format!("`{key}` is a time in quotes, with its unit: `{key} = \"{example}\"`");
-    let text = arguments.text(key, &expected, mistakes)?;
-    Some((read(&text, key, example, mistakes)?, text))
-}
-
-/// Reads the text under `key`.
-pub(super) fn read(text: &LitStr, key: &str, example: &str, mistakes: &mut Mistakes) -> Option<Duration> {
-    parse(&text.value())
-        .map_err(|reason| mistakes.on(text, format!("no time: {reason}; write `{key} = \"{example}\"`")))
-        .ok()
-}
 
 /// The most that makes sense for a time to wait.
 pub(super) const MOST: Duration = Duration::from_millis(MAX_MILLIS);

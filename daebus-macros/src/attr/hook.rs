@@ -1,6 +1,6 @@
 //! `#[on_start]`, `#[on_stop]`.
 
-use super::Arguments;
+use super::arguments::Arguments;
 use crate::diagnostics::Mistakes;
 
 /// They take no arguments.

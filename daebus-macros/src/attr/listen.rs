@@ -2,7 +2,7 @@
 
 use syn::LitStr;
 
-use super::Arguments;
+use super::arguments::Arguments;
 use crate::diagnostics::Mistakes;
 use crate::names;
 

@@ -4,6 +4,7 @@ mod action;
 mod arguments;
 mod background;
 mod duration;
+mod duration_argument;
 mod hook;
 mod listen;
 mod route;

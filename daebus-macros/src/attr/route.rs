@@ -6,7 +6,8 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
-use super::{Arguments, duration};
+use super::arguments::Arguments;
+use super::duration_argument;
 use crate::diagnostics::{Mistakes, suggestion};
 
 /// What axum's router knows.
@@ -38,8 +39,8 @@ impl Route {
                 None
             }
         });
-        let timeout =
-            duration::argument(&mut arguments, "timeout", "2s", mistakes).map(|(timeout, _)| timeout);
+        let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes)
+            .map(|(timeout, _)| timeout);
         arguments.finish(mistakes);
         let pattern = pattern?;
         match parameters(&pattern.value()) {

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use syn::LitStr;
 
-use super::{Arguments, duration};
+use super::arguments::Arguments;
+use super::duration_argument;
 use crate::diagnostics::Mistakes;
 use crate::names;
 
@@ -31,7 +32,7 @@ impl Socket {
     }
 
     fn with(kind: LitStr, mut arguments: Arguments, mistakes: &mut Mistakes) -> Self {
-        let timeout = duration::argument(&mut arguments, "timeout", "2s", mistakes);
+        let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes);
         let timeout = timeout.map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);
         arguments.finish(mistakes);

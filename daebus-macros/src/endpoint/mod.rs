@@ -4,17 +4,18 @@ mod expand;
 mod marker;
 mod model;
 mod parse;
-mod route;
+mod path_parameters;
 mod signature;
 mod spelling;
+mod type_contents;
 mod validate;
 
 pub(crate) use expand::cfgs;
 pub(crate) use marker::{mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
-pub(crate) use signature::{borrow_in, contains_impl_trait};
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
+pub(crate) use type_contents::{borrow_in, contains_impl_trait};
 pub(crate) use validate::validate;
 
 use proc_macro2::{Span, TokenStream};

@@ -6,6 +6,7 @@ use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 
+use super::type_contents::contains_impl_trait;
 use crate::paths::Private;
 
 /// `T` of an argument spelled `Payload<T>`.
@@ -38,7 +39,7 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
         return Output { answer: quote!(()), error: None, ty: quote!(()), is_guess: false, is_opaque: false };
     };
     let tokens = ty.to_token_stream();
-    let is_opaque = super::signature::contains_impl_trait(ty);
+    let is_opaque = contains_impl_trait(ty);
     let Some(segment) = last_segment(ty) else {
         return Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque };
     };

@@ -1,6 +1,6 @@
 //! Function and raw attributes → a checked handler.
 
-use super::{marker, model::Handler, parse::Function, route, signature};
+use super::{marker, model::Handler, parse::Function, path_parameters, signature};
 use crate::attr::{Checked, RawAttribute};
 use crate::diagnostics::Mistakes;
 
@@ -40,7 +40,7 @@ pub(crate) fn validate(
         let Some(endpoint) = raw.check(mistakes) else { continue };
         refuse_twice(&endpoints, &endpoint, mistakes);
         if let Checked::Route(route) = &endpoint {
-            route::check(route, &function.sig, mistakes);
+            path_parameters::check(route, &function.sig, mistakes);
         }
         endpoints.push(endpoint);
     }

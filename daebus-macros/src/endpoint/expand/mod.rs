@@ -1,16 +1,20 @@
 //! A checked handler → the function, its braced struct and what mounts it. Can't fail.
 
-use std::time::Duration;
+mod route;
+mod settings;
+mod source;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, ReturnType, parse_quote};
 
+use self::settings::{schedule, thread_options, within};
+use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use super::{route, signature};
-use crate::attr::{Background, Checked, Overlap, Restart, Thread, When};
+use super::type_contents::mentions_static;
+use crate::attr::Checked;
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
 
@@ -121,69 +125,6 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
     quote!(#p::Blueprint::endpoint(#blueprint, #p::Trigger::#trigger, #endpoint))
 }
 
-fn within(private: &Private, timeout: Option<Duration>) -> Option<TokenStream> {
-    let timeout = duration(private, timeout?);
-    Some(quote!(.timeout(#timeout)))
-}
-
-fn duration(private: &Private, duration: Duration) -> TokenStream {
-    let p = private.here();
-    let (secs, nanos) = (duration.as_secs(), duration.subsec_nanos());
-    quote!(#p::core::time::Duration::new(#secs, #nanos))
-}
-
-fn schedule(private: &Private, background: &Background) -> TokenStream {
-    let p = private.here();
-    let when = match &background.when {
-        When::Every(interval) => {
-            let interval = duration(private, *interval);
-            quote!(#p::Schedule::every(#interval))
-        }
-        When::Cron { expression, zone } => {
-            let zone = zone.as_ref().map(|zone| quote!(.tz(#zone)));
-            quote!(#p::Schedule::cron(#expression) #zone)
-        }
-    };
-    let jitter = background.jitter.map(|jitter| {
-        let jitter = duration(private, jitter);
-        quote!(.jitter(#jitter))
-    });
-    let overlap = background.overlap.map(|overlap| {
-        let overlap = match overlap {
-            Overlap::Skip => quote!(Skip),
-            Overlap::Queue => quote!(Queue),
-            Overlap::Allow => quote!(Allow),
-        };
-        quote!(.overlap(#p::Overlap::#overlap))
-    });
-    let immediate = background.immediate.then(|| quote!(.immediate()));
-    quote!(#when #jitter #overlap #immediate)
-}
-
-fn thread_options(private: &Private, thread: &Thread) -> TokenStream {
-    let p = private.here();
-    let auto_start = thread.auto_start.map(|auto_start| quote!(.auto_start(#auto_start)));
-    let restart = thread.restart.map(|restart| {
-        let restart = match restart {
-            Restart::Never => quote!(Never),
-            Restart::OnFailure => quote!(OnFailure),
-        };
-        quote!(.restart(#p::Restart::#restart))
-    });
-    quote!(#p::ThreadOptions::new() #auto_start #restart)
-}
-
-/// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
-pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
-    let ident = &handler.function.sig.ident;
-    let name = handler.name();
-    let span = ident.span();
-    let p = private.at(span);
-    quote_spanned! {span=>
-        #p::source(#name, #p::core::module_path!(), #p::core::file!(), #p::core::line!(), #p::core::column!())
-    }
-}
-
 /// The closure: extractors in order, the function, its value made into a reply. All else is in the runtime.
 /// `thread` is the name of the thread that a plain `fn` gets to itself.
 fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<&LitStr>) -> TokenStream {
@@ -197,7 +138,7 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<
         .collect();
     let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
         let p = private.at(ty.span());
-        let extract = if signature::mentions_static(ty) { "extract_static" } else { "extract" };
+        let extract = if mentions_static(ty) { "extract_static" } else { "extract" };
         let extract = Ident::new(extract, ty.span());
         quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
     });

@@ -2,42 +2,15 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::ext::IdentExt as _;
+use syn::ReturnType;
 use syn::spanned::Spanned as _;
-use syn::{FnArg, Pat, ReturnType, Signature};
 
-use super::expand::source;
-use super::model::Handler;
+use super::settings::within;
+use super::source::source;
 use crate::attr::Route;
-use crate::diagnostics::{Mistakes, suggestion};
+use crate::endpoint::model::Handler;
+use crate::endpoint::path_parameters::argument_name;
 use crate::paths::Private;
-
-/// Every `<name>` has its argument. The other way round the compiler knows: an argument that is neither in the path nor
-/// an extractor doesn't fit.
-pub(super) fn check(route: &Route, sig: &Signature, mistakes: &mut Mistakes) {
-    let arguments: Vec<String> = sig.inputs.iter().filter_map(name).collect();
-    for parameter in &route.parameters {
-        if arguments.contains(parameter) {
-            continue;
-        }
-        let names: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let near = Some(suggestion(parameter, &names)).filter(|near| near.contains("did you mean"));
-        let near =
-            near.unwrap_or_else(|| format!("; add one, `{parameter}: String` or of any type with `FromStr`"));
-        mistakes.on(&route.pattern, format!("`<{parameter}>` has no argument of its name{near}"));
-    }
-}
-
-/// The name of an argument that is one name.
-fn name(argument: &FnArg) -> Option<String> {
-    match argument {
-        FnArg::Typed(argument) => match &*argument.pat {
-            Pat::Ident(name) => Some(name.ident.unraw().to_string()),
-            _ => None,
-        },
-        FnArg::Receiver(_) => None,
-    }
-}
 
 /// The expression that makes the route.
 pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> TokenStream {
@@ -60,10 +33,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
     );
     let run = run(private, handler, &arguments);
     let status = route.status.map(|status| quote!(.status(#status)));
-    let timeout = route.timeout.map(|timeout| {
-        let (secs, nanos) = (timeout.as_secs(), timeout.subsec_nanos());
-        quote!(.timeout(#p::core::time::Duration::new(#secs, #nanos)))
-    });
+    let timeout = within(private, route.timeout);
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
         const _: () = #p::core::assert!(0 #(#bodies)* <= 1, #message);
@@ -79,7 +49,7 @@ struct Argument<'a> {
 }
 
 fn arguments<'a>(handler: &'a Handler, route: &'a Route) -> Vec<Argument<'a>> {
-    let names = handler.function.sig.inputs.iter().map(name);
+    let names = handler.function.sig.inputs.iter().map(argument_name);
     let arguments = handler.arguments.iter().zip(names).enumerate().map(|(at, (ty, name))| {
         let parameter =
             route.parameters.iter().enumerate().find(|(_, parameter)| name.as_ref() == Some(parameter));

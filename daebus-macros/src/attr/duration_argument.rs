@@ -1,0 +1,28 @@
+//! `timeout = "2s"`: a duration as the value of an argument.
+
+use std::time::Duration;
+
+use syn::LitStr;
+
+use super::arguments::Arguments;
+use super::duration;
+use crate::diagnostics::Mistakes;
+
+/// The time under `key`, and how it is written.
+pub(super) fn argument(
+    arguments: &mut Arguments,
+    key: &'static str,
+    example: &str,
+    mistakes: &mut Mistakes,
+) -> Option<(Duration, LitStr)> {
+    let expected = format!("`{key}` is a time in quotes, with its unit: `{key} = \"{example}\"`");
+    let text = arguments.text(key, &expected, mistakes)?;
+    Some((read(&text, key, example, mistakes)?, text))
+}
+
+/// Reads the text under `key`.
+pub(super) fn read(text: &LitStr, key: &str, example: &str, mistakes: &mut Mistakes) -> Option<Duration> {
+    duration::parse(&text.value())
+        .map_err(|reason| mistakes.on(text, format!("no time: {reason}; write `{key} = \"{example}\"`")))
+        .ok()
+}
