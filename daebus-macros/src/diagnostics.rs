@@ -51,7 +51,7 @@ impl Mistakes {
 
 /// "; did you mean `timeout`?" when one of the known words is near, else "; it takes …".
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {
-    let near = known.iter().map(|known| (distance(word, known), known)).min();
+    let near = known.iter().map(|known| (strsim::levenshtein(word, known), known)).min();
     match near {
         _ if known.is_empty() => "; it takes none".to_owned(),
         Some((distance, near)) if distance <= 2.max(near.len() / 3) => format!("; did you mean `{near}`?"),
@@ -69,22 +69,6 @@ pub(crate) fn list<T: std::fmt::Display>(words: &[T]) -> String {
             format!("{} and `{last}`", firsts.join(", "))
         }
     }
-}
-
-/// How many letters have to be changed, added or left out to get from one word to the other.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, a) in a.chars().enumerate() {
-        let mut diagonal = i;
-        row[0] = i + 1;
-        for (j, &b) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(a != b);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `derive(Fault)`: an error as the bus and a typed caller know it.
 
+mod code;
 mod expand;
 mod model;
 mod validate;

@@ -1,14 +1,13 @@
 //! A derive's input → a checked error type.
 
 use proc_macro2::Span;
-use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, LitStr, Meta};
 
+use super::code::{checked_code, code_of_name};
 use super::model::{ErrorType, Fault, Variant};
 use crate::attr::Arguments;
 use crate::diagnostics::Mistakes;
-use crate::names;
 
 const DEFAULT_STATUS: u16 = 400;
 
@@ -124,46 +123,4 @@ fn checked_status(status: &Expr, mistakes: &mut Mistakes) -> Option<u16> {
     }
     mistakes.on(status, STATUS);
     None
-}
-
-fn checked_code(code: &LitStr, mistakes: &mut Mistakes) -> Option<String> {
-    let word = code.value();
-    if names::RESERVED_CODES.contains(&word.as_str()) {
-        mistakes.on(code, format!("`{word}` is a code of the framework's own; {}", instead(&word)));
-        return None;
-    }
-    if !names::is_snake_case(&word) {
-        let snake = names::snake_case(&word.replace(['-', ' ', '.'], "_"));
-        let suggestion = if names::is_snake_case(&snake) { snake } else { "not_found".to_owned() };
-        mistakes.on(code, format!("a code is one snake_case word: `code = \"{suggestion}\"`"));
-        return None;
-    }
-    Some(word)
-}
-
-/// The code of a variant that says nothing about it.
-fn code_of_name(ident: &Ident, mistakes: &mut Mistakes) -> Option<String> {
-    let code = names::snake_case(&ident.unraw().to_string());
-    if names::RESERVED_CODES.contains(&code.as_str()) {
-        let message =
-            format!("its code would be `{code}`, which is one of the framework's own; {}", instead(&code));
-        mistakes.on(ident, message);
-        return None;
-    }
-    if !names::is_snake_case(&code) {
-        mistakes.on(
-            ident,
-            "no snake_case code can be made of this name; say one: `#[fault(code = \"not_found\")]`",
-        );
-        return None;
-    }
-    Some(code)
-}
-
-fn instead(code: &str) -> &'static str {
-    if code == "internal" {
-        "write `#[fault(internal)]` if that is what it is"
-    } else {
-        "say another: `#[fault(code = \"…\")]`"
-    }
 }
