@@ -11,10 +11,10 @@ async fn reserved() {}
 #[listen("__keyspace@0__:x")]
 async fn of_redis() {}
 
-#[listen("a", concurrency = 8)]
-async fn of_an_action() {}
+#[listen("a", concurrent = 8)]
+async fn old_name() {}
 
-#[listen("a", concurrent = 0)]
+#[listen("a", concurrency = 0)]
 async fn nothing_at_once() {}
 
 #[listen("a.*")]

@@ -1,4 +1,4 @@
-//! `#[listen("user_events")]`, `#[listen("sensor.*", concurrent = 8)]`.
+//! `#[listen("user_events")]`, `#[listen("sensor.*", concurrency = 8)]`.
 
 use syn::LitStr;
 
@@ -10,16 +10,16 @@ use crate::names;
 pub(crate) struct Listen {
     /// A channel, or a pattern of channels as Redis has it.
     pub(crate) topic: LitStr,
-    pub(crate) concurrent: Option<usize>,
+    pub(crate) concurrency: Option<usize>,
 }
 
 impl Listen {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
         let topic = arguments.name("the channel", "user_events", mistakes);
-        let concurrent = arguments.count("concurrent", mistakes);
+        let concurrency = arguments.count("concurrency", mistakes);
         arguments.finish(mistakes);
         let topic = checked_channel(topic?, mistakes)?;
-        Some(Self { topic, concurrent })
+        Some(Self { topic, concurrency })
     }
 }
 

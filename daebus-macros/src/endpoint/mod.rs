@@ -65,7 +65,7 @@ mod tests {
         let function = syn::parse2(quote! {
             #[action("a", timeout = "2s", concurrency = 1, idempotent)]
             #[daebus::action("b")]
-            #[listen("c.*", concurrent = 8)]
+            #[listen("c.*", concurrency = 8)]
             #[on_start]
             async fn f(Payload(x): Payload<u8>) -> Result<(), Oops> {}
         });
@@ -79,7 +79,7 @@ mod tests {
     fn every_mistake_of_a_function_is_found_at_once() {
         let found = mistakes(quote! {
             #[action("$stats", timeout = 2, concurrency = 0, idempotnt)]
-            #[listen("daebus:x", concurrent = "8")]
+            #[listen("daebus:x", concurrency = "8")]
             #[on_stop("now")]
             unsafe extern "C" fn f<'a, T>(a: Payload<T>, b: Payload<u8>, c: impl Send, d: &str) {}
         });

@@ -59,7 +59,7 @@ pub mod users {
     }
 
     #[listen("user_events")]
-    #[listen("more.*", concurrent = 8)]
+    #[listen("more.*", concurrency = 8)]
     async fn heard(Payload(user): Payload<User>) {
         let _ = user;
     }

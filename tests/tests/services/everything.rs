@@ -66,7 +66,7 @@ pub mod users {
         numbers.iter().sum::<u64>()
     }
 
-    #[listen("sensor.*", concurrent = 8)]
+    #[listen("sensor.*", concurrency = 8)]
     #[listen("user_events")]
     async fn heard(
         Payload(event): Payload<Value>,

@@ -84,8 +84,8 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         }
         Checked::Listen(listen) => {
             let topic = &listen.topic;
-            let concurrent = listen.concurrent.map(|most| quote!(.concurrency(#most)));
-            (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrent))
+            let concurrency = listen.concurrency.map(|most| quote!(.concurrency(#most)));
+            (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrency))
         }
         Checked::Socket(socket) => {
             let kind = &socket.kind;

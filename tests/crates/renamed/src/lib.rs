@@ -112,7 +112,7 @@ pub mod options {
     async fn not_here(missing: MissingType) {}
 
     /// Another attribute around it.
-    #[listen("option_events", concurrent = 3)]
+    #[listen("option_events", concurrency = 3)]
     #[allow(clippy::used_underscore_binding)]
     #[cfg_attr(feature = "on", inline)]
     async fn heard(_event: Payload<Option>) {}
