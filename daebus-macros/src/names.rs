@@ -3,6 +3,8 @@
 //! The rules live in `daebus_caller::wire`; this crate can't depend on that one, so they are written down a second
 //! time here, and a test in `tests/` compares the two by what they accept and refuse.
 
+use std::fmt;
+
 /// The codes that the framework itself answers with.
 pub(crate) const RESERVED_CODES: [&str; 7] = [
     "unknown_action",
@@ -17,50 +19,79 @@ pub(crate) const RESERVED_CODES: [&str; 7] = [
 /// The longest name the protocol allows, in bytes.
 const MAX_BYTES: usize = 255;
 
-/// An action: any non-empty text, but `$` begins the framework's own.
-pub(crate) fn check_action(name: &str) -> Result<(), String> {
+/// Why a text is not a valid name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameError {
+    Empty,
+    TooLong {
+        bytes: usize,
+    },
+    ControlCharacter,
+    /// A rule that keeps the name for another purpose.
+    Reserved(&'static str),
+}
+
+impl fmt::Display for NameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a name can't be empty"),
+            Self::TooLong { bytes } => write!(f, "it has {bytes} bytes, the maximum is {MAX_BYTES}"),
+            Self::ControlCharacter => f.write_str("it contains a control character"),
+            Self::Reserved(rule) => f.write_str(rule),
+        }
+    }
+}
+
+/// Checks the name of an action: any non-empty text that doesn't begin with `$`.
+pub(crate) fn check_action(name: &str) -> Result<(), NameError> {
     check_text(name)?;
     if name.starts_with('$') {
-        return Err("`$` begins the framework's own actions".to_owned());
+        return Err(NameError::Reserved(
+            "names that begin with `$` are reserved for the framework's actions",
+        ));
     }
     Ok(())
 }
 
-/// A channel, or a pattern of channels.
-pub(crate) fn check_channel(name: &str) -> Result<(), String> {
+/// Checks the name of a channel, or a pattern of channels.
+pub(crate) fn check_channel(name: &str) -> Result<(), NameError> {
     check_text(name)?;
     if name.starts_with("daebus:") {
-        return Err("`daebus:` begins the framework's own channels and keys".to_owned());
+        return Err(NameError::Reserved(
+            "names that begin with `daebus:` are reserved for the framework's channels and keys",
+        ));
     }
     if name.starts_with("__keyspace@") || name.starts_with("__keyevent@") {
-        return Err("`__keyspace@` and `__keyevent@` are Redis's own".to_owned());
+        return Err(NameError::Reserved(
+            "names that begin with `__keyspace@` or `__keyevent@` are reserved by Redis",
+        ));
     }
     Ok(())
 }
 
-/// A service, which is also the channel that its requests arrive on.
-pub(crate) fn check_service(name: &str) -> Result<(), String> {
+/// Checks the name of a service, which is also the channel of its requests.
+pub(crate) fn check_service(name: &str) -> Result<(), NameError> {
     check_channel(name)?;
     let rule = if name.starts_with("caller:") {
-        "`caller:` begins the inbox of a caller"
+        "names that begin with `caller:` are reserved for the inboxes of callers"
     } else if name.ends_with(".responses") {
-        "`.responses` ends the channel for replies without an address"
+        "names that end with `.responses` are reserved for replies without an address"
     } else if name.ends_with(".workflows") {
-        "`.workflows` ends a channel of the Python package"
+        "names that end with `.workflows` are reserved for the Python package"
     } else {
         return Ok(());
     };
-    Err(rule.to_owned())
+    Err(NameError::Reserved(rule))
 }
 
-/// What holds for every name.
-pub(crate) fn check_text(name: &str) -> Result<(), String> {
+/// Checks the rules that hold for every name.
+pub(crate) fn check_text(name: &str) -> Result<(), NameError> {
     if name.is_empty() {
-        Err("a name can't be empty".to_owned())
+        Err(NameError::Empty)
     } else if name.len() > MAX_BYTES {
-        Err(format!("it has {} bytes, and {MAX_BYTES} is the most", name.len()))
+        Err(NameError::TooLong { bytes: name.len() })
     } else if name.chars().any(char::is_control) {
-        Err("it contains a control character".to_owned())
+        Err(NameError::ControlCharacter)
     } else {
         Ok(())
     }

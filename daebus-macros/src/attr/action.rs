@@ -5,7 +5,7 @@ use std::time::Duration;
 use syn::{LitStr, Type};
 
 use super::arguments::Arguments;
-use super::duration;
+use super::duration_argument;
 use crate::diagnostics::Mistakes;
 use crate::names;
 
@@ -34,13 +34,8 @@ impl Action {
         let span = arguments.span;
         let name =
             arguments.name("the action", "get_user", mistakes).and_then(|name| checked_name(name, mistakes));
-        let expected =
-            "a time is written in quotes, with its unit: `timeout = \"2s\"`, `\"500ms\"`, `\"1m30s\"`";
-        let timeout = arguments.text("timeout", expected, mistakes).and_then(|text| {
-            duration::parse(&text.value())
-                .map_err(|reason| mistakes.on(&text, format!("no time: {reason}; {expected}")))
-                .ok()
-        });
+        let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes);
+        let timeout = timeout.map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);
         let idempotent = arguments.flag("idempotent", mistakes);
         let types = Types {

@@ -251,7 +251,7 @@ impl Arguments {
             Some(Lit::Float(number)) => number.base10_parse::<f64>().ok(),
             _ => None,
         };
-        let allowed = Duration::from_millis(1)..=super::duration::MOST;
+        let allowed = Duration::from_millis(1)..=super::duration::MAX;
         let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         let interval = interval.filter(|interval| allowed.contains(interval));
         if interval.is_none() {

@@ -8,21 +8,23 @@ use super::arguments::Arguments;
 use super::duration;
 use crate::diagnostics::Mistakes;
 
-/// The time under `key`, and how it is written.
+/// Reads the duration under `key`; the literal is for later errors about it.
 pub(super) fn argument(
     arguments: &mut Arguments,
     key: &'static str,
     example: &str,
     mistakes: &mut Mistakes,
 ) -> Option<(Duration, LitStr)> {
-    let expected = format!("`{key}` is a time in quotes, with its unit: `{key} = \"{example}\"`");
+    let expected = format!("`{key}` is a duration in quotes, with its unit: `{key} = \"{example}\"`");
     let text = arguments.text(key, &expected, mistakes)?;
     Some((read(&text, key, example, mistakes)?, text))
 }
 
-/// Reads the text under `key`.
+/// Parses the text under `key`.
 pub(super) fn read(text: &LitStr, key: &str, example: &str, mistakes: &mut Mistakes) -> Option<Duration> {
     duration::parse(&text.value())
-        .map_err(|reason| mistakes.on(text, format!("no time: {reason}; write `{key} = \"{example}\"`")))
+        .map_err(|error| {
+            mistakes.on(text, format!("invalid duration: {error}; write `{key} = \"{example}\"`"))
+        })
         .ok()
 }

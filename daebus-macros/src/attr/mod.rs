@@ -7,6 +7,7 @@ mod duration;
 mod duration_argument;
 mod hook;
 mod listen;
+mod pattern;
 mod route;
 mod socket;
 mod thread;
