@@ -1,8 +1,9 @@
 //! The requests that are being answered, so that a caller can take one back.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key.
@@ -17,20 +18,15 @@ impl Running {
     pub(super) fn enter(&self, key: Option<Key>) -> Entry {
         let token = Arc::new(CancellationToken::new());
         if let Some(key) = &key {
-            self.map().insert(key.clone(), token.clone());
+            self.0.lock().insert(key.clone(), token.clone());
         }
         Entry { running: self.clone(), key, token }
     }
 
     /// Takes a request back; returns whether it was there.
     pub(super) fn cancel(&self, key: &Key) -> bool {
-        let token = self.map().remove(key);
+        let token = self.0.lock().remove(key);
         token.inspect(|token| token.cancel()).is_some()
-    }
-
-    fn map(&self) -> std::sync::MutexGuard<'_, HashMap<Key, Arc<CancellationToken>>> {
-        // The map is whole after every statement that holds the lock, so a panic elsewhere leaves nothing to fear.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -52,7 +48,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let Some(key) = &self.key else { return };
-        let mut map = self.running.map();
+        let mut map = self.running.0.lock();
         // A peer may repeat an id; then the entry is the later request's.
         if map.get(key).is_some_and(|token| Arc::ptr_eq(token, &self.token)) {
             map.remove(key);

@@ -1,11 +1,12 @@
 //! The way in: a subscription and the queue behind it.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, BusState, Queue, Subscription, Topic};
 use futures_util::future::join_all;
+use parking_lot::Mutex;
 use tracing::{error, info};
 
 use crate::handler::Core;
@@ -113,7 +114,7 @@ impl Intakes {
     /// Keeps one until all are left.
     pub(crate) fn keep(&self, intake: Intake) {
         // Too late for this one: dropped, it ends.
-        if let Some(intakes) = &mut *self.lock() {
+        if let Some(intakes) = &mut *self.0.lock() {
             intakes.push(intake);
         }
     }
@@ -129,11 +130,6 @@ impl Intakes {
     }
 
     fn take(&self) -> Vec<Intake> {
-        self.lock().take().unwrap_or_default()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Intake>>> {
-        // Nothing panics while holding it, so what a poisoned lock guards is whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().take().unwrap_or_default()
     }
 }

@@ -1,6 +1,8 @@
 //! The panics of handlers, kept where somebody asks for them: in a test.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// The panics of handlers. A service in production keeps none, since its log has them.
 #[derive(Debug, Clone, Default)]
@@ -15,7 +17,7 @@ impl Panics {
 
     pub(crate) fn note(&self, panic: String) {
         if let Some(kept) = &self.0 {
-            kept.lock().unwrap_or_else(PoisonError::into_inner).push(panic);
+            kept.lock().push(panic);
         }
     }
 
@@ -23,6 +25,6 @@ impl Panics {
     #[cfg(feature = "testing")]
     pub(crate) fn take(&self) -> Vec<String> {
         let Some(kept) = &self.0 else { return Vec::new() };
-        std::mem::take(&mut kept.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut kept.lock())
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -28,13 +29,13 @@ impl Workers {
 
     /// Notes that something runs which isn't one of the registry's handlers, until the guard is dropped.
     pub(crate) fn enter(&self, name: String) -> Entered {
-        *self.lock().entry(name.clone()).or_default() += 1;
+        *self.named.lock().entry(name.clone()).or_default() += 1;
         Entered { workers: self.clone(), name }
     }
 
     /// What was entered and still runs, and how many of each.
     pub(crate) fn entered(&self) -> Vec<(String, usize)> {
-        self.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
+        self.named.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
     /// Counts as a task until it is dropped: for what is about to become one.
@@ -52,11 +53,6 @@ impl Workers {
     pub(crate) fn cut_off(&self) {
         self.cut.cancel();
     }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, usize>> {
-        // Nothing panics while holding it, so what a poisoned lock guards is whole.
-        self.named.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// Something that runs.
@@ -68,7 +64,7 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut named = self.workers.lock();
+        let mut named = self.workers.named.lock();
         if let Some(count) = named.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {

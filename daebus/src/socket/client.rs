@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use daebus_caller::wire::{Headers, RawJson, encode};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -170,7 +171,7 @@ impl Client {
 
     /// An attribute that [`set`](Self::set) set. `None` when it wasn't, or isn't a `T`.
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        let value = self.attributes().get(name).cloned()?;
+        let value = self.0.attributes.lock().get(name).cloned()?;
         serde_json::from_value(value).ok()
     }
 
@@ -183,7 +184,7 @@ impl Client {
     pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SocketError> {
         let value = serde_json::to_value(value)
             .map_err(|error| SocketError::Encode { kind: name.to_owned(), reason: error.to_string() })?;
-        self.attributes().insert(name.to_owned(), value);
+        self.0.attributes.lock().insert(name.to_owned(), value);
         Ok(())
     }
 
@@ -202,7 +203,7 @@ impl Client {
             messages_in: self.messages_in(),
             messages_out: self.messages_out(),
             dropped: self.dropped(),
-            attributes: self.attributes().clone(),
+            attributes: self.0.attributes.lock().clone(),
         }
     }
 
@@ -239,10 +240,6 @@ impl Client {
 
     fn uptime_millis(&self) -> u64 {
         u64::try_from(self.uptime().as_millis()).unwrap_or(u64::MAX)
-    }
-
-    fn attributes(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Value>> {
-        self.0.attributes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::extract::ws::Utf8Bytes;
+use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
 use super::client::{Client, SocketError, encoded, not_connected};
@@ -157,20 +158,20 @@ impl Sockets {
 
     /// Takes a client in and gives back the one that had its id.
     pub(super) fn insert(&self, client: &Client) -> Option<Client> {
-        let mut clients = self.0.clients.write().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.0.clients.write();
         clients.insert(client.shared_id(), client.clone())
     }
 
     /// Strikes a client off, unless another has its id by now.
     pub(super) fn remove(&self, client: &Client) {
-        let mut clients = self.0.clients.write().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.0.clients.write();
         if clients.get(client.id()).is_some_and(|known| known.is_same(client)) {
             clients.remove(client.id());
         }
     }
 
-    fn clients(&self) -> std::sync::RwLockReadGuard<'_, HashMap<Arc<str>, Client>> {
-        self.0.clients.read().unwrap_or_else(PoisonError::into_inner)
+    fn clients(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Client>> {
+        self.0.clients.read()
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! A subscription to `*` would see the same, but it would count among the receivers that a publisher is told of.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, BusState, Deliver, MemoryBus, SetOptions, Subscription, Topic};
 use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// A user's handle of the bus of a test.
@@ -29,7 +30,7 @@ impl Recorder {
     }
 
     pub(super) fn published(&self, channel: &str) -> Vec<Bytes> {
-        let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = self.log.lock();
         log.iter().filter(|(on, _)| on == channel).map(|(_, message)| message.clone()).collect()
     }
 }
@@ -40,7 +41,7 @@ impl Bus for Recorder {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> Answer<'a, u64> {
         Box::pin(async move {
             if *self.bus.state().borrow() == BusState::Ready {
-                let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut log = self.log.lock();
                 log.push((channel.to_owned(), message.clone()));
             }
             self.bus.publish(channel, message).await

@@ -1,8 +1,8 @@
 //! Advancing a paused clock without leaving anything out.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
@@ -54,7 +54,7 @@ impl Time {
             return come_to_rest(is_idle).await;
         };
         let until = {
-            let mut paused = paused.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut paused = paused.lock();
             let now = Instant::now();
             // A handler that slept while the test awaited its answer has moved the clock too. Less than a tick is
             // only a timer that was rounded up.

@@ -1,8 +1,9 @@
 //! What a schedule's own task and those who control it share.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::cron::Timetable;
@@ -86,7 +87,7 @@ impl Control {
             return Err(TaskError::NoInterval { name });
         }
         check_interval(interval).map_err(|reason| TaskError::BadInterval { name, reason })?;
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.new_interval = Some(interval);
         state.timing = format!("every {interval:?}");
         drop(state);
@@ -96,7 +97,7 @@ impl Control {
 
     /// What runs goes on; what waits behind it is left out, unless somebody asked for it.
     pub(super) fn set_paused(&self, paused: bool) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.paused = paused;
         state.waiting &= !paused || !state.waiters.is_empty();
     }
@@ -104,7 +105,7 @@ impl Control {
     /// Asks for a run now.
     pub(super) fn request(&self) -> Result<Ended, TaskError> {
         let (waiter, ended) = oneshot::channel();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         match state.phase {
             Phase::Before => return Err(TaskError::NotReady { name: self.name.to_owned() }),
             Phase::Over => return Err(self.stopping()),
@@ -120,7 +121,7 @@ impl Control {
     }
 
     pub(super) fn info(&self) -> ScheduleInfo {
-        let state = self.lock();
+        let state = self.state.lock();
         ScheduleInfo {
             name: self.name.to_owned(),
             timing: state.timing.clone(),
@@ -136,12 +137,12 @@ impl Control {
     }
 
     pub(super) fn open(&self) {
-        self.lock().phase = Phase::Open;
+        self.state.lock().phase = Phase::Open;
     }
 
     /// No run begins from now on; whoever waits for one is told.
     pub(super) fn close(&self) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.phase = Phase::Over;
         state.waiting = false;
         let mut waiters = std::mem::take(&mut state.requests);
@@ -154,16 +155,16 @@ impl Control {
     }
 
     pub(super) fn take_interval(&self) -> Option<Duration> {
-        self.lock().new_interval.take()
+        self.state.lock().new_interval.take()
     }
 
     pub(super) fn set_next(&self, next: Option<SystemTime>) {
-        self.lock().next_run = next;
+        self.state.lock().next_run = next;
     }
 
     /// A run is due: whether to begin it.
     pub(super) fn due(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.paused {
             return false;
         }
@@ -184,7 +185,7 @@ impl Control {
 
     /// Whether a run is to begin now though the clock doesn't say so, and who waits for it.
     pub(super) fn asked(&self) -> Option<Vec<Waiter>> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !state.requests.is_empty() && (state.running == 0 || self.overlap == Overlap::Allow) {
             return Some(std::mem::take(&mut state.requests));
         }
@@ -207,22 +208,17 @@ impl Control {
 
     /// A run begins; it goes on until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, clock: &Clock) -> RunGuard {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.running += 1;
         state.last_run = Some(clock.now().into());
         RunGuard(Arc::clone(self))
     }
 
     pub(super) fn ended(&self, error: Option<String>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.runs += 1;
         state.failures += u64::from(error.is_some());
         state.last_error = error;
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Nothing panics while holding the lock, so what a poisoned one guards is whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -232,7 +228,7 @@ pub(super) struct RunGuard(Arc<Control>);
 
 impl Drop for RunGuard {
     fn drop(&mut self) {
-        self.0.lock().running -= 1;
+        self.0.state.lock().running -= 1;
         // A run may wait for this one.
         self.0.changed.notify_one();
     }

@@ -1,9 +1,10 @@
 //! A schedule's own task: wakes, checks, calls, and logs how it went.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::deadline::Deadline;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 use tracing::{Instrument, error, info, info_span};
 
@@ -113,7 +114,7 @@ impl Runner {
 
 /// Logs an error when it begins, and when another or a success ends it.
 fn say(log: &Mutex<LogOnChange>, entry: &Scheduled, error: Option<&str>) {
-    let change = log.lock().unwrap_or_else(PoisonError::into_inner).note(error);
+    let change = log.lock().note(error);
     let (began, ended) = match change {
         Change::Nothing => return,
         Change::Began(before) => (error, before),

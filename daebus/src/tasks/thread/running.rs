@@ -1,6 +1,7 @@
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Condvar, Mutex};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::extract::Extract;
@@ -51,9 +52,9 @@ impl Running {
     /// [`sleep`](Self::sleep).
     #[must_use = "it says whether to go on"]
     pub fn wait(&self, duration: Duration) -> bool {
-        let stopped = self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.0.changed.wait_timeout_while(stopped, duration, |stopped| !*stopped);
-        !*waited.unwrap_or_else(PoisonError::into_inner).0
+        let mut stopped = self.0.stopped.lock();
+        self.0.changed.wait_while_for(&mut stopped, |stopped| !*stopped, duration);
+        !*stopped
     }
 
     /// Waits for that long, or until the task is told to stop; returns whether to go on.
@@ -69,7 +70,7 @@ impl Running {
 
     pub(super) fn stop(&self) {
         self.0.stop.cancel();
-        *self.0.stopped.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.0.stopped.lock() = true;
         self.0.changed.notify_all();
     }
 }
