@@ -176,7 +176,7 @@ async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<
         return Ok(entrance.join(Join::Now).await?);
     }
     service.workers().spawn(async move {
-        match entrance.join(Join::AtLast).await {
+        match entrance.join(Join::WhenAvailable).await {
             Ok(()) => banner::ready(&entrance.core),
             // The service has stopped before its bus was there.
             Err(BusError::Closed) => {}

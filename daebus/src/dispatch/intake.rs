@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daebus_caller::__private::Backoff;
 use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, BusState, Queue, Subscription, Topic};
 use futures_util::future::join_all;
@@ -11,20 +12,20 @@ use tracing::{error, info};
 
 use crate::handler::Core;
 
-/// The rest after the first refusal; it doubles with each, up to [`LONGEST_REST`].
-const FIRST_REST: Duration = Duration::from_millis(500);
-const LONGEST_REST: Duration = Duration::from_secs(30);
+/// The delay after the first refusal, and the longest one.
+const FIRST_DELAY: Duration = Duration::from_millis(500);
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// How soon to look again when the bus went away right after it came.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Whether a bus that is away, or refuses, is waited for.
+/// What to do if the bus is away or refuses the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Join {
-    /// No: it is an error.
+    /// Return the error.
     Now,
-    /// Yes, until the service stops.
-    AtLast,
+    /// Retry until the service stops.
+    WhenAvailable,
 }
 
 /// How long to wait for the bus to confirm that a channel is left.
@@ -38,7 +39,7 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Subscribes, confirmed. With [`Join::AtLast`] the only error is [`BusError::Closed`]: the service has stopped.
+    /// Subscribes, confirmed. With [`Join::WhenAvailable`] the only error is [`BusError::Closed`]: the service has stopped.
     pub(super) async fn open(
         core: &Core,
         topic: Topic,
@@ -47,11 +48,11 @@ impl Intake {
     ) -> Result<Self, BusError> {
         let subscription = match join {
             Join::Now => core.bus.subscribe(topic, queue.clone()).await?,
-            Join::AtLast => {
+            Join::WhenAvailable => {
                 tokio::select! {
                     biased;
                     () = core.shutdown.requested() => return Err(BusError::Closed),
-                    subscription = subscribe_at_last(&*core.bus, topic, &queue) => subscription?,
+                    subscription = subscribe_when_available(&*core.bus, topic, &queue) => subscription?,
                 }
             }
         };
@@ -61,20 +62,20 @@ impl Intake {
     /// Leaves the channel. What is sent until the bus knows, and what waits already, is still handled.
     pub(crate) async fn leave(self) {
         if tokio::time::timeout(LEAVE, self.subscription.leave()).await.is_err() {
-            tracing::debug!("the bus doesn't say that it has let us go");
+            tracing::debug!("the bus has not confirmed the end of the subscription in time");
         }
         self.queue.close();
     }
 }
 
-/// Subscribes as soon as the bus is there and lets us. A refusal is said once, and once that it is over.
-async fn subscribe_at_last(
+/// Subscribes as soon as the bus is connected and accepts the subscription. Logs the first refusal and its end.
+async fn subscribe_when_available(
     bus: &dyn Bus,
     topic: Topic,
     queue: &Arc<Queue>,
 ) -> Result<Subscription, BusError> {
     let mut states = bus.state();
-    let (mut rest, mut refused) = (FIRST_REST, false);
+    let (mut backoff, mut refused) = (Backoff::new(FIRST_DELAY, MAX_DELAY), false);
     loop {
         let settled = states.wait_for(|state| *state != BusState::Away).await.map(|state| *state);
         if !matches!(settled, Ok(BusState::Ready)) {
@@ -83,7 +84,7 @@ async fn subscribe_at_last(
         match bus.subscribe(topic.clone(), queue.clone()).await {
             Ok(subscription) => {
                 if refused {
-                    info!(%topic, "the bus lets us listen after all");
+                    info!(%topic, "subscription accepted after retrying");
                 }
                 return Ok(subscription);
             }
@@ -91,11 +92,10 @@ async fn subscribe_at_last(
             Err(BusError::Away { .. } | BusError::Unknown { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
             Err(error) => {
                 if !refused {
-                    error!(%topic, %error, "the channel can't be listened to; it is tried again until it can");
+                    error!(%topic, %error, "subscription refused, retrying with backoff");
                 }
                 refused = true;
-                tokio::time::sleep(rest).await;
-                rest = rest.saturating_mul(2).min(LONGEST_REST);
+                tokio::time::sleep(backoff.next_delay()).await;
             }
         }
     }

@@ -102,7 +102,7 @@ impl Events {
         let endpoint = Arc::new(Endpoint::new(source, run));
         let (core, Desk { limits, workers }) = (Arc::clone(&self.core), self.desk.clone());
         self.desk.workers.spawn(async move {
-            let how = (Join::AtLast, ended.clone());
+            let how = (Join::WhenAvailable, ended.clone());
             let listening = listen(Arc::clone(&core), topic, endpoint, limits, workers, how);
             // An error means that the service has stopped before the bus was there.
             let Some(Ok(intake)) = ended.run_until_cancelled(listening).await else { return };

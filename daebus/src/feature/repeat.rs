@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use daebus_caller::__private::Backoff;
 use daebus_caller::BoxError;
 use futures_util::future::BoxFuture;
 use tracing::{error, info};
@@ -11,9 +12,9 @@ use super::lifecycle::guarded;
 use super::{FeatureContext, Repeater};
 use crate::runtime::{Change, LogOnChange, Workers};
 
-/// The pause after the first failure; it doubles with each that follows, up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The delay after the first failure in a row, and the longest one.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const MAX_DELAY: Duration = Duration::from_secs(30);
 
 /// A repeater of any type.
 trait AnyRepeater: Send {
@@ -64,17 +65,18 @@ impl Repeaters {
 }
 
 async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater) {
-    let (mut log, mut pause, mut prepared) = (LogOnChange::default(), FIRST_PAUSE, false);
+    let (mut log, mut prepared) = (LogOnChange::default(), false);
+    // Repeaters retry independently of each other: a random part would spread nothing.
+    let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         let work = if prepared { repeater.run(cx) } else { repeater.prepare(cx) };
         let failure = guarded(cx, name, None, work).await.err();
         say(name, &log.note(failure.as_deref()), failure.as_deref());
         if failure.is_some() {
-            tokio::time::sleep(pause).await;
-            pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+            tokio::time::sleep(backoff.next_delay()).await;
         } else {
             prepared = true;
-            pause = FIRST_PAUSE;
+            backoff.reset();
             // One that never waits must not keep its thread from everybody else, nor itself from being cancelled.
             tokio::task::yield_now().await;
         }

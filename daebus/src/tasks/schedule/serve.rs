@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daebus_caller::__private::jitter as random_part;
 use daebus_caller::deadline::Deadline;
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -49,7 +50,7 @@ pub(super) async fn serve(core: Arc<Core>, entry: Scheduled, control: Arc<Contro
             }
             () = ticker.tick() => {
                 if !jitter.is_zero() {
-                    delayed = delayed.or_else(|| Some(Instant::now() + some_of(jitter)));
+                    delayed = delayed.or_else(|| Some(Instant::now() + random_part(jitter)));
                 } else if control.due() {
                     runner.begin(Vec::new());
                 }
@@ -64,12 +65,6 @@ async fn until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-/// A random part of it.
-fn some_of(most: Duration) -> Duration {
-    let [a, b, c, d, ..] = *uuid::Uuid::new_v4().as_bytes();
-    most.mul_f64(f64::from(u32::from_le_bytes([a, b, c, d])) / f64::from(u32::MAX))
 }
 
 /// What a run needs.

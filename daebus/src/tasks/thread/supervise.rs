@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use daebus_caller::__private::Backoff;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
@@ -10,12 +11,12 @@ use super::control::{Control, RunGuard};
 use super::{Restart, Threaded};
 use crate::handler::{Context, Core, Failure, Turn, run_guarded};
 
-/// The rest before the first restart; each failure in a row doubles it.
-const FIRST_REST: Duration = Duration::from_secs(1);
-/// The longest rest.
-const LONGEST_REST: Duration = Duration::from_secs(60);
-/// A thread that ran this long counts as well: should it fail, it is the first failure again.
-const WELL: Duration = Duration::from_secs(60);
+/// The delay before the first restart, and the longest one.
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+const MAX_DELAY: Duration = Duration::from_secs(60);
+
+/// A thread that ran this long starts over with the first delay when it fails.
+const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Control>) {
@@ -40,7 +41,8 @@ pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Con
 
 /// Runs it as often as it is wanted, until the service stops.
 async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
-    let mut rest = FIRST_REST;
+    // The delays are documented at `Restart::OnFailure`, so they have no random part.
+    let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         tokio::select! {
             biased;
@@ -63,18 +65,18 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
                 control.fell(None, false);
             }
             (false, Some(failure)) if entry.options.restart == Restart::OnFailure => {
-                if began.elapsed() >= WELL {
-                    rest = FIRST_REST;
+                if began.elapsed() >= STABLE_AFTER {
+                    backoff.reset();
                 }
-                error!(%handler, error = %failure, "the thread failed; it is started again in {rest:?}");
+                let delay = backoff.next_delay();
+                error!(%handler, error = %failure, "the thread failed; restarting in {delay:?}");
                 control.fell(Some(failure.to_string()), true);
                 tokio::select! {
                     biased;
                     () = core.shutdown.requested() => return,
                     () = control.wanted(false) => info!(%handler, "the thread is not started again"),
-                    () = tokio::time::sleep(rest) => {}
+                    () = tokio::time::sleep(delay) => {}
                 }
-                rest = rest.saturating_mul(2).min(LONGEST_REST);
             }
             (false, Some(failure)) => {
                 error!(%handler, error = %failure, "the thread failed, and stays ended");
