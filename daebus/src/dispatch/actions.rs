@@ -6,19 +6,17 @@ use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, error, info_span, warn};
+use tracing::{Instrument, debug, warn};
 
 use super::Limits;
-use super::cancellations::{Key, Running};
+use super::cancellations::{Cancellations, Key};
 use super::intake::{Intake, Join};
 use super::pulse::Pulse;
 use crate::blueprint::Registry;
-use crate::handler::{
-    Context, Core, Endpoint, Envelope, InFlightGuard, Replier, Turn, Unreadable, run_guarded,
-};
+use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, Unreadable};
 use crate::runtime::Workers;
 
 /// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
@@ -37,7 +35,7 @@ struct Inner {
     /// Everything that runs.
     turns: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
-    running: Running,
+    running: Cancellations,
     draining: CancellationToken,
     workers: Workers,
     pulse: Pulse,
@@ -52,7 +50,7 @@ impl Actions {
             admitted: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.backlog))),
             turns: Arc::new(Semaphore::new(limits.concurrency)),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
-            running: Running::default(),
+            running: Cancellations::default(),
             draining: CancellationToken::new(),
             workers,
             pulse: Pulse::default(),
@@ -144,75 +142,44 @@ impl Actions {
         let own = action.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         let deadline = Deadline::at(received + budget);
-        let in_flight = action.in_flight.enter();
+        let run = Invocation::new(&inner.core, "action", &action, Report::Reply).limited_by(&inner.turns);
+        let span = run.span().clone();
+        if let Some(id) = &envelope.request_id {
+            span.record("request_id", id.as_str().trim_matches('"'));
+        }
         let entry = inner.running.enter(key_of(&envelope));
         let this = self.clone();
-        let span = info_span!(
-            "action",
-            service = inner.core.service.as_str(),
-            action = action.name,
-            request_id =
-                envelope.request_id.as_ref().map(|id| tracing::field::display(id.as_str().trim_matches('"'))),
-        );
         let request = async move {
             tokio::select! {
                 biased;
                 () = entry.cancelled() => this.cancelled(envelope).await,
-                () = this.run(action, envelope.clone(), deadline, in_flight) => {}
+                () = this.answer(run, action, envelope.clone(), deadline) => {}
             }
             drop(place);
         };
         inner.workers.spawn(request.instrument(span));
     }
 
-    async fn run(
+    async fn answer(
         &self,
+        run: Invocation,
         action: Arc<Endpoint>,
         envelope: Arc<Envelope>,
         deadline: Deadline,
-        in_flight: InFlightGuard,
     ) {
-        let inner = &self.0;
         let replier = self.replier(&envelope);
-        let cx = Context::new(Arc::clone(&inner.core), action.name).with_message(envelope, deadline);
+        let cx = Context::new(Arc::clone(&self.0.core), action.name).with_message(envelope, deadline);
         let cx = match &replier {
             Some(replier) => cx.with_replier(Arc::clone(replier)),
             None => cx,
         };
-        let outcome = match tokio::time::timeout_at(deadline.instant(), self.places(&action)).await {
-            Ok(places) => {
-                let turn = Turn::new(places, in_flight);
-                let run = action.run.clone().run(cx);
-                run_guarded(&inner.core, action.source, Some(deadline), turn, run).await
-            }
-            Err(_) => {
-                Err(Fault::reserved(FaultCode::DeadlineExceeded, "its time was over before its turn came")
-                    .into())
-            }
-        };
-        if let Err(failure) = &outcome {
-            match failure.internal_reason() {
-                Some(reason) => error!(handler = %action.source, reason, "the handler failed"),
-                None => debug!(error = %failure.fault(), "the handler answers with an error"),
-            }
-        }
+        let outcome = run.call(&action, cx).await;
         if let Some(replier) = replier {
-            let outcome = outcome.as_ref().map_err(crate::handler::Failure::fault);
+            let outcome = outcome.as_ref().map_err(Failure::fault);
             if let Err(error) = replier.finish(outcome).await {
                 warn!(channel = replier.channel(), %error, "the reply was not delivered");
             }
         }
-    }
-
-    /// Waits for a place to run in: the action's own first, so that a slow action's line holds up nobody else.
-    async fn places(&self, action: &Endpoint) -> Vec<OwnedSemaphorePermit> {
-        let limits = action.limit.iter().chain([&self.0.turns]).cloned();
-        let mut places = Vec::with_capacity(2);
-        for limit in limits {
-            // Neither is ever closed, so each gives a place.
-            places.extend(limit.acquire_owned().await);
-        }
-        places
     }
 
     fn cancel(&self, payload: Option<&RawJson>) {

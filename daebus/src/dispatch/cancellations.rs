@@ -11,16 +11,16 @@ pub(super) type Key = (String, String);
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Running(Arc<Mutex<HashMap<Key, Arc<CancellationToken>>>>);
+pub(super) struct Cancellations(Arc<Mutex<HashMap<Key, Arc<CancellationToken>>>>);
 
-impl Running {
+impl Cancellations {
     /// Notes a request until the entry is dropped. A request without an id can't be taken back.
     pub(super) fn enter(&self, key: Option<Key>) -> Entry {
         let token = Arc::new(CancellationToken::new());
         if let Some(key) = &key {
             self.0.lock().insert(key.clone(), token.clone());
         }
-        Entry { running: self.clone(), key, token }
+        Entry { cancellations: self.clone(), key, token }
     }
 
     /// Takes a request back; returns whether it was there.
@@ -33,7 +33,7 @@ impl Running {
 /// A request that is being answered.
 #[derive(Debug)]
 pub(super) struct Entry {
-    running: Running,
+    cancellations: Cancellations,
     key: Option<Key>,
     token: Arc<CancellationToken>,
 }
@@ -48,7 +48,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         let Some(key) = &self.key else { return };
-        let mut map = self.running.0.lock();
+        let mut map = self.cancellations.0.lock();
         // A peer may repeat an id; then the entry is the later request's.
         if map.get(key).is_some_and(|token| Arc::ptr_eq(token, &self.token)) {
             map.remove(key);
@@ -63,12 +63,12 @@ mod tests {
     #[test]
     fn a_repeated_id_is_the_later_requests() {
         let key = || ("caller:x".to_owned(), "1".to_owned());
-        let running = Running::default();
-        let first = running.enter(Some(key()));
-        let second = running.enter(Some(key()));
+        let cancellations = Cancellations::default();
+        let first = cancellations.enter(Some(key()));
+        let second = cancellations.enter(Some(key()));
         drop(first);
-        assert!(running.cancel(&key()) && second.token.is_cancelled());
+        assert!(cancellations.cancel(&key()) && second.token.is_cancelled());
         drop(second);
-        assert!(!running.cancel(&key()), "nothing is left behind");
+        assert!(!cancellations.cancel(&key()), "nothing is left behind");
     }
 }

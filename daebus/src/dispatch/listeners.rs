@@ -5,15 +5,14 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{FaultCode, beginning};
-use tokio::sync::Semaphore;
+use daebus_caller::wire::beginning;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, error, info_span, warn};
+use tracing::warn;
 
 use super::Limits;
 use super::intake::{Intake, Join};
-use crate::handler::{Context, Core, Endpoint, Envelope, Turn, run_guarded};
+use crate::handler::{Context, Core, Endpoint, Envelope, Invocation, Report};
 use crate::runtime::Workers;
 
 /// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty, or until it is cut
@@ -52,20 +51,17 @@ struct Listener {
 
 impl Listener {
     async fn serve(self, mut receiver: QueueReceiver, workers: Workers) {
-        let at_once = self.endpoint.concurrency.unwrap_or(1).max(1);
-        let turns = Arc::new(Semaphore::new(at_once));
         while let Some(Some(message)) = self.cut.run_until_cancelled(receiver.recv()).await {
             let Some(envelope) = self.read(&message) else { continue };
-            let span =
-                info_span!("listen", service = self.core.service.as_str(), channel = &*message.channel);
-            // Never closed.
-            let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-            let turn = Turn::new(vec![turn], self.endpoint.in_flight.enter());
-            let run = self.clone().run(envelope, turn).instrument(span);
-            if at_once == 1 {
-                run.await;
+            let report = Report::Broadcast(Arc::clone(&envelope));
+            let mut run = Invocation::new(&self.core, "listen", &self.endpoint, report);
+            run.span().record("channel", &*message.channel);
+            let is_concurrent = run.acquire_own_limit().await;
+            let handled = self.clone().handle(run, envelope);
+            if is_concurrent {
+                workers.spawn(handled);
             } else {
-                workers.spawn(run);
+                handled.await;
             }
         }
     }
@@ -83,20 +79,10 @@ impl Listener {
         Envelope::of_broadcast(message).inspect_err(|error| dropped(error)).ok().map(Arc::new)
     }
 
-    async fn run(self, envelope: Arc<Envelope>, turn: Turn) {
+    async fn handle(self, run: Invocation, envelope: Arc<Envelope>) {
         let deadline = Deadline::at(Instant::now() + self.timeout);
-        let cx =
-            Context::new(Arc::clone(&self.core), self.endpoint.name).with_message(envelope.clone(), deadline);
-        let handler = self.endpoint.source;
-        let run = self.endpoint.run.clone().run(cx);
-        let Err(failure) = run_guarded(&self.core, handler, Some(deadline), turn, run).await else {
-            return;
-        };
-        if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) {
-            let begins = beginning(envelope.raw.as_bytes());
-            warn!(%handler, error = %failure, begins, "a message that the listener can't read; it is dropped");
-        } else {
-            error!(%handler, error = %failure, "the listener failed");
-        }
+        let cx = Context::new(Arc::clone(&self.core), self.endpoint.name).with_message(envelope, deadline);
+        // A failure is in the log; a broadcast has no answer.
+        let _ = run.call(&self.endpoint, cx).await;
     }
 }

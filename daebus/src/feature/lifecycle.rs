@@ -3,19 +3,17 @@
 use std::any::{TypeId, type_name};
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use daebus_caller::BoxError;
-use daebus_caller::deadline::{self, Deadline};
-use futures_util::FutureExt;
+use daebus_caller::deadline::Deadline;
 use futures_util::future::BoxFuture;
-use tracing::{Instrument, debug, error, info_span};
+use tracing::{debug, error};
 
 use super::{Feature, FeatureContext};
-use crate::handler::words;
+use crate::handler::{Failure, Invocation};
 
 /// How long `before_stop` and `stop` may take each, as `on_stop` handlers may.
 const STOP: Duration = Duration::from_secs(10);
@@ -84,7 +82,7 @@ impl Features {
     /// Starts them; the first that fails ends it, and is returned with its reason.
     pub(crate) async fn start(&self, cx: &FeatureContext, within: Duration) -> Result<(), (String, String)> {
         for entry in &self.entries {
-            let started = guarded(cx, entry.name, Some(within), entry.feature.start(cx)).await;
+            let started = invoke(cx, entry.name, Some(within), entry.feature.start(cx)).await;
             started.map_err(|reason| (entry.name.to_owned(), reason))?;
             debug!(feature = entry.name, "started");
             self.started.fetch_add(1, Ordering::AcqRel);
@@ -95,7 +93,7 @@ impl Features {
     /// Tells those that have started that the service is about to stop, last first.
     pub(crate) async fn before_stop(&self, cx: &FeatureContext) {
         for entry in self.started().rev() {
-            let told = guarded(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
+            let told = invoke(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
             if let Err(reason) = told {
                 error!(feature = entry.name, reason, "before_stop failed");
             }
@@ -107,7 +105,7 @@ impl Features {
         for entry in self.started().rev() {
             // One at a time, so that the rest is still known when this is given up on.
             self.started.fetch_sub(1, Ordering::AcqRel);
-            match guarded(cx, entry.name, Some(STOP), entry.feature.stop(cx)).await {
+            match invoke(cx, entry.name, Some(STOP), entry.feature.stop(cx)).await {
                 Ok(()) => debug!(feature = entry.name, "stopped"),
                 Err(reason) => error!(feature = entry.name, reason, "the feature didn't stop well"),
             }
@@ -119,31 +117,16 @@ impl Features {
     }
 }
 
-/// Runs a part of a feature so that nothing it does reaches further; an error's and a panic's words are returned.
-pub(super) async fn guarded(
+/// Runs a part of a feature. Returns the message of its error or panic.
+pub(super) async fn invoke(
     cx: &FeatureContext,
     name: &str,
     within: Option<Duration>,
     work: impl Future<Output = Result<(), BoxError>>,
 ) -> Result<(), String> {
-    let span = info_span!("feature", service = cx.service(), feature = name);
-    let work = AssertUnwindSafe(work).catch_unwind().instrument(span);
-    let ended = match within {
-        None => Ok(work.await),
-        Some(within) => {
-            let deadline = Deadline::after(within);
-            tokio::time::timeout_at(deadline.instant(), deadline::scope(deadline, work)).await
-        }
-    };
-    match (ended, within) {
-        (Ok(Ok(outcome)), _) => outcome.map_err(|error| error.to_string()),
-        (Ok(Err(panic)), _) => {
-            let words = words(&*panic);
-            cx.core().panics.note(format!("{name}: {words}"));
-            Err(format!("it panicked: {words}"))
-        }
-        (Err(_), within) => Err(format!("it was not done within {:?}", within.unwrap_or_default())),
-    }
+    let run = Invocation::of_feature(cx.core(), name);
+    let work = async { work.await.map_err(Failure::from) };
+    run.run(within.map(Deadline::after), work).await.map_err(|failure| failure.to_string())
 }
 
 impl fmt::Debug for Features {

@@ -1,4 +1,4 @@
-//! A repeater's own task: prepares, repeats, and says what went wrong once.
+//! The task of a repeater: prepares it, runs it again and again, and logs its errors when they change.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,11 +6,10 @@ use std::time::Duration;
 use daebus_caller::__private::Backoff;
 use daebus_caller::BoxError;
 use futures_util::future::BoxFuture;
-use tracing::{error, info};
 
-use super::lifecycle::guarded;
+use super::lifecycle::invoke;
 use super::{FeatureContext, Repeater};
-use crate::runtime::{Change, LogOnChange, Workers};
+use crate::runtime::{LogOnChange, Workers};
 
 /// The delay after the first failure in a row, and the longest one.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -70,8 +69,8 @@ async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater)
     let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         let work = if prepared { repeater.run(cx) } else { repeater.prepare(cx) };
-        let failure = guarded(cx, name, None, work).await.err();
-        say(name, &log.note(failure.as_deref()), failure.as_deref());
+        let failure = invoke(cx, name, None, work).await.err();
+        log.log(&name, failure.as_deref());
         if failure.is_some() {
             tokio::time::sleep(backoff.next_delay()).await;
         } else {
@@ -80,24 +79,6 @@ async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater)
             // One that never waits must not keep its thread from everybody else, nor itself from being cancelled.
             tokio::task::yield_now().await;
         }
-    }
-}
-
-fn say(name: &str, change: &Change, failure: Option<&str>) {
-    let ended = match change {
-        Change::Nothing => return,
-        Change::Began(ended) => ended.as_ref(),
-        Change::Ended(ended) => Some(ended),
-    };
-    if let Some(ended) = ended {
-        let (swallowed, error) = (ended.swallowed, &ended.words);
-        info!(
-            repeater = name,
-            swallowed, error, "the error is over; it was left out of the log when it repeated"
-        );
-    }
-    if let Some(reason) = failure {
-        error!(repeater = name, reason, "the repeater failed; should this repeat, the log says when it ends");
     }
 }
 

@@ -1,105 +1,209 @@
-//! Running a handler so that nothing it does reaches further: its time, its panics, its thread.
+//! Runs a handler: waits for its turn, bounds its time, contains its panic and logs its failure.
 
+use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use daebus_caller::deadline::{self, Deadline};
-use daebus_caller::wire::{Fault, FaultCode};
-use futures_util::FutureExt;
-use tokio::sync::OwnedSemaphorePermit;
+use daebus_caller::wire::{Fault, FaultCode, beginning};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug, error, info_span, warn};
 
+use super::blocking::{Turn, with_turn};
+use super::context::Context;
 use super::core::Core;
-use super::endpoint::{InFlight, InFlightGuard, Source};
+use super::endpoint::{Endpoint, InFlight, InFlightGuard, Source};
+use super::envelope::Envelope;
 use super::failure::Failure;
+use super::outcome::Outcome;
 
-/// What a running handler holds: its places (the service's, and its own if it has a limit), and that it runs at all.
-#[derive(Debug, Default)]
-pub(crate) struct Turn {
-    _places: Vec<OwnedSemaphorePermit>,
-    _in_flight: Option<InFlightGuard>,
+/// How the failure of a handler is logged.
+pub(crate) enum Report {
+    /// A reply carries the error to a peer; the log has what the reply leaves out.
+    Reply,
+    /// No peer receives the error, so the log has all of it.
+    Log,
+    /// As [`Log`](Self::Log), with the beginning of a broadcast that the handler can't read.
+    Broadcast(Arc<Envelope>),
+    /// The code that invokes the handler reports the failure.
+    Invoker,
 }
 
-impl Turn {
-    pub(crate) fn new(places: Vec<OwnedSemaphorePermit>, in_flight: InFlightGuard) -> Self {
-        Self { _places: places, _in_flight: Some(in_flight) }
-    }
+/// What runs, as log lines name it.
+enum Subject {
+    Function(Source),
+    Feature(String),
 }
 
-/// Plain `fn` handlers that run in this process, whichever service's they are.
-static BLOCKING: LazyLock<InFlight> = LazyLock::new(InFlight::default);
-
-/// How many plain `fn` handlers run: threads that can't be stopped from outside.
-pub(crate) fn blocking_in_flight() -> usize {
-    BLOCKING.count()
-}
-
-tokio::task_local! {
-    static TURN: Arc<Turn>;
-}
-
-/// Runs a handler within its time, if it has one. A panic becomes a failure; calls that the handler makes inherit the
-/// deadline.
-pub(crate) async fn run_guarded<T>(
-    core: &Core,
-    source: Source,
-    deadline: Option<Deadline>,
-    turn: Turn,
-    handler: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let handler = AssertUnwindSafe(handler).catch_unwind();
-    let handler = TURN.scope(Arc::new(turn), handler);
-    let ended = match deadline {
-        Some(deadline) => {
-            tokio::time::timeout_at(deadline.instant(), deadline::scope(deadline, handler)).await
-        }
-        None => Ok(handler.await),
-    };
-    match ended {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(panic)) => {
-            let words = words(&*panic);
-            core.panics.note(format!("{source}: {words}"));
-            Err(Failure::internal(format!("the handler panicked: {words}")))
-        }
-        Err(_) => {
-            Err(Fault::reserved(FaultCode::DeadlineExceeded, "the time for this request is over").into())
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Function(source) => source.fmt(f),
+            Self::Feature(name) => f.write_str(name),
         }
     }
 }
 
-/// What the handler that runs in this task holds, for a thread that goes on when the task is gone.
-pub(crate) fn current_turn() -> Arc<Turn> {
-    TURN.try_with(Arc::clone).unwrap_or_default()
+/// One run of a handler. Counts as in flight from its creation.
+pub(crate) struct Invocation {
+    core: Arc<Core>,
+    subject: Subject,
+    own_limit: Option<Arc<Semaphore>>,
+    service_limit: Option<Arc<Semaphore>>,
+    own_permit: Option<OwnedSemaphorePermit>,
+    in_flight: Option<InFlightGuard>,
+    report: Report,
+    span: Span,
 }
 
-/// Runs a plain `fn` handler on a thread where it may block.
-///
-/// A thread can't be stopped from outside: when the handler's time is over its answer is dropped, but its places stay
-/// taken until it returns.
-pub async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
-    let turn = current_turn();
-    let deadline = deadline::current();
-    let task = tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        let _running = BLOCKING.enter();
-        match deadline {
-            Some(deadline) => deadline::sync_scope(deadline, function),
-            None => function(),
+impl Invocation {
+    /// A run of an endpoint. `trigger` names the kind of handler in log lines.
+    pub(crate) fn new(core: &Arc<Core>, trigger: &'static str, endpoint: &Endpoint, report: Report) -> Self {
+        let run =
+            Self::of_function(core, trigger, endpoint.name, endpoint.source, &endpoint.in_flight, report);
+        Self { own_limit: endpoint.limit.clone(), ..run }
+    }
+
+    /// A run of a function that has no endpoint.
+    pub(crate) fn of_function(
+        core: &Arc<Core>,
+        trigger: &'static str,
+        name: &str,
+        source: Source,
+        in_flight: &InFlight,
+        report: Report,
+    ) -> Self {
+        let in_flight = Some(in_flight.enter());
+        Self { in_flight, ..Self::of(core, trigger, name, Subject::Function(source), report) }
+    }
+
+    /// A run of a part of a feature.
+    pub(crate) fn of_feature(core: &Arc<Core>, name: &str) -> Self {
+        Self::of(core, "feature", name, Subject::Feature(name.to_owned()), Report::Invoker)
+    }
+
+    fn of(core: &Arc<Core>, trigger: &'static str, name: &str, subject: Subject, report: Report) -> Self {
+        let span = info_span!(
+            "handler",
+            service = core.service.as_str(),
+            trigger,
+            handler = name,
+            request_id = Empty,
+            channel = Empty,
+            client = Empty,
+        );
+        Self {
+            core: Arc::clone(core),
+            subject,
+            own_limit: None,
+            service_limit: None,
+            own_permit: None,
+            in_flight: None,
+            report,
+            span,
         }
-    });
-    match task.await {
-        Ok(value) => value,
-        Err(error) => match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is going away and with it whoever waits for this.
-            Err(_) => std::future::pending().await,
-        },
+    }
+
+    /// Makes the run wait for a place among all runs of the service, too.
+    pub(crate) fn limited_by(mut self, service_limit: &Arc<Semaphore>) -> Self {
+        self.service_limit = Some(Arc::clone(service_limit));
+        self
+    }
+
+    /// Returns the span of the run, which has the fields `request_id`, `channel` and `client` to record.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    /// Waits for the endpoint's own limit now instead of in [`run`](Self::run). Returns whether there is one.
+    pub(crate) async fn acquire_own_limit(&mut self) -> bool {
+        let limit = self.own_limit.take();
+        let is_limited = limit.is_some();
+        self.own_permit = acquire(limit).await.or(self.own_permit.take());
+        is_limited
+    }
+
+    /// Runs an endpoint within the deadline of its context.
+    pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> Outcome {
+        self.run(cx.deadline, endpoint.run.clone().run(cx)).await
+    }
+
+    /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.
+    pub(crate) async fn run<T>(
+        self,
+        deadline: Option<Deadline>,
+        handler: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let span = self.span.clone();
+        self.run_in_span(deadline, handler).instrument(span).await
+    }
+
+    async fn run_in_span<T>(
+        mut self,
+        deadline: Option<Deadline>,
+        handler: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let turn = within(deadline, self.turn()).await;
+        let result = match turn {
+            None => Err(deadline_exceeded("the deadline passed before the handler could run")),
+            Some(turn) => {
+                let handler = with_turn(turn, self.core.panics.contain(&self.subject, handler));
+                let ended = match deadline {
+                    Some(deadline) => within(Some(deadline), deadline::scope(deadline, handler)).await,
+                    None => Some(handler.await),
+                };
+                match ended {
+                    Some(Ok(result)) => result,
+                    Some(Err(panic)) => Err(Failure::internal(format!("the handler panicked: {panic}"))),
+                    None => Err(deadline_exceeded("the handler did not finish within its time limit")),
+                }
+            }
+        };
+        if let Err(failure) = &result {
+            self.log(failure);
+        }
+        result
+    }
+
+    /// Waits for the endpoint's own limit first, so that the runs that wait for a slow handler hold no place that
+    /// others could use.
+    async fn turn(&mut self) -> Turn {
+        let own = acquire(self.own_limit.take()).await.or(self.own_permit.take());
+        let service = acquire(self.service_limit.take()).await;
+        Turn::new(own, service, self.in_flight.take())
+    }
+
+    fn log(&self, failure: &Failure) {
+        let source = &self.subject;
+        match (&self.report, failure.internal_reason()) {
+            (Report::Invoker, _) => {}
+            (Report::Reply, None) => debug!(%source, error = %failure.fault(), "handler returned an error"),
+            (Report::Broadcast(envelope), _)
+                if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) =>
+            {
+                let begins = beginning(envelope.raw.as_bytes());
+                warn!(%source, error = %failure, begins, "broadcast dropped: the listener can't read its payload");
+            }
+            (Report::Reply | Report::Log | Report::Broadcast(_), _) => {
+                error!(%source, reason = %failure, "handler failed");
+            }
+        }
     }
 }
 
-/// What a panic said.
-pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no words")
+fn deadline_exceeded(error: &str) -> Failure {
+    Fault::reserved(FaultCode::DeadlineExceeded, error).into()
+}
+
+async fn within<T>(deadline: Option<Deadline>, future: impl Future<Output = T>) -> Option<T> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.instant(), future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+async fn acquire(limit: Option<Arc<Semaphore>>) -> Option<OwnedSemaphorePermit> {
+    // The limits are never closed, so each gives a permit.
+    limit?.acquire_owned().await.ok()
 }

@@ -1,5 +1,6 @@
 //! A handler: the context it runs in, its extractors, the layers around it, and how it is run.
 
+mod blocking;
 mod context;
 mod core;
 mod endpoint;
@@ -15,14 +16,15 @@ mod reply;
 mod state;
 
 pub(crate) use self::core::Core;
+pub use blocking::blocking;
+pub(crate) use blocking::{blocking_in_flight, current_turn};
 pub use context::Context;
+pub(crate) use endpoint::InFlight;
 pub use endpoint::{Endpoint, Source};
-pub(crate) use endpoint::{InFlight, InFlightGuard};
 pub(crate) use envelope::{Envelope, Unreadable};
 pub use extensions::Extensions;
 pub use failure::Failure;
-pub use invoke::blocking;
-pub(crate) use invoke::{Turn, blocking_in_flight, current_turn, run_guarded, words};
+pub(crate) use invoke::{Invocation, Report};
 pub use outcome::{Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub(crate) use reply::Replier;
 pub use state::Needs;

@@ -8,9 +8,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use daebus_caller::deadline::Deadline;
 
-use super::problem::{respond, worded};
+use super::problem::{problem, worded};
 use super::route::{Refusal, Route, RouteRequest};
-use crate::handler::{Context, Core, Turn, run_guarded};
+use crate::handler::{Context, Core, Invocation, Report};
 
 /// Runs a route's handler within its time. A panic becomes a 500 and a line in the log.
 pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, request: Request) -> Response {
@@ -22,10 +22,17 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
     let deadline = Deadline::after(route.timeout.unwrap_or(timeout));
     let cx = Context::new(Arc::clone(core), route.source.function()).with_http(parts, deadline);
     let handler = (route.run)(RouteRequest::new(cx, body, parameters));
-    let turn = Turn::new(Vec::new(), route.in_flight.enter());
-    let answered = run_guarded(core, route.source, Some(deadline), turn, async { Ok(handler.await) }).await;
-    match answered.unwrap_or_else(|failure| Err(Refusal::Failure(failure))) {
-        Ok(mut response) => {
+    let name = route.source.function();
+    let run = Invocation::of_function(core, "route", name, route.source, &route.in_flight, Report::Reply);
+    let answered = async {
+        match handler.await {
+            Ok(response) => Ok(Ok(response)),
+            Err(Refusal::Response(response)) => Ok(Err(*response)),
+            Err(Refusal::Failure(failure)) => Err(failure),
+        }
+    };
+    match run.run(Some(deadline), answered).await {
+        Ok(Ok(mut response)) => {
             if response.status() == StatusCode::OK
                 && let Ok(status) = StatusCode::from_u16(route.status)
             {
@@ -37,6 +44,7 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
             }
             response
         }
-        Err(refusal) => respond(refusal, &route.source),
+        Ok(Err(response)) => response,
+        Err(failure) => problem(failure.fault()),
     }
 }

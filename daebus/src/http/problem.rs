@@ -8,9 +8,6 @@ use daebus_caller::wire::{Fault, RawJson};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json;
-use tracing::error;
-
-use super::route::Refusal;
 
 /// The most that is read of a rejection's words; axum's are one line.
 const WORDS: usize = 4096;
@@ -31,19 +28,6 @@ pub(crate) fn json_response(status: StatusCode, json: Bytes) -> Response {
 pub(super) fn not_found(fault: &Fault, path: &str) -> Response {
     let body = json!({"error": fault.error(), "code": fault.code(), "path": path});
     json_response(StatusCode::NOT_FOUND, body.to_string().into())
-}
-
-/// What a peer gets to see of a refusal. What only the log is told goes there; `handler` says whose it is.
-pub(crate) fn respond(refusal: Refusal, handler: &dyn std::fmt::Display) -> Response {
-    match refusal {
-        Refusal::Response(response) => *response,
-        Refusal::Failure(failure) => {
-            if let Some(reason) = failure.internal_reason() {
-                error!(%handler, error = reason, "the handler failed");
-            }
-            problem(failure.fault())
-        }
-    }
 }
 
 /// Whether a response says nothing but its status, as the ones that axum's router makes itself.

@@ -18,7 +18,7 @@ use tracing::{Instrument, Span, debug, error, field, info_span};
 use super::limits::Limits;
 use super::problem::{is_bare, json_response, problem};
 use super::route::{Late, Timed, too_large};
-use crate::handler::words;
+use crate::runtime::panic_message;
 
 /// How long a client that sends too much may go on, so that it gets to read the answer: a connection that is closed
 /// with bytes unread takes the answer with it.
@@ -56,7 +56,7 @@ async fn answer(limits: Limits, request: Request, next: Next) -> Response {
         }
         Ok(response) => response,
         Err(panic) => {
-            error!(reason = words(&*panic), "a layer or a router panicked");
+            error!(reason = panic_message(&*panic), "a layer or a router panicked");
             problem(&Fault::internal())
         }
     }

@@ -1,41 +1,56 @@
-//! Saying a thing that goes on once when it begins and once when it ends.
+//! Logging a repeated error once when it begins and once when it ends.
 
-/// Remembers what was said last, so that an error that repeats with the same words doesn't fill the log.
+use std::fmt::Display;
+
+use tracing::{error, info};
+
+/// Logs the errors of work that is repeated: an error that repeats unchanged is not logged again.
 #[derive(Debug, Default)]
 pub(crate) struct LogOnChange {
     current: Option<Repeated>,
 }
 
-/// An error, and how often it was left out of the log.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Repeated {
-    pub(crate) words: String,
-    /// How many times beyond the first.
-    pub(crate) swallowed: u64,
+/// An error, and how often it repeated after it was logged.
+#[derive(Debug, PartialEq, Eq)]
+struct Repeated {
+    error: String,
+    repetitions: u64,
 }
 
-/// What there is to say now.
+/// What changed.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Change {
-    /// Nothing: all is well as before, or as bad as before.
+enum Change {
     Nothing,
-    /// An error began. One that went on before it, if any, has ended.
+    /// An error began; the one before it, if any, ended.
     Began(Option<Repeated>),
-    /// The error that went on has ended, and all is well.
     Ended(Repeated),
 }
 
 impl LogOnChange {
-    /// Notes how it went: an error's words, or that there was none.
-    pub(crate) fn note(&mut self, error: Option<&str>) -> Change {
+    /// Logs the result of one run, unless it is that of the run before. `source` names the work.
+    pub(crate) fn log(&mut self, source: &dyn Display, error: Option<&str>) {
+        let ended = match self.change(error) {
+            Change::Nothing => return,
+            Change::Began(before) => before,
+            Change::Ended(ended) => Some(ended),
+        };
+        if let Some(Repeated { error, repetitions }) = ended {
+            info!(%source, repetitions, error, "the error has ended; its repetitions were not logged");
+        }
+        if let Some(reason) = error {
+            error!(%source, reason, "run failed; repetitions of this error are not logged until it ends");
+        }
+    }
+
+    fn change(&mut self, error: Option<&str>) -> Change {
         match (error, &mut self.current) {
             (None, None) => Change::Nothing,
-            (Some(words), Some(current)) if current.words == words => {
-                current.swallowed += 1;
+            (Some(error), Some(current)) if current.error == error => {
+                current.repetitions += 1;
                 Change::Nothing
             }
-            (Some(words), _) => {
-                let began = Repeated { words: words.to_owned(), swallowed: 0 };
+            (Some(error), _) => {
+                let began = Repeated { error: error.to_owned(), repetitions: 0 };
                 Change::Began(self.current.replace(began))
             }
             (None, Some(_)) => self.current.take().map_or(Change::Nothing, Change::Ended),
@@ -47,19 +62,19 @@ impl LogOnChange {
 mod tests {
     use super::*;
 
-    fn repeated(words: &str, swallowed: u64) -> Repeated {
-        Repeated { words: words.to_owned(), swallowed }
+    fn repeated(error: &str, repetitions: u64) -> Repeated {
+        Repeated { error: error.to_owned(), repetitions }
     }
 
     #[test]
-    fn an_error_is_told_when_it_begins_and_when_it_ends() {
+    fn an_error_changes_when_it_begins_and_when_it_ends() {
         let mut log = LogOnChange::default();
-        assert_eq!(log.note(None), Change::Nothing);
-        assert_eq!(log.note(Some("a")), Change::Began(None));
-        assert_eq!(log.note(Some("a")), Change::Nothing);
-        assert_eq!(log.note(Some("a")), Change::Nothing);
-        assert_eq!(log.note(Some("b")), Change::Began(Some(repeated("a", 2))));
-        assert_eq!(log.note(None), Change::Ended(repeated("b", 0)));
-        assert_eq!(log.note(None), Change::Nothing);
+        assert_eq!(log.change(None), Change::Nothing);
+        assert_eq!(log.change(Some("a")), Change::Began(None));
+        assert_eq!(log.change(Some("a")), Change::Nothing);
+        assert_eq!(log.change(Some("a")), Change::Nothing);
+        assert_eq!(log.change(Some("b")), Change::Began(Some(repeated("a", 2))));
+        assert_eq!(log.change(None), Change::Ended(repeated("b", 0)));
+        assert_eq!(log.change(None), Change::Nothing);
     }
 }

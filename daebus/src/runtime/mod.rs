@@ -9,8 +9,8 @@ mod shutdown;
 mod workers;
 
 pub(crate) use clock::Clock;
-pub(crate) use log_on_change::{Change, LogOnChange};
-pub(crate) use panics::Panics;
+pub(crate) use log_on_change::LogOnChange;
+pub(crate) use panics::{Panics, panic_message};
 pub(crate) use readiness::Readiness;
 pub use shutdown::Shutdown;
 pub(crate) use workers::Workers;

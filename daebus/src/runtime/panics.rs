@@ -1,30 +1,48 @@
-//! The panics of handlers, kept where somebody asks for them: in a test.
+//! Containing panics, and recording those of handlers for tests.
 
+use std::any::Any;
+use std::fmt::Display;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use parking_lot::Mutex;
 
-/// The panics of handlers. A service in production keeps none, since its log has them.
+/// The panics of handlers. Recorded in tests only, since a service in production has them in its log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Panics(Option<Arc<Mutex<Vec<String>>>>);
 
 impl Panics {
-    /// Keeps them until they are taken.
+    /// Records panics until they are taken.
     #[cfg(feature = "testing")]
-    pub(crate) fn kept() -> Self {
+    pub(crate) fn recorded() -> Self {
         Self(Some(Arc::default()))
     }
 
-    pub(crate) fn note(&self, panic: String) {
-        if let Some(kept) = &self.0 {
-            kept.lock().push(panic);
-        }
+    /// Runs a future. If it panics, records the panic under `subject` and returns the panic's message.
+    pub(crate) async fn contain<T>(
+        &self,
+        subject: impl Display,
+        future: impl Future<Output = T>,
+    ) -> Result<T, String> {
+        AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
+            let message = panic_message(&*panic);
+            if let Some(recorded) = &self.0 {
+                recorded.lock().push(format!("{subject}: {message}"));
+            }
+            message.to_owned()
+        })
     }
 
-    /// Those since the last time.
+    /// Returns the panics since the last call.
     #[cfg(feature = "testing")]
     pub(crate) fn take(&self) -> Vec<String> {
-        let Some(kept) = &self.0 else { return Vec::new() };
-        std::mem::take(&mut kept.lock())
+        self.0.as_ref().map(|recorded| std::mem::take(&mut *recorded.lock())).unwrap_or_default()
     }
+}
+
+/// Returns the message of a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")
 }

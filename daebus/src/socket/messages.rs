@@ -5,16 +5,15 @@ use std::sync::Arc;
 use axum::extract::ws::Utf8Bytes;
 use bytes::Bytes;
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, RawJson};
+use daebus_caller::wire::RawJson;
 use futures_util::future::BoxFuture;
-use tokio::time::timeout_at;
-use tracing::{Instrument, debug, error, info_span};
+use tracing::debug;
 
 use super::client::Client;
 use super::frame::{self, Frame};
 use super::server::SocketServer;
 
-use crate::handler::{Context, Endpoint, Envelope, Failure, Outcome, Turn, run_guarded};
+use crate::handler::{Context, Endpoint, Envelope, Invocation, Outcome, Report};
 
 /// What came of a handler.
 pub(super) enum Done {
@@ -87,42 +86,16 @@ impl MessageHandlers<'_> {
     ) -> impl Future<Output = Outcome> + Send + 'static {
         let core = Arc::clone(&self.server.core);
         let client = self.client.clone();
-        let span =
-            info_span!("socket", service = core.service.as_str(), kind = handler.name, client = client.id());
+        let run = Invocation::new(&core, "socket", &handler, Report::Reply);
+        run.span().record("client", client.id());
         let deadline = Deadline::after(handler.timeout.unwrap_or(self.server.timeout));
-        let run = async move {
-            let in_flight = handler.in_flight.enter();
-            let mut places = Vec::new();
-            if let Some(limit) = &handler.limit {
-                match timeout_at(deadline.instant(), Arc::clone(limit).acquire_owned()).await {
-                    // Never closed, so it gives a place.
-                    Ok(place) => places.extend(place),
-                    Err(_) => {
-                        let words = "its time was over before its turn came";
-                        return Err(Fault::reserved(FaultCode::DeadlineExceeded, words).into());
-                    }
-                }
-            }
-            let mut cx = Context::new(Arc::clone(&core), handler.name)
+        async move {
+            let mut cx = Context::new(core, handler.name)
                 .with_message(Arc::new(envelope), deadline)
                 .with_connection_headers(Arc::clone(&client.upgrade().headers));
             cx.extensions_mut().insert(client);
-            let run = handler.run.clone().run(cx);
-            let turn = Turn::new(places, in_flight);
-            let outcome = run_guarded(&core, handler.source, Some(deadline), turn, run).await;
-            if let Err(failure) = &outcome {
-                tell(failure, &handler);
-            }
-            outcome
-        };
-        run.instrument(span)
-    }
-}
-
-fn tell(failure: &Failure, handler: &Endpoint) {
-    match failure.internal_reason() {
-        Some(reason) => error!(handler = %handler.source, reason, "the handler failed"),
-        None => debug!(error = %failure.fault(), "the handler answers with an error"),
+            run.call(&handler, cx).await
+        }
     }
 }
 

@@ -7,11 +7,9 @@ mod thread;
 
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, error};
@@ -25,7 +23,7 @@ pub use thread::{Restart, Running, ThreadInfo, ThreadOptions, on_thread};
 
 use crate::handler::extract::Extract;
 use crate::handler::kind::Kind;
-use crate::handler::{Context, Failure, words};
+use crate::handler::{Context, Failure};
 use crate::runtime::{Panics, Shutdown, Workers};
 
 /// Schedules and threads by name, and work beside the handlers. An argument of any handler; from outside
@@ -150,11 +148,9 @@ impl Tasks {
                 biased;
                 () = shutdown.requested() => Err(TaskEnded::Cancelled),
                 () = aborted.cancelled() => Err(TaskEnded::Cancelled),
-                outcome = AssertUnwindSafe(future).catch_unwind() => outcome.map_err(|panic| {
-                    let words = words(&*panic).to_owned();
-                    error!(reason = words, "a spawned task panicked");
-                    panics.note(format!("a spawned task: {words}"));
-                    TaskEnded::Panicked(words)
+                outcome = panics.contain("a spawned task", future) => outcome.map_err(|panic| {
+                    error!(reason = panic, "a spawned task panicked");
+                    TaskEnded::Panicked(panic)
                 }),
             };
             // Nobody may be waiting.

@@ -118,7 +118,7 @@ impl TestApp {
 
     async fn start(app: Daebus, time: Time, clock: Clock) -> Self {
         let bus = Recorder::new();
-        let panics = Panics::kept();
+        let panics = Panics::recorded();
         let environment = Environment {
             bus: Some(bus.another()),
             clock,

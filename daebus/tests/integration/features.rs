@@ -254,9 +254,9 @@ async fn an_error_that_repeats_is_logged_when_it_begins_and_when_it_ends() {
     app.advance(Duration::from_secs(300)).await;
     app.finish().await;
     let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(said.matches("the repeater failed").count(), 1, "{said}");
+    assert_eq!(said.matches("run failed").count(), 1, "{said}");
     assert_eq!(said.matches("not yet").count(), 2, "{said}");
-    assert!(said.contains("the error is over") && said.contains("swallowed=4"), "{said}");
+    assert!(said.contains("the error has ended") && said.contains("repetitions=4"), "{said}");
 }
 
 #[tokio::test]

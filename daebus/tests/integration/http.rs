@@ -242,7 +242,7 @@ async fn errors_are_json_with_the_status_of_the_fault() {
     check(
         server.get("/slow"),
         504,
-        json!({"error": "the time for this request is over", "code": "deadline_exceeded"}),
+        json!({"error": "the handler did not finish within its time limit", "code": "deadline_exceeded"}),
     )
     .await;
     check(server.get("/nowhere"), 404, json!({"error": "Not Found", "path": "/nowhere"})).await;

@@ -7,13 +7,12 @@ use daebus_caller::__private::jitter as random_part;
 use daebus_caller::deadline::Deadline;
 use parking_lot::Mutex;
 use tokio::time::Instant;
-use tracing::{Instrument, error, info, info_span};
 
 use super::Scheduled;
 use super::control::{Control, Waiter};
 use super::ticker::Ticker;
-use crate::handler::{Context, Core, Turn, run_guarded};
-use crate::runtime::{Change, LogOnChange, Workers};
+use crate::handler::{Context, Core, Invocation, Report};
+use crate::runtime::{LogOnChange, Workers};
 use crate::tasks::error::TaskError;
 
 /// Runs a schedule, which is open already, until the service is asked to stop.
@@ -82,16 +81,14 @@ impl Runner {
         let running = self.control.begin(&self.core.clock);
         let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
         let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
-        let span = info_span!("background", service = core.service.as_str(), schedule = entry.endpoint.name);
         let run = async move {
             let endpoint = &entry.endpoint;
-            let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
-            let deadline = endpoint.timeout.map(Deadline::after);
-            let cx = Context::new(Arc::clone(&core), entry.endpoint.name);
-            let run = endpoint.run.clone().run(cx);
-            let outcome = run_guarded(&core, endpoint.source, deadline, turn, run).await;
-            let error = outcome.err().map(|failure| failure.to_string());
-            say(&log, &entry, error.as_deref());
+            let mut cx = Context::new(Arc::clone(&core), endpoint.name);
+            cx.deadline = endpoint.timeout.map(Deadline::after);
+            let run = Invocation::new(&core, "background", endpoint, Report::Invoker);
+            let span = run.span().clone();
+            let error = run.call(endpoint, cx).await.err().map(|failure| failure.to_string());
+            span.in_scope(|| log.lock().log(&endpoint.source, error.as_deref()));
             control.ended(error.clone());
             drop(running);
             let ended = match error {
@@ -103,24 +100,6 @@ impl Runner {
                 let _ = waiter.send(ended.clone());
             }
         };
-        self.workers.spawn(run.instrument(span));
-    }
-}
-
-/// Logs an error when it begins, and when another or a success ends it.
-fn say(log: &Mutex<LogOnChange>, entry: &Scheduled, error: Option<&str>) {
-    let change = log.lock().note(error);
-    let (began, ended) = match change {
-        Change::Nothing => return,
-        Change::Began(before) => (error, before),
-        Change::Ended(ended) => (None, Some(ended)),
-    };
-    let handler = entry.endpoint.source;
-    if let Some(ended) = ended {
-        let (swallowed, error) = (ended.swallowed, ended.words);
-        info!(%handler, swallowed, error, "the error is over; it was left out of the log when it repeated");
-    }
-    if let Some(reason) = began {
-        error!(%handler, reason, "the background run failed; should this repeat, the log says when it ends");
+        self.workers.spawn(run);
     }
 }

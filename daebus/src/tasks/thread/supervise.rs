@@ -9,7 +9,7 @@ use tracing::{Instrument, debug, error, info, info_span, warn};
 
 use super::control::{Control, RunGuard};
 use super::{Restart, Threaded};
-use crate::handler::{Context, Core, Failure, Turn, run_guarded};
+use crate::handler::{Context, Core, Failure, Invocation, Report};
 
 /// The delay before the first restart, and the longest one.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Control>) {
-    let span = info_span!("thread", service = core.service.as_str(), thread = entry.endpoint.name);
+    let span = info_span!("thread", service = core.service.as_str(), handler = entry.endpoint.name);
     let watch = async {
         let shutdown = core.shutdown.clone();
         let closing = async {
@@ -54,14 +54,14 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
         let failure = run_once(core, entry, &run).await.err();
         let asked = !run.running.is_running();
         drop(run);
-        let handler = entry.endpoint.source;
+        let source = entry.endpoint.source;
         match (asked, failure) {
-            (true, None) => debug!(%handler, "the thread has stopped"),
+            (true, None) => debug!(%source, "thread stopped"),
             (true, Some(failure)) => {
-                error!(%handler, error = %failure, "the thread failed when it was to stop");
+                error!(%source, error = %failure, "thread failed while stopping");
             }
             (false, None) => {
-                warn!(%handler, "the thread ended though nobody asked it to");
+                warn!(%source, "thread returned before it was stopped");
                 control.fell(None, false);
             }
             (false, Some(failure)) if entry.options.restart == Restart::OnFailure => {
@@ -69,17 +69,17 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
                     backoff.reset();
                 }
                 let delay = backoff.next_delay();
-                error!(%handler, error = %failure, "the thread failed; restarting in {delay:?}");
+                error!(%source, error = %failure, "thread failed, restarting in {delay:?}");
                 control.fell(Some(failure.to_string()), true);
                 tokio::select! {
                     biased;
                     () = core.shutdown.requested() => return,
-                    () = control.wanted(false) => info!(%handler, "the thread is not started again"),
+                    () = control.wanted(false) => info!(%source, "thread stopped while waiting for its restart"),
                     () = tokio::time::sleep(delay) => {}
                 }
             }
             (false, Some(failure)) => {
-                error!(%handler, error = %failure, "the thread failed, and stays ended");
+                error!(%source, error = %failure, "thread failed and is not restarted");
                 control.fell(Some(failure.to_string()), false);
             }
         }
@@ -88,9 +88,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
 
 async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &RunGuard<'_>) -> Result<(), Failure> {
     let endpoint = &entry.endpoint;
-    let turn = Turn::new(Vec::new(), endpoint.in_flight.enter());
-    let mut cx = Context::new(Arc::clone(core), entry.endpoint.name);
+    let mut cx = Context::new(Arc::clone(core), endpoint.name);
     cx.extensions_mut().insert(run.running.clone());
-    let handler = endpoint.run.clone().run(cx);
-    run_guarded(core, endpoint.source, None, turn, handler).await.map(drop)
+    Invocation::new(core, "thread", endpoint, Report::Invoker).call(endpoint, cx).await.map(drop)
 }
