@@ -1,4 +1,4 @@
-"""What HTTP and WebSocket clients in Python see of a service of ours; see tests/tests/interop_python_web.rs.
+"""What HTTP and WebSocket clients in Python see of a service of ours; see tests/tests/interop/web.rs.
 
 Each function named in the arguments runs, with the addresses before it, and says `ok <name>`. A failure is an exception.
 """

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use daebus_caller::bus::MemoryBus;
 
-mod suite;
+use crate::suite;
 
 /// Three users of one bus: a service, its caller, and somebody who looks on.
 async fn ground() -> suite::Ground {
@@ -22,4 +22,4 @@ async fn ground() -> suite::Ground {
     }
 }
 
-caller_suite!(ground);
+crate::caller_suite!(ground);

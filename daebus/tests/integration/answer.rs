@@ -214,7 +214,7 @@ async fn what_doesnt_end_is_cut_off_and_named() -> Result<(), BoxError> {
     let call = caller.send_request::<Value>("hangs", ()).timeout(Duration::from_secs(60)).spawn();
     tokio::task::yield_now().await;
     let error = service.stop().await.unwrap_err().to_string();
-    assert!(error.contains("after 3s") && error.contains("1× answer::hangs"), "{error}");
+    assert!(error.contains("after 3s") && error.contains("1× integration::answer::hangs"), "{error}");
     drop(call);
     Ok(())
 }

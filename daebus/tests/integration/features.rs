@@ -165,7 +165,7 @@ async fn the_same_feature_twice_is_a_mistake() {
     let log = Log::default();
     let twice = app(&log, [Wrong::Nothing; 3]).feature(Part::<2>::new(&log, Wrong::Nothing));
     let error = twice.bus("memory://features-twice").start().await.unwrap_err().to_string();
-    assert!(error.contains("the feature features::Part<2> was put in twice"), "{error}");
+    assert!(error.contains("the feature integration::features::Part<2> was put in twice"), "{error}");
     assert!(log.lines().is_empty(), "nothing has started");
 }
 
@@ -173,7 +173,7 @@ async fn the_same_feature_twice_is_a_mistake() {
 async fn a_feature_that_nobody_put_in_is_a_mistake() {
     let app = Daebus::new("parts").bus("memory://features-none").register(blueprint_of!["b"; which]);
     let error = app.start().await.unwrap_err().to_string();
-    assert!(error.contains("Arc<features::Part<2>>"), "{error}");
+    assert!(error.contains("Arc<integration::features::Part<2>>"), "{error}");
 }
 
 /// Fails as often as it is told, in each of its two parts.

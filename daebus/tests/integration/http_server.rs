@@ -233,10 +233,10 @@ async fn what_axum_would_panic_on_is_told_with_both_positions() {
     )
     .await;
     for words in [
-        "two answer GET at one path: http_server::mistaken::one (",
-        "and http_server::mistaken::same (",
+        "two answer GET at one path: integration::http_server::mistaken::one (",
+        "and integration::http_server::mistaken::same (",
         "takes one piece of the path where",
-        "http_server::mistaken::rest (",
+        "integration::http_server::mistaken::rest (",
         "is under /_service",
         "CORS allows credentials",
     ] {
@@ -248,7 +248,7 @@ async fn what_axum_would_panic_on_is_told_with_both_positions() {
 #[tokio::test]
 async fn routes_without_a_server_and_two_servers_are_mistakes() {
     let none = mistakes(app("server-none").register(blueprint_of!["b"; data])).await;
-    assert!(none.contains("http_server::data ("), "{none}");
+    assert!(none.contains("integration::http_server::data ("), "{none}");
     assert!(none.contains(".attach(Http::bind(\"0.0.0.0:8080\"))"), "{none}");
     let two = mistakes(app("server-two").attach(http()).attach(http())).await;
     assert!(two.contains("two Http are attached"), "{two}");
@@ -331,7 +331,7 @@ async fn a_handler_that_outlasts_the_drain_is_cut_off_by_name() {
     let asked = tokio::spawn(reqwest::get(format!("{url}/wait")));
     timeout(BOUND, gate.entered.notified()).await.unwrap();
     let error = timeout(BOUND, service.stop()).await.unwrap().unwrap_err().to_string();
-    assert!(error.contains("1× http_server::wait ("), "{error}");
+    assert!(error.contains("1× integration::http_server::wait ("), "{error}");
     assert!(timeout(BOUND, asked).await.unwrap().unwrap().is_err());
 }
 

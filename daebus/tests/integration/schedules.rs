@@ -311,7 +311,7 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
         "a jitter of 1s",
         "two handlers are the schedule \"f\"",
         "can't be called \"\"",
-        "tests/schedules.rs:",
+        "integration/schedules.rs:",
     ] {
         assert!(mistakes.contains(words), "{words:?} is missing in: {mistakes}");
     }

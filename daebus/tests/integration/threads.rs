@@ -94,7 +94,7 @@ async fn a_thread_that_does_not_end_is_named() {
     let refused = tasks.stop("deaf").await.unwrap_err();
     assert_eq!(refused, TaskError::StillRunning { name: "deaf".to_owned(), after: Duration::from_secs(30) });
     let error = service.stop().await.unwrap_err().to_string();
-    assert!(error.contains("deaf (daebus/tests/threads.rs:"), "{error}");
+    assert!(error.contains("deaf (daebus/tests/integration/threads.rs:"), "{error}");
     gate.wait();
 }
 

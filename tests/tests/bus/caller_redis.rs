@@ -7,7 +7,7 @@ use daebus_caller::{Bus, CallError, Caller, Fault};
 use daebus_tests::RedisServer;
 use serde_json::{Value, json};
 
-#[path = "../../daebus-caller/tests/suite/mod.rs"]
+#[path = "../../../daebus-caller/tests/integration/suite/mod.rs"]
 mod suite;
 
 use suite::{BOUND, Ground, Service, echo, eventually, silence, within};
@@ -29,7 +29,7 @@ async fn connect(url: &str) -> Arc<dyn Bus> {
     bus::connect(&BusUrl::parse(url).unwrap()).await.unwrap()
 }
 
-caller_suite!(ground);
+crate::caller_suite!(ground);
 
 #[tokio::test]
 async fn calls_go_on_after_the_server_was_away() {

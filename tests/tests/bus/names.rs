@@ -6,12 +6,12 @@
 use daebus_caller::wire::{Channel, FaultCode, ServiceName};
 
 #[allow(dead_code, unreachable_pub)]
-#[path = "../../daebus-macros/src/names.rs"]
-mod names;
+#[path = "../../../daebus-macros/src/names.rs"]
+mod of_macros;
 
 #[test]
 fn the_reserved_codes_are_the_same() {
-    assert_eq!(names::RESERVED_CODES, FaultCode::ALL.map(FaultCode::as_str));
+    assert_eq!(of_macros::RESERVED_CODES, FaultCode::ALL.map(FaultCode::as_str));
 }
 
 #[test]
@@ -44,7 +44,11 @@ fn channels_and_services_are_the_same() {
         most.as_str(),
     ];
     for name in candidates {
-        assert_eq!(names::check_channel(name).is_ok(), Channel::new(name).is_ok(), "channel {name:?}");
-        assert_eq!(names::check_service(name).is_ok(), ServiceName::new(name).is_ok(), "service {name:?}");
+        assert_eq!(of_macros::check_channel(name).is_ok(), Channel::new(name).is_ok(), "channel {name:?}");
+        assert_eq!(
+            of_macros::check_service(name).is_ok(),
+            ServiceName::new(name).is_ok(),
+            "service {name:?}"
+        );
     }
 }

@@ -83,7 +83,7 @@ fn put_payload(fields: &mut Map<String, Value>, payload: Option<&RawValue>) {
 
 #[test]
 fn requests() {
-    run("requests.json", include_str!("../vectors/requests.json"), |vector| {
+    run("requests.json", include_str!("../../vectors/requests.json"), |vector| {
         let read = read_message(&vector.input(), |_, text| {
             let request = Request::read(text)?;
             let mut fields = Map::new();
@@ -109,7 +109,7 @@ fn requests() {
 
 #[test]
 fn replies() {
-    run("replies.json", include_str!("../vectors/replies.json"), |vector| {
+    run("replies.json", include_str!("../../vectors/replies.json"), |vector| {
         let read = read_message(&vector.input(), |_, text| {
             let reply = Reply::read(text)?;
             let mut fields = Map::new();
@@ -156,7 +156,7 @@ struct Nothing;
 
 #[test]
 fn payloads() {
-    run("payloads.json", include_str!("../vectors/payloads.json"), |vector| {
+    run("payloads.json", include_str!("../../vectors/payloads.json"), |vector| {
         let decoded = match vector.expected["as"].as_str().unwrap() {
             "user" => decode::<User>(vector),
             "rows" => decode::<Rows>(vector),
@@ -200,7 +200,7 @@ fn decode<T: DeserializeOwned + Serialize + 'static>(vector: &Vector) -> Result<
 
 #[test]
 fn names() {
-    run("names.json", include_str!("../vectors/names.json"), |vector| {
+    run("names.json", include_str!("../../vectors/names.json"), |vector| {
         let name = vector.text();
         let verdict =
             json!({"service": ServiceName::new(&name).is_ok(), "channel": Channel::new(&name).is_ok()});

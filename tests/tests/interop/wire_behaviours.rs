@@ -272,9 +272,9 @@ fn has_test(file: &str, name: &str) -> Result<(), String> {
 
 #[test]
 fn the_check_of_tests_sees_what_is_none() {
-    let here = "tests/tests/wire_behaviours.rs";
+    let here = "tests/tests/interop/wire_behaviours.rs";
     assert_eq!(has_test(here, "our_requests_are_pythons_and_a_budget"), Ok(()));
-    assert_eq!(has_test("daebus-caller/tests/suite/errors.rs", "errors_are_told_apart"), Ok(()));
+    assert_eq!(has_test("daebus-caller/tests/integration/suite/errors.rs", "errors_are_told_apart"), Ok(()));
     for (file, name) in
         [(here, "no_such_thing"), (here, "chapter"), (here, "add"), ("tests/tests/gone.rs", "x")]
     {

@@ -9,8 +9,8 @@ use daebus_tests::workspace;
 
 /// Files past 400 lines, each with the reason why it is one idea all the same.
 const LONG: &[(&str, &str)] = &[
-    ("tests/tests/bus_conformance.rs", "one list of statements about a bus, which all of them are held to"),
-    ("tests/tests/bus_faults.rs", "one list of what can happen to a Redis, and what it may cost"),
+    ("tests/tests/bus/conformance.rs", "one list of statements about a bus, which all of them are held to"),
+    ("tests/tests/bus/faults.rs", "one list of what can happen to a Redis, and what it may cost"),
 ];
 
 const LIMIT: usize = 400;

@@ -4,7 +4,7 @@
 
 use daebus::prelude::*;
 
-use crate::peer::{Peer, app};
+use super::peer::{Peer, app};
 
 #[derive(Deserialize, Serialize, JsonSchema)]
 pub struct Chat {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use daebus::Upgrade;
 use daebus::prelude::*;
 
-use crate::peer::{Peer, app, clients, serve, until};
+use super::peer::{Peer, app, clients, serve, until};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);

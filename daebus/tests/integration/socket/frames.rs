@@ -9,7 +9,7 @@ use daebus::{Context, Next, Outcome, layer};
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{Peer, serve};
+use super::peer::{Peer, serve};
 
 #[derive(Deserialize)]
 struct Add {
@@ -185,7 +185,7 @@ async fn counted(cx: Context, next: Next) -> Outcome {
 async fn layers_wrap_sockets_and_see_the_headers_of_the_upgrade() {
     let counter = Arc::new(AtomicUsize::new(0));
     let blueprint = blueprint().layer(layer::from_fn(counted));
-    let service = crate::peer::app("layers", WebSocket::new(), blueprint)
+    let service = super::peer::app("layers", WebSocket::new(), blueprint)
         .state(Arc::clone(&counter))
         .start()
         .await

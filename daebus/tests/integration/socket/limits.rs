@@ -7,7 +7,7 @@ use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{Peer, SOON, clients, serve, until};
+use super::peer::{Peer, SOON, clients, serve, until};
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)

@@ -8,7 +8,7 @@ use daebus::prelude::*;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-use crate::peer::{Peer, SOON, app, clients, serve};
+use super::peer::{Peer, SOON, app, clients, serve};
 
 async fn who(client: Client) -> Json<String> {
     Json(client.id().to_owned())
@@ -137,7 +137,7 @@ async fn what_a_client_sent_before_it_left_is_handled() {
         peer.send(json!({"type": "save"})).await;
     }
     peer.leave().await;
-    crate::peer::until("all are saved", || count.load(Ordering::SeqCst) == 10).await;
+    super::peer::until("all are saved", || count.load(Ordering::SeqCst) == 10).await;
     service.stop().await.unwrap();
 }
 

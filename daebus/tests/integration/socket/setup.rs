@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use daebus::prelude::*;
 use futures_util::StreamExt;
 
-use crate::peer::{Peer, serve};
+use super::peer::{Peer, serve};
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)

@@ -7,7 +7,7 @@ use daebus::prelude::*;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::peer::{Peer, SOON, app, clients, serve};
+use super::peer::{Peer, SOON, app, clients, serve};
 
 #[derive(Clone, Default)]
 struct Steps {

@@ -6,7 +6,7 @@ use daebus::prelude::*;
 use daebus::{Service, Sockets, WhenFull};
 use tokio::time::timeout;
 
-use crate::peer::{Peer, SOON, clients, serve, until};
+use super::peer::{Peer, SOON, clients, serve, until};
 
 async fn who(client: Client) -> Json<String> {
     Json(client.id().to_owned())

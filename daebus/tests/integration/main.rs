@@ -1,0 +1,23 @@
+//! The public face of the crate, on the in-process bus and on real sockets.
+
+#![allow(
+    unreachable_pub,
+    reason = "services are written as users write them, in a crate that has no other modules"
+)]
+
+mod answer;
+mod api;
+mod cache;
+mod events;
+mod features;
+mod handlers;
+mod http;
+mod http_limits;
+mod http_server;
+mod layers;
+mod schedules;
+mod socket;
+mod start;
+mod testing;
+mod testing_http;
+mod threads;

@@ -1,0 +1,21 @@
+//! Services as users write and run them: on a real Redis, as processes, under systemd, and the examples.
+
+#![allow(
+    unreachable_pub,
+    reason = "services are written as users write them, in a crate that has no other modules"
+)]
+
+mod args;
+mod attributes;
+mod contract;
+mod everything;
+mod examples;
+mod examples_daemon;
+mod examples_web;
+mod hygiene;
+mod kiosk_browser;
+mod route;
+mod service_process;
+mod service_redis;
+mod systemd;
+mod wait_for_bus;

@@ -1,0 +1,5 @@
+//! The source itself: the rules of ARCHITECTURE.md, the book, and the template of a service.
+
+mod book;
+mod structure;
+mod template;
