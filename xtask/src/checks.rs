@@ -18,17 +18,22 @@ const ALL_FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/tes
 /// Sets the machine up, then runs every test there is.
 pub(crate) fn test(report: &mut Report) {
     setup::run(report);
-    // Tests start these as processes; building them here keeps the compiler's time out of the tests' time.
-    report.run("build the examples", &mut cargo(&["build", "--package", "daebus-examples"]), LONG);
+    // Tests start these as processes; built here, they don't count towards the time of the tests.
+    report.run("compile the examples", &mut cargo(&["build", "--package", "daebus-examples"]), LONG);
     if works("cargo", &["nextest", "--version"]) {
-        report.run("tests", &mut cargo(&["nextest", "run", "--workspace", "--features", FEATURES]), LONG);
+        let nextest = ["nextest", "run", "--workspace", "--features", FEATURES];
+        if report.run("compile the tests", cargo(&nextest).arg("--no-run"), LONG) {
+            report.run("run the tests", &mut cargo(&nextest), LONG);
+        }
     } else {
-        println!("   cargo-nextest isn't here; cargo test does as well");
-        let arguments = ["test", "--workspace", "--features", FEATURES, "--all-targets", "--no-fail-fast"];
-        report.run("tests", &mut cargo(&arguments), LONG);
+        println!("   cargo-nextest is not installed; running cargo test instead");
+        let test = ["test", "--workspace", "--features", FEATURES, "--all-targets"];
+        if report.run("compile the tests", cargo(&test).arg("--no-run"), LONG) {
+            report.run("run the tests", cargo(&test).arg("--no-fail-fast"), LONG);
+        }
     }
     report.run(
-        "documentation's code",
+        "compile and run the code in the documentation",
         &mut cargo(&["test", "--workspace", "--features", FEATURES, "--doc"]),
         LONG,
     );
