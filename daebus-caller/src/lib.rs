@@ -47,7 +47,13 @@
 //!
 //! The book's chapters on [calling] and on [the wire protocol] say more.
 //!
-//! Feature `blocking` adds the same verbs for programs without a runtime, `tls` adds `rediss://` and the like, through rustls.
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `redis` (default) | the bus on Redis and Valkey; without it, contracts, callers and the in-process bus build without a driver |
+//! | `tls` | `rediss://`, `rediss-sentinel://` and `rediss-cluster://`, through rustls; implies `redis` |
+//! | `blocking` | callers for programs without a runtime |
 //!
 //! [Daebus]: https://docs.rs/daebus
 //! [calling]: https://github.com/daebus/daebus/blob/main/docs/src/calling.md
@@ -67,7 +73,8 @@ pub mod wire;
 #[doc(hidden)]
 pub mod __private;
 
-/// The Redis driver, for what [`bus::Bus::redis`] gives.
+/// The Redis driver, for the client that [`Bus::redis`] returns, with the stability that is stated there.
+#[cfg(feature = "redis")]
 pub use fred;
 
 pub use bus::Bus;

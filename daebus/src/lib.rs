@@ -81,6 +81,7 @@
 //!
 //! | | |
 //! |---|---|
+//! | `redis` (default) | the bus on Redis and Valkey; without it, the in-process bus only and no driver |
 //! | `tls` | `rediss://` and the like, through rustls |
 //! | `anyhow` | `anyhow::Error` as a handler's error |
 //! | `testing` | `TestApp` |

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
 use super::interface::Bus;
 use super::memory::MemoryBus;
+#[cfg(feature = "redis")]
 use super::redis::RedisBus;
 use super::url::BusUrl;
 use crate::error::BusError;
@@ -18,10 +17,11 @@ use crate::error::BusError;
 pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
     match url {
         BusUrl::Memory(name) => Ok(MemoryBus::named(name)),
+        #[cfg(feature = "redis")]
         BusUrl::Redis(url) => {
             // Boxed as a trait object: fred's futures are nested so deeply that an `async fn main` around them would
             // reach the compiler's depth limit.
-            let connecting: BoxFuture<'_, _> = Box::pin(RedisBus::connect(url));
+            let connecting: futures_util::future::BoxFuture<'_, _> = Box::pin(RedisBus::connect(url));
             connecting.await
         }
     }
@@ -35,6 +35,7 @@ pub async fn connect(url: &BusUrl) -> Result<Arc<dyn Bus>, BusError> {
 pub fn connect_lazily(url: &BusUrl) -> Arc<dyn Bus> {
     match url {
         BusUrl::Memory(name) => MemoryBus::named(name),
+        #[cfg(feature = "redis")]
         BusUrl::Redis(url) => RedisBus::connect_lazily(url),
     }
 }

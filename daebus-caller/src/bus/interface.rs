@@ -81,8 +81,15 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         0
     }
 
-    /// The driver's own client for what this trait doesn't have; `None` when the bus isn't on Redis, or is away. It
-    /// lasts as long as the connection does: ask anew rather than keep it.
+    /// Returns the driver's own client, for commands that this trait doesn't have; `None` if the bus is not on Redis or
+    /// is away. The client lasts as long as its connection: call this method again instead of keeping the client.
+    ///
+    /// # Stability
+    ///
+    /// This is the one place where a type of the driver, [fred](https://docs.rs/fred), is part of the API, and Daebus's own
+    /// versions don't cover it. It follows fred's major version and may change in any minor release. Use the driver
+    /// through [`daebus_caller::fred`](crate::fred), which is the version that this method returns.
+    #[cfg(feature = "redis")]
     fn redis(&self) -> Option<fred::clients::Client> {
         None
     }

@@ -8,6 +8,7 @@ mod memory;
 mod message;
 mod outbox;
 mod queue;
+#[cfg(feature = "redis")]
 mod redis;
 mod subscription;
 mod time_to_live;
@@ -20,6 +21,7 @@ pub use self::memory::MemoryBus;
 pub use self::message::{Deliver, Message};
 pub use self::outbox::Outbox;
 pub use self::queue::{Queue, QueueLimits, QueueReceiver};
+#[cfg(feature = "redis")]
 pub use self::redis::{RedisBus, RedisUrl};
 pub use self::subscription::Subscription;
 pub use self::topic::Topic;

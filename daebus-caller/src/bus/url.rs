@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::masked::masked;
+#[cfg(feature = "redis")]
 use super::redis::{InvalidRedisUrl, RedisUrl};
 use crate::error::BusError;
 
@@ -17,6 +18,7 @@ pub enum BusUrl {
     /// `memory://NAME`: the bus of that name within this process.
     Memory(String),
     /// `redis://…` and its variants.
+    #[cfg(feature = "redis")]
     Redis(RedisUrl),
 }
 
@@ -40,14 +42,24 @@ impl BusUrl {
             let name = if rest.is_empty() { "default" } else { rest };
             return Ok(Self::Memory(name.to_owned()));
         }
-        if TLS_SCHEMES.contains(&scheme.as_str()) {
-            if !cfg!(feature = "tls") {
-                return Err(UrlError::NeedsTls { scheme });
-            }
-        } else if !SCHEMES.contains(&scheme.as_str()) {
+        let is_tls = TLS_SCHEMES.contains(&scheme.as_str());
+        if !is_tls && !SCHEMES.contains(&scheme.as_str()) {
             return Err(UrlError::UnknownScheme { scheme });
         }
+        if is_tls && !cfg!(feature = "tls") {
+            return Err(UrlError::NeedsFeature { scheme, needs: "TLS", feature: "tls" });
+        }
+        Self::read_redis(url, scheme)
+    }
+
+    #[cfg(feature = "redis")]
+    fn read_redis(url: &str, _: String) -> Result<Self, UrlError> {
         Ok(Self::Redis(RedisUrl::parse(url)?))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn read_redis(_: &str, scheme: String) -> Result<Self, UrlError> {
+        Err(UrlError::NeedsFeature { scheme, needs: "the bus on Redis", feature: "redis" })
     }
 }
 
@@ -59,9 +71,10 @@ enum UrlError {
     #[error("the scheme {scheme}:// is unknown; {}", possible())]
     UnknownScheme { scheme: String },
     #[error(
-        "{scheme}:// needs TLS, which is not compiled in; enable the feature \"tls\" of daebus or daebus-caller"
+        "{scheme}:// needs {needs}, which is not compiled in; enable the feature {feature:?} of daebus or daebus-caller"
     )]
-    NeedsTls { scheme: String },
+    NeedsFeature { scheme: String, needs: &'static str, feature: &'static str },
+    #[cfg(feature = "redis")]
     #[error(transparent)]
     Driver(#[from] InvalidRedisUrl),
 }
@@ -70,6 +83,7 @@ impl fmt::Display for BusUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory(name) => write!(f, "memory://{name}"),
+            #[cfg(feature = "redis")]
             Self::Redis(url) => url.fmt(f),
         }
     }
@@ -84,14 +98,17 @@ impl std::str::FromStr for BusUrl {
 }
 
 fn possible() -> String {
+    let url_of = |schemes: &[&str]| format!("{}://", schemes.join("://, "));
+    let redis = if cfg!(feature = "redis") { "" } else { " with the feature \"redis\"" };
     let tls = if cfg!(feature = "tls") {
-        format!("; over TLS {}://", TLS_SCHEMES.join("://, "))
+        url_of(TLS_SCHEMES)
     } else {
-        String::from("; over TLS rediss:// with the feature \"tls\"")
+        String::from("rediss:// with the feature \"tls\"")
     };
     format!(
-        "write memory://NAME for a bus within this process, or {}:// for a server, as in redis://127.0.0.1:6379{tls}",
-        SCHEMES.join("://, ")
+        "write memory://NAME for a bus within this process, or {}{redis} for a server, as in \
+         redis://127.0.0.1:6379; over TLS {tls}",
+        url_of(SCHEMES)
     )
 }
 
@@ -116,6 +133,7 @@ mod tests {
         assert_eq!(parse(" memory://demo\n").to_string(), "memory://demo");
     }
 
+    #[cfg(feature = "redis")]
     #[test]
     fn servers_are_named_in_freds_ways() {
         for url in [
@@ -130,6 +148,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "redis")]
     #[test]
     fn a_password_is_never_shown() {
         for (url, shown) in [
@@ -145,6 +164,10 @@ mod tests {
             assert_eq!(parse(url).to_string(), shown);
             assert!(!format!("{:?}", parse(url)).contains("secret"));
         }
+    }
+
+    #[test]
+    fn a_password_is_not_shown_in_errors() {
         for url in [
             "redis://u:se/cret@host",
             "redis://u:s?cret@host",
@@ -160,8 +183,12 @@ mod tests {
     fn what_cannot_be_used_is_refused_with_what_can() {
         refused("localhost:6379", "has no scheme; write memory://NAME");
         refused("http://localhost", "the scheme http:// is unknown; write memory://NAME");
+        #[cfg(feature = "redis")]
         refused("redis://", "host");
+        #[cfg(feature = "redis")]
         refused("redis://host/one", "");
+        #[cfg(not(feature = "redis"))]
+        refused("redis://host", "enable the feature \"redis\"");
         #[cfg(not(feature = "tls"))]
         refused("rediss://host", "enable the feature \"tls\"");
     }

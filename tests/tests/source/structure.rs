@@ -189,3 +189,19 @@ fn cargo(arguments: &[&str]) -> String {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
+
+#[test]
+fn without_the_feature_redis_no_driver_is_built() {
+    let tree_of = |package| {
+        let tree = ["tree", "--package", package, "--no-default-features"];
+        cargo(&[&tree[..], &["--edges", "normal", "--prefix", "none", "--offline"]].concat())
+    };
+    for package in ["daebus-caller", "daebus", "daebus-tests-contract"] {
+        let tree = tree_of(package);
+        let crates: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(crates.contains(&"daebus-caller"), "{tree}");
+        for driver in ["fred", "redis-protocol"] {
+            assert!(!crates.contains(&driver), "{package} pulls in {driver} without the feature redis");
+        }
+    }
+}

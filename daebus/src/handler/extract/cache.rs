@@ -152,7 +152,12 @@ impl Cache {
         Ok(self.bus.expire(key, ttl).await?)
     }
 
-    /// The Redis client for all that isn't here. `None` on the in-process bus.
+    /// Returns the client of the Redis driver, for commands that `Cache` doesn't have; `None` on the in-process bus, or
+    /// if the bus is away.
+    ///
+    /// Its type follows the major version of [fred](https://docs.rs/fred) and may change in any minor release of Daebus;
+    /// see [`Bus::redis`].
+    #[cfg(feature = "redis")]
     pub fn redis(&self) -> Option<daebus_caller::fred::clients::Client> {
         self.bus.redis()
     }
