@@ -105,6 +105,7 @@ impl IntoFault for std::convert::Infallible {
 }
 
 /// Formats an error and its sources in one line.
+#[doc(hidden)]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut line = error.to_string();
     let mut source = error.source();

@@ -67,7 +67,7 @@ pub enum BusError {
 }
 
 impl BusError {
-    /// What [`BusError::Encode`] says for a message to `channel`.
+    #[doc(hidden)]
     pub fn encode(channel: &str, error: &serde_json::Error) -> Self {
         Self::Encode { channel: channel.to_owned(), reason: error.to_string() }
     }

@@ -13,33 +13,33 @@ use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::error::BusError;
 
-/// Where messages go and come from.
+/// The operations of a bus.
 ///
-/// A message published while nobody listens is gone: delivery is at most once, as Redis pub/sub is.
+/// Delivery is at most once, as in Redis pub/sub: a message that is published while nobody is subscribed is lost.
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Publishes a message and returns how many connections received it.
     ///
-    /// Messages of one task to one channel arrive in the order they were published in. A bus that is away fails at
-    /// once with [`BusError::Away`]; [`Outbox::publish`] is the way to wait for it.
+    /// Messages of one task to one channel arrive in the order they were published in. Returns [`BusError::Away`]
+    /// immediately if the bus is away.
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>>;
 
-    /// Hands every message on `topic` to `receiver`, until the subscription is dropped.
+    /// Delivers every message on `topic` to `receiver`, until the subscription is dropped.
     ///
-    /// When this returns, the bus has confirmed the subscription: what is published from now on arrives. The bus
-    /// restores it after a reconnect.
+    /// Returns after the bus has confirmed the subscription: messages published from then on arrive. The bus restores the
+    /// subscription after a reconnect.
     fn subscribe(
         &self,
         topic: Topic,
         receiver: Arc<dyn Deliver>,
     ) -> BoxFuture<'_, Result<Subscription, BusError>>;
 
-    /// How many connections are subscribed to the channel itself, patterns not counted (`PUBSUB NUMSUB`).
+    /// Returns how many connections are subscribed to the channel itself, patterns not counted (`PUBSUB NUMSUB`).
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>>;
 
     /// Reads a key.
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>>;
 
-    /// Writes a key; returns whether it was written, which only [`SetOptions::only_if_absent`] can prevent.
+    /// Writes a key and returns whether it was written, which only [`SetOptions::only_if_absent`] can prevent.
     fn set<'a>(
         &'a self,
         key: &'a str,
@@ -47,36 +47,36 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         options: SetOptions,
     ) -> BoxFuture<'a, Result<bool, BusError>>;
 
-    /// Deletes a key; returns whether it was there.
+    /// Deletes a key and returns whether it existed.
     fn delete<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<bool, BusError>>;
 
-    /// Adds `by` to the whole number at `key`, an absent one counting as 0, and returns the sum.
+    /// Adds `by` to the integer at `key` and returns the sum. An absent key counts as 0.
     fn increment<'a>(&'a self, key: &'a str, by: i64) -> BoxFuture<'a, Result<i64, BusError>>;
 
-    /// Sets a key's time to live; returns whether the key was there.
+    /// Sets a key's time to live and returns whether the key existed.
     fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> BoxFuture<'a, Result<bool, BusError>>;
 
-    /// Adds a member to the set at `key`; returns whether it is new.
+    /// Adds a member to the set at `key` and returns whether it is new.
     fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>>;
 
-    /// Removes a member from the set at `key`; returns whether it was there.
+    /// Removes a member from the set at `key` and returns whether it was a member.
     fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> BoxFuture<'a, Result<bool, BusError>>;
 
-    /// The members of the set at `key`, in no order.
+    /// Returns the members of the set at `key`, in no order.
     fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>>;
 
-    /// Whether the bus can be used now, as it changes.
+    /// Returns a receiver of the bus's state and of its changes.
     fn state(&self) -> watch::Receiver<BusState>;
 
-    /// Whether receiver counts cover one node only, as in a Redis Cluster.
+    /// Returns whether receiver counts cover only one node, as in a Redis Cluster.
     fn counts_are_partial(&self) -> bool {
         false
     }
 
-    /// Where the bus is, for people: the URL with its password masked.
+    /// Returns the URL of the bus with its password masked, for logs.
     fn location(&self) -> String;
 
-    /// How many messages were lost because they came faster than they could be handed over.
+    /// Returns how many messages were lost because they arrived faster than they could be delivered.
     fn lost(&self) -> u64 {
         0
     }
@@ -94,26 +94,26 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Leaves the bus; ends every subscription. Later calls fail with [`BusError::Closed`].
+    /// Closes the bus and ends every subscription. Later calls return [`BusError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// Whether the bus can be used.
+/// The state of a bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BusState {
     /// Connected, and every subscription is confirmed.
     Ready,
-    /// Not connected, or subscriptions are being restored. The bus reconnects by itself.
+    /// Not connected, or restoring subscriptions. The bus reconnects by itself.
     Away,
-    /// Closed by us, for good.
+    /// Closed with [`Bus::close`], for good.
     Closed,
 }
 
-/// How [`Bus::set`] writes.
+/// Options of [`Bus::set`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SetOptions {
-    /// The key goes away after this time; `None`: it stays. Rounded up to whole milliseconds.
+    /// The key expires after this time; `None` keeps it. Rounded up to whole milliseconds.
     pub ttl: Option<Duration>,
-    /// Leave a key that is there alone.
+    /// Writes only if the key doesn't exist.
     pub only_if_absent: bool,
 }

@@ -1,23 +1,24 @@
-//! Messages, and the trait of those who receive them.
+//! Messages and their receivers.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-/// A message as the bus hands it over.
+/// A message as the bus delivers it.
 #[derive(Debug, Clone)]
 pub struct Message {
     /// The channel it was published on.
     pub channel: Arc<str>,
-    /// What was published.
+    /// The published bytes.
     pub payload: Bytes,
 }
 
-/// Takes messages from the bus.
+/// A receiver of messages.
 ///
-/// Called in the bus's reader: it must not block, and must not panic. What takes time goes into a [`Queue`].
+/// It runs in the bus's reader, so it must not block and must not panic. Work that takes time belongs in a task, fed
+/// through a bounded channel.
 pub trait Deliver: Send + Sync + 'static {
-    /// Takes one message.
+    /// Receives one message.
     fn deliver(&self, message: Message);
 }
 

@@ -1,4 +1,4 @@
-//! The bus: publish, subscribe, and a small key-value side. In process or on Redis, behind one trait.
+//! The bus: publish, subscribe, and a key-value store, in process or on Redis, behind one trait.
 
 mod connect;
 mod glob;
@@ -19,10 +19,14 @@ pub use self::connect::{connect, connect_lazily};
 pub use self::interface::{Bus, BusState, SetOptions};
 pub use self::memory::MemoryBus;
 pub use self::message::{Deliver, Message};
-pub use self::outbox::Outbox;
-pub use self::queue::{Queue, QueueLimits, QueueReceiver};
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisBus, RedisUrl};
 pub use self::subscription::Subscription;
 pub use self::topic::Topic;
 pub use self::url::BusUrl;
+
+// For `daebus`.
+#[doc(hidden)]
+pub use self::outbox::Outbox;
+#[doc(hidden)]
+pub use self::queue::{Queue, QueueLimits, QueueReceiver};

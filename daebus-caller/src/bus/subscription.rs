@@ -4,31 +4,31 @@ use std::fmt;
 
 use futures_util::future::BoxFuture;
 
-/// A subscription; dropping it ends it, and what is on its way then is lost. [`leave`](Self::leave) loses nothing.
+/// A subscription. Dropping it ends it and loses messages in transit; [`leave`](Self::leave) loses none.
 #[must_use = "a subscription ends when it is dropped"]
 pub struct Subscription {
     leave: Option<Leave>,
     end: Option<Box<dyn FnOnce() + Send + Sync>>,
 }
 
-/// Tells the server, and waits until it knows.
+/// Unsubscribes from the server and waits for its confirmation.
 type Leave = Box<dyn FnOnce() -> BoxFuture<'static, ()> + Send + Sync>;
 
 impl Subscription {
-    /// `end` runs once, when the subscription is dropped. It must not block.
+    /// Creates a subscription. `end` runs once, when the subscription is dropped. It must not block.
     pub fn new(end: impl FnOnce() + Send + Sync + 'static) -> Self {
         Self { leave: None, end: Some(Box::new(end)) }
     }
 
-    /// `leave` comes before `end` when the subscription is [left](Self::leave): when it is done, nothing more is sent
-    /// to this subscription, and all that was sent before has been delivered.
+    /// Sets what runs before `end` if the subscription is [left](Self::leave). After `leave` completes, no more messages are
+    /// sent to this subscription, and all messages sent before have been delivered.
     pub fn leaving(mut self, leave: impl FnOnce() -> BoxFuture<'static, ()> + Send + Sync + 'static) -> Self {
         self.leave = Some(Box::new(leave));
         self
     }
 
-    /// Ends the subscription in order: who publishes counts on us until the bus has confirmed that we are gone, and
-    /// what they publish until then is still delivered.
+    /// Ends the subscription in order: publishers count this receiver until the bus has confirmed the end, and messages
+    /// published until then are still delivered.
     pub async fn leave(mut self) {
         if let Some(leave) = self.leave.take() {
             leave().await;

@@ -1,4 +1,4 @@
-//! How long a key lives, as Redis counts it.
+//! A key's time to live, as Redis counts it.
 
 use std::time::Duration;
 

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What a subscription listens to.
+/// What a subscription selects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// One channel.
     Channel(Arc<str>),
-    /// Every channel that a Redis pattern matches: `*`, `?`, `[a-c]`, `[^x]`, and `\` to take the next one literally.
+    /// Every channel that a Redis pattern matches: `*`, `?`, `[a-c]`, `[^x]`, and `\` to escape the next character.
     Pattern(Arc<str>),
 }
 
 impl Topic {
-    /// A pattern when `name` has one of `*`, `?`, `[` or `\`, else a channel.
+    /// Returns a pattern if `name` contains `*`, `?`, `[` or `\`, else a channel.
     pub fn parse(name: &str) -> Self {
         if name.contains(['*', '?', '[', '\\']) {
             Self::Pattern(name.into())
@@ -22,7 +22,7 @@ impl Topic {
         }
     }
 
-    /// The channel's name or the pattern.
+    /// Returns the channel's name or the pattern.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Channel(name) | Self::Pattern(name) => name,

@@ -43,11 +43,13 @@ impl Deadline {
 }
 
 /// Runs a future under a deadline: calls made within wait no longer than that.
+#[doc(hidden)]
 pub async fn scope<F: Future>(deadline: Deadline, future: F) -> F::Output {
     SURROUNDING.scope(deadline, future).await
 }
 
 /// Runs a function under a deadline, as [`scope`] runs a future.
+#[doc(hidden)]
 pub fn sync_scope<R>(deadline: Deadline, function: impl FnOnce() -> R) -> R {
     SURROUNDING.sync_scope(deadline, function)
 }

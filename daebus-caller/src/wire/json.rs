@@ -8,12 +8,12 @@ use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// A piece of valid JSON text, a slice of the message it came in.
+/// Valid JSON text, as a slice of the message that contains it.
 ///
-/// Nothing is decoded, so what the sender wrote (the digits of a number, lone surrogates, the order of keys) survives.
+/// Nothing is decoded, so the sender's text (the digits of a number, lone surrogates, the order of keys) is preserved.
 ///
-/// One value stands apart: what `()` is written as. On the bus it reads as `{}`, which is what it is equal to; a
-/// WebSocket client isn't sent it at all. Inside it is the empty text, which is no JSON and so nothing else's.
+/// `()` is a special value: it equals `{}` on the bus, and is not sent to WebSocket clients at all. It is stored as the
+/// empty text, which is not valid JSON and so stands for nothing else.
 #[derive(Clone)]
 pub struct RawJson(Bytes);
 
@@ -23,57 +23,62 @@ impl RawJson {
     /// # Panics
     ///
     /// When `part` isn't a piece of `message`.
+    #[doc(hidden)]
     pub fn slice_of(message: &Bytes, part: &RawValue) -> Self {
         Self(message.slice_ref(part.get().as_bytes()))
     }
 
     /// Takes a whole message, which need not be JSON; reading it tells.
+    #[doc(hidden)]
     pub fn whole(message: &Bytes) -> Self {
         Self(message.clone())
     }
 
     /// Takes JSON that stands by itself.
+    #[doc(hidden)]
     pub fn of_value(json: &RawValue) -> Self {
         Self(json.get().to_owned().into())
     }
 
-    /// Writes a value as JSON.
+    /// Serializes a value.
     ///
     /// # Errors
     ///
-    /// When the value's `Serialize` fails, or a map in it has keys that aren't strings.
+    /// Returns an error if the value's `Serialize` fails, or a map in it has keys that aren't strings.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
         serde_json::to_vec(value).map(|bytes| Self(bytes.into()))
     }
 
-    /// `{}`, which is what an absent payload reads as.
+    /// Returns `{}`, the value of an absent payload.
     pub fn empty_object() -> Self {
         Self(Bytes::from_static(b"{}"))
     }
 
     /// What `()` is written as: reads as `{}`, and [`is_nothing`](Self::is_nothing).
+    #[doc(hidden)]
     pub fn nothing() -> Self {
         Self(Bytes::new())
     }
 
     /// Whether this was written from a value that says nothing, `()` for example.
+    #[doc(hidden)]
     pub fn is_nothing(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The JSON text.
+    /// Returns the JSON text.
     pub fn as_str(&self) -> &str {
         // Only made from text; a broken invariant reads as `null` and not as a panic in somebody's daemon.
         std::str::from_utf8(self.as_bytes()).unwrap_or("null")
     }
 
-    /// The bytes of the text.
+    /// Returns the bytes of the text.
     pub fn as_bytes(&self) -> &Bytes {
         static EMPTY_OBJECT: Bytes = Bytes::from_static(b"{}");
         if self.is_nothing() { &EMPTY_OBJECT } else { &self.0 }
     }
 
-    /// The bytes of the text, as a message.
+    /// Converts the text into a message.
     pub fn into_bytes(self) -> Bytes {
         self.as_bytes().clone()
     }

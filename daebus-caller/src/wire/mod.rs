@@ -1,4 +1,4 @@
-//! What is said on the bus, as data: no I/O happens here.
+//! The wire protocol as data. No module here does I/O.
 //!
 //! Every rule is stated in the wire protocol (a chapter of the book); each module reads or writes one of its parts.
 
@@ -10,10 +10,17 @@ mod reply;
 mod request;
 
 pub use fault::{Fault, FaultCode};
-pub use json::{RawJson, ReadError, beginning, read_message};
+pub use json::RawJson;
 pub use name::{Channel, NameError, ServiceName};
-pub use payload::{
-    PayloadError, decode_answer, decode_message, decode_payload, encode, encode_flat, encode_payload,
-};
+pub use payload::PayloadError;
+pub use request::Headers;
+
+// For `daebus` and the tests of the protocol.
+#[doc(hidden)]
+pub use json::{ReadError, beginning, read_message};
+#[doc(hidden)]
+pub use payload::{decode_answer, decode_message, decode_payload, encode, encode_flat, encode_payload};
+#[doc(hidden)]
 pub use reply::{Reply, ReplyWriter, Status};
-pub use request::{Headers, Request, RequestWriter, reply_channel};
+#[doc(hidden)]
+pub use request::{Request, RequestWriter, reply_channel};
