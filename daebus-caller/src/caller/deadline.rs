@@ -35,11 +35,6 @@ impl Deadline {
     pub fn remaining(self) -> Duration {
         self.0.saturating_duration_since(Instant::now())
     }
-
-    /// Whether it has passed.
-    pub fn has_passed(self) -> bool {
-        self.remaining().is_zero()
-    }
 }
 
 /// Runs a future under a deadline: calls made within wait no longer than that.

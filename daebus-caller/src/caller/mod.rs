@@ -1,4 +1,7 @@
-//! Calling services, and talking and listening on channels without being a service.
+//! Calls services, and publishes and subscribes without being a service.
+//!
+//! Names are `&str` and are checked when they are used; payloads are values or references that implement `Serialize`;
+//! text that a call keeps is `impl Into<String>`.
 
 mod call;
 pub mod deadline;

@@ -11,7 +11,7 @@ use crate::bus::masked::masked;
 /// [`Debug`] mask its password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisUrl {
-    url: String,
+    masked: String,
     /// Boxed, because it is far larger than the other kinds of bus URLs.
     config: Box<Config>,
 }
@@ -19,12 +19,7 @@ pub struct RedisUrl {
 impl RedisUrl {
     /// Parses a URL of one of fred's schemes.
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
-        Ok(Self { url: url.to_owned(), config: Box::new(Config::from_url(url)?) })
-    }
-
-    /// Returns the whole URL, password included. Not for logs.
-    pub fn with_password(&self) -> &str {
-        &self.url
+        Ok(Self { masked: masked(url), config: Box::new(Config::from_url(url)?) })
     }
 
     pub(super) fn config(&self) -> &Config {
@@ -39,12 +34,12 @@ pub(crate) struct InvalidRedisUrl(#[from] Error);
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&masked(&self.url))
+        f.write_str(&self.masked)
     }
 }
 
 impl fmt::Debug for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", masked(&self.url))
+        fmt::Debug::fmt(&self.masked, f)
     }
 }
