@@ -37,8 +37,8 @@
 //!
 //!     /// Runs every hour.
 //!     #[background("cleanup", 3600)]
-//!     async fn cleanup(events: Broadcast) -> Result<(), BoxError> {
-//!         events.send("user_events", json!({"type": "cleaned_up"})).await?;
+//!     async fn cleanup(broadcast: Broadcast) -> Result<(), BoxError> {
+//!         broadcast.send("user_events", json!({"type": "cleaned_up"})).await?;
 //!         Ok(())
 //!     }
 //! }

@@ -38,9 +38,9 @@ use crate::runtime::{Panics, Shutdown, Workers};
 /// }
 ///
 /// #[action("remind_me")]
-/// async fn remind_me(tasks: Tasks, events: Broadcast) {
+/// async fn remind_me(tasks: Tasks, broadcast: Broadcast) {
 ///     tasks.after(Duration::from_secs(10), async move {
-///         let _ = events.send("reminders", json!({"text": "ten seconds are over"})).await;
+///         let _ = broadcast.send("reminders", json!({"text": "ten seconds are over"})).await;
 ///     });
 /// }
 /// ```

@@ -5,14 +5,14 @@
 //! use daebus::testing::TestApp;
 //!
 //! #[action("greet")]
-//! async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
-//!     events.send("greetings", json!({"name": name})).await?;
+//! async fn greet(Payload(name): Payload<String>, broadcast: Broadcast) -> Result<String, BoxError> {
+//!     broadcast.send("greetings", json!({"name": name})).await?;
 //!     Ok(format!("hello, {name}"))
 //! }
 //!
 //! #[background("tick", 60)]
-//! async fn tick(events: Broadcast) -> Result<(), BoxError> {
-//!     events.send("ticks", json!({})).await?;
+//! async fn tick(broadcast: Broadcast) -> Result<(), BoxError> {
+//!     broadcast.send("ticks", json!({})).await?;
 //!     Ok(())
 //! }
 //!

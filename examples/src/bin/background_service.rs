@@ -19,9 +19,9 @@ pub struct SystemStatus {
 
 /// Tells whoever listens how the system is. An error is logged, and the next run comes all the same.
 #[background("health_check", 30)]
-async fn health_check(everybody: Broadcast) -> Result<(), BoxError> {
+async fn health_check(broadcast: Broadcast) -> Result<(), BoxError> {
     info!("Running health check");
-    let receivers = everybody.send("system_status", SystemStatus { status: "healthy".into() }).await?;
+    let receivers = broadcast.send("system_status", SystemStatus { status: "healthy".into() }).await?;
     info!("Health check sent, receivers: {receivers}");
     Ok(())
 }

@@ -136,7 +136,7 @@ pub mod metrics {
     #[background("metrics_broadcast", 10)]
     async fn broadcast_metrics(
         State(metrics): State<Metrics>,
-        events: Broadcast,
+        broadcast: Broadcast,
         sockets: Sockets,
     ) -> Result<(), BoxError> {
         metrics.0.broadcasts.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +145,7 @@ pub mod metrics {
         let wants = |client: &Client| client.get(WANTS_METRICS) == Some(true);
         // Browsers first: they hear it even while the bus is away.
         let clients = sockets.broadcast_where("metrics_update", &update, wants)?;
-        let services = events.send("metrics_updates", &update).await?;
+        let services = broadcast.send("metrics_updates", &update).await?;
         info!("Metrics broadcast completed: {services} services, {clients} clients");
         Ok(())
     }

@@ -58,9 +58,9 @@ pub mod my_service {
 
     /// Tells whoever listens how the system is.
     #[background("health_check", 30, immediate)]
-    pub async fn health_check(everybody: Broadcast) -> Result<(), BoxError> {
+    pub async fn health_check(broadcast: Broadcast) -> Result<(), BoxError> {
         info!("running the health check");
-        everybody.send("system_status", json!({"status": "healthy"})).await?;
+        broadcast.send("system_status", json!({"status": "healthy"})).await?;
         Ok(())
     }
 }

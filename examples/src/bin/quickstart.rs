@@ -47,7 +47,7 @@ pub mod quickstart {
     pub async fn copy(
         Payload(asked): Payload<Files>,
         progress: Progress<Files>,
-        everybody: Broadcast,
+        broadcast: Broadcast,
     ) -> Result<Files, CopyError> {
         if asked.files == 0 {
             return Err(CopyError::NothingToCopy);
@@ -58,7 +58,7 @@ pub mod quickstart {
                 tracing::warn!("no progress was sent: {error}");
             }
         }
-        if let Err(error) = everybody.send("copied", &asked).await {
+        if let Err(error) = broadcast.send("copied", &asked).await {
             tracing::warn!("nobody was told: {error}");
         }
         Ok(asked)

@@ -13,24 +13,24 @@ use tracing::info;
 
 /// Every minute until `set_interval` says otherwise. The first run comes as soon as the service is ready.
 #[background("poll", every = "1m", immediate)]
-async fn poll(everybody: Broadcast) -> Result<(), BoxError> {
-    everybody.send("polled", json!({"found": "nothing new"})).await?;
+async fn poll(broadcast: Broadcast) -> Result<(), BoxError> {
+    broadcast.send("polled", json!({"found": "nothing new"})).await?;
     Ok(())
 }
 
 /// At six in the morning in Amsterdam, up to half a minute later so that not everybody reports at once. While a report is
 /// being written, the next one is left out.
 #[background("report", cron = "0 6 * * *", tz = "Europe/Amsterdam", jitter = "30s", overlap = "skip")]
-async fn report(everybody: Broadcast) -> Result<(), BoxError> {
+async fn report(broadcast: Broadcast) -> Result<(), BoxError> {
     info!("Writing the report");
-    everybody.send("reports", json!({"title": "the report of today"})).await?;
+    broadcast.send("reports", json!({"title": "the report of today"})).await?;
     Ok(())
 }
 
 /// Six fields begin with the second.
 #[background("clock", cron = "* * * * * *")]
-async fn clock(everybody: Broadcast) -> Result<(), BoxError> {
-    everybody.send("clock", json!({"tick": true})).await?;
+async fn clock(broadcast: Broadcast) -> Result<(), BoxError> {
+    broadcast.send("clock", json!({"tick": true})).await?;
     Ok(())
 }
 
@@ -97,12 +97,12 @@ async fn run_now(Payload(Named { name }): Payload<Named>, tasks: Tasks) -> Resul
 async fn remind_me(
     Payload(reminder): Payload<Reminder>,
     tasks: Tasks,
-    everybody: Broadcast,
+    broadcast: Broadcast,
 ) -> Result<(), Fault> {
     let after = Duration::try_from_secs_f64(reminder.after)
         .map_err(|error| Fault::new("bad_delay", error.to_string()))?;
     tasks.after(after, async move {
-        if let Err(error) = everybody.send("reminders", json!({"text": reminder.text})).await {
+        if let Err(error) = broadcast.send("reminders", json!({"text": reminder.text})).await {
             tracing::error!("a reminder was lost: {error}");
         }
     });

@@ -164,7 +164,7 @@ async fn http_get_user(user_id: String, State(users): State<Users>) -> Result<Us
 fn create_user(
     Payload(new): Payload<NewUser>,
     State(users): State<Users>,
-    events: Broadcast,
+    broadcast: Broadcast,
 ) -> Result<User, UserError> {
     if new.email.is_empty() {
         return Err(UserError::EmailRequired);
@@ -172,7 +172,7 @@ fn create_user(
     let password = new.password.as_deref().map(hash_password).transpose()?;
     let user = users.create(new.email, new.name, password)?;
     let event = UserEvent { kind: "user_created".into(), user_id: user.id.clone() };
-    if let Err(error) = daebus::block_on(events.send("user_events", event)) {
+    if let Err(error) = daebus::block_on(broadcast.send("user_events", event)) {
         // The user is there all the same.
         tracing::error!("nobody was told of {}: {error}", user.id);
     }
