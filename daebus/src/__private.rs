@@ -4,9 +4,9 @@ pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
 pub use crate::blueprint::{Blueprint, Mount, Trigger};
-pub use crate::handler::extract::Extract;
+pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
-    Context, Endpoint, Failure, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
+    Context, Endpoint, Needs, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 
@@ -32,32 +32,22 @@ impl<T> ArgumentProbe<crate::Progress<T>> {
     pub const IS_PROGRESS: bool = true;
 }
 
+impl<T: axum::extract::FromRequest<()>> ArgumentProbe<T> {
+    /// One of axum's extractors that read the body.
+    pub const READS_BODY: bool = true;
+}
+
 /// The answer for every other type.
 pub trait ArgumentProbeFallback {
     /// It isn't.
     const IS_PAYLOAD: bool = false;
     /// It isn't.
     const IS_PROGRESS: bool = false;
+    /// Not one of them.
+    const READS_BODY: bool = false;
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
-
-/// Runs one extractor.
-///
-/// # Errors
-///
-/// The extractor's.
-pub async fn extract<K, T: Extract<K>>(cx: &mut Context) -> Result<T, Failure> {
-    T::extract(cx).await
-}
-
-/// The same for a type that says `'static` somewhere. Inside an async block the compiler forgets such a lifetime, and
-/// then can't show that the extractor's own future may move between threads; of a box it knows.
-pub fn extract_static<'a, K: 'a, T: Extract<K> + 'a>(
-    cx: &'a mut Context,
-) -> futures_util::future::BoxFuture<'a, Result<T, Failure>> {
-    Box::pin(T::extract(cx))
-}
 
 /// Where a function stands; the attributes give its name and the compiler the rest.
 pub const fn source(

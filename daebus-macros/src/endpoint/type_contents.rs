@@ -1,4 +1,4 @@
-//! Whether a type contains an `impl Trait`, a borrow or `'static`.
+//! Whether a type contains an `impl Trait` or a borrow.
 
 use syn::visit_mut::{self, VisitMut};
 use syn::{Lifetime, ParenthesizedGenericArguments, Type, TypeFnPtr};
@@ -43,19 +43,6 @@ pub(crate) fn borrow_in(ty: &Type) -> Option<proc_macro2::TokenStream> {
         fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
     }
     let mut find = Find(None);
-    find.visit_type_mut(&mut ty.clone());
-    find.0
-}
-
-/// Whether a type says `'static` anywhere.
-pub(super) fn mentions_static(ty: &Type) -> bool {
-    struct Find(bool);
-    impl VisitMut for Find {
-        fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
-            self.0 |= lifetime.ident == "static";
-        }
-    }
-    let mut find = Find(false);
     find.visit_type_mut(&mut ty.clone());
     find.0
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::context::Context;
-use super::extract::Extract;
 use super::layer::{AnyLayer, HandlerService};
 use super::outcome::Outcome;
 use super::state::Needs;
@@ -84,10 +83,10 @@ impl Endpoint {
         }
     }
 
-    /// Notes what an argument needs when the service starts.
+    /// Adds what the arguments need when the service starts.
     #[must_use]
-    pub fn needs<K, T: Extract<K>>(mut self) -> Self {
-        T::needs(&mut self.needs);
+    pub fn needs(mut self, needs: Needs) -> Self {
+        self.needs.extend(needs);
         self
     }
 

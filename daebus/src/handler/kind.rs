@@ -4,6 +4,11 @@
 pub trait Kind: Send + Sync + 'static {}
 
 /// A kind of handler that a message reaches.
+#[diagnostic::on_unimplemented(
+    message = "`Request` can't be an argument of a handler of kind `{Self}`",
+    label = "not an extractor here",
+    note = "only a message on the bus has an envelope: actions and listeners take `Request`"
+)]
 pub trait HasMessage: Kind {}
 
 /// A handler that answers requests.

@@ -81,6 +81,15 @@ impl Needs {
         }
     }
 
+    /// Adds other needs, each once.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for need in other.0 {
+            if self.0.iter().all(|own| own.id != need.id) {
+                self.0.push(need);
+            }
+        }
+    }
+
     #[cfg(feature = "testing")]
     pub(crate) fn has_web_socket(&self) -> bool {
         self.0.iter().any(|need| need.id == TypeId::of::<WebSocketAttached>())

@@ -1,19 +1,20 @@
 //! A checked handler → the function, its braced struct and what mounts it. Can't fail.
 
+mod arguments;
 mod route;
 mod settings;
 mod source;
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, ReturnType, parse_quote};
 
+use self::arguments::{Extracted, variable};
 use self::settings::{schedule, thread_options, within};
 use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use super::type_contents::mentions_static;
 use crate::attr::Checked;
 use crate::diagnostics::Mistakes;
 use crate::paths::Private;
@@ -115,33 +116,40 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         Checked::Thread(thread) => Some(&thread.name),
         _ => None,
     };
-    let run = run(private, handler, &kind, thread);
-    let needs = handler.arguments.iter().map(|ty| {
+    let arguments = handler.arguments.iter().enumerate().map(|(at, ty)| (variable(at), ty));
+    let arguments = Extracted::new(arguments.collect());
+    let declarations = arguments.declare(private, |ty| {
         let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> .needs::<#p::kind::#kind, #ty>())
+        quote_spanned!(ty.span()=> #p::argument::<#p::kind::#kind, #ty>)
     });
+    let needs = arguments.needs();
+    let run = run(private, handler, &arguments, thread);
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
-    let endpoint = quote!(#p::Endpoint::new(#source, #run) #(#needs)* #rest #doc);
-    quote!(#p::Blueprint::endpoint(#blueprint, #p::Trigger::#trigger, #endpoint))
+    quote! {{
+        #declarations
+        #p::Blueprint::endpoint(
+            #blueprint,
+            #p::Trigger::#trigger,
+            #p::Endpoint::new(#source, #run) #needs #rest #doc,
+        )
+    }}
 }
 
-/// The closure: extractors in order, the function, its value made into a reply. All else is in the runtime.
-/// `thread` is the name of the thread that a plain `fn` gets to itself.
-fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<&LitStr>) -> TokenStream {
+/// The closure that a message runs: extracts the arguments, calls the function, converts its value. `thread` is the name
+/// of the thread that a plain `fn` has to itself.
+fn run(
+    private: &Private,
+    handler: &Handler,
+    arguments: &Extracted<'_>,
+    thread: Option<&LitStr>,
+) -> TokenStream {
     let p = private.here();
     let sig = &handler.function.sig;
     let ident = &sig.ident;
     // Mixed site: a function that is called `context` too is not shadowed.
     let context = Ident::new("context", Span::mixed_site());
-    let names: Vec<Ident> = (0..handler.arguments.len())
-        .map(|at| format_ident!("argument{at}", span = Span::mixed_site()))
-        .collect();
-    let extracts = names.iter().zip(&handler.arguments).map(|(name, ty)| {
-        let p = private.at(ty.span());
-        let extract = if mentions_static(ty) { "extract_static" } else { "extract" };
-        let extract = Ident::new(extract, ty.span());
-        quote_spanned!(ty.span()=> let #name = #p::#extract::<#p::kind::#kind, _>(&mut #context).await?;)
-    });
+    let extracts = arguments.extract(private, &context);
+    let names: Vec<&Ident> = arguments.arguments.iter().map(|(variable, _)| variable).collect();
     let call = if sig.asyncness.is_some() {
         quote!(#ident(#(#names),*).await)
     } else if let Some(thread) = thread {
@@ -156,12 +164,10 @@ fn run(private: &Private, handler: &Handler, kind: &TokenStream, thread: Option<
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
     let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
-    let binding = (!names.is_empty()).then(|| quote!(let mut #context = #context;));
     quote! {
-        |#context: #p::Context| async move {
+        move |#context: #p::Context| async move {
             use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
-            #binding
-            #(#extracts)*
+            #extracts
             #p::core::mem::drop(#context);
             let #value = #call;
             #reply

@@ -1,10 +1,11 @@
 //! A route's own part: which argument stands for which parameter of the path, and the closure that fills them in.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote, quote_spanned};
+use quote::{quote, quote_spanned};
 use syn::ReturnType;
 use syn::spanned::Spanned as _;
 
+use super::arguments::{Extracted, variable};
 use super::settings::within;
 use super::source::source;
 use crate::attr::Route;
@@ -18,53 +19,77 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
     let source = source(private, handler);
     let Route { pattern, methods, .. } = route;
     let arguments = arguments(handler, route);
-    let extracted: Vec<_> = arguments.iter().filter(|argument| argument.parameter.is_none()).collect();
-    let needs = extracted.iter().map(|argument| {
-        let ty = argument.ty;
-        quote_spanned!(ty.span()=> .needs::<_, #ty>())
+    let extracted = arguments.iter().filter(|argument| argument.parameter.is_none());
+    let extracted = Extracted::new(extracted.map(|argument| (argument.ident.clone(), argument.ty)).collect());
+    let declarations = extracted.declare(private, |ty| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> #p::route::argument::<_, #ty>)
     });
-    let bodies = extracted.iter().map(|argument| {
-        let (ty, p) = (argument.ty, private.at(argument.ty.span()));
-        quote_spanned!(ty.span()=> + <#ty as #p::route::RouteArg<_>>::TAKES_BODY)
-    });
-    let message = format!(
-        "two arguments of `{}` read the body, and a request has one: `Payload`, `Json`, `Form`, `Bytes`, `String` and `Multipart` do",
-        handler.name()
-    );
-    let run = run(private, handler, &arguments);
+    let needs = extracted.needs();
+    let one_body = one_body(private, &extracted);
+    let run = run(private, handler, &arguments, &extracted);
     let status = route.status.map(|status| quote!(.status(#status)));
     let timeout = within(private, route.timeout);
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
-        const _: () = #p::core::assert!(0 #(#bodies)* <= 1, #message);
-        #p::route::Route::new(&[#(#methods),*], #pattern, #source, #run) #(#needs)* #status #timeout #doc
+        #one_body
+        #declarations
+        #p::route::Route::new(&[#(#methods),*], #pattern, #source, #run) #needs #status #timeout #doc
     }}
 }
 
+/// Asserts for each argument that none before it has read the body.
+fn one_body(private: &Private, extracted: &Extracted<'_>) -> TokenStream {
+    const MESSAGE: &str = "a request has one body, and an argument before this one reads it; \
+                           `Payload`, `Json`, `Form`, `Bytes`, `String` and `Multipart` each read the body";
+    let reads = |ty: &syn::Type| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> (#p::ArgumentProbe::<#ty>::IS_PAYLOAD || #p::ArgumentProbe::<#ty>::READS_BODY))
+    };
+    let p = private.here();
+    let assertions = extracted.arguments.iter().enumerate().skip(1).map(|(at, (_, ty))| {
+        let this = reads(ty);
+        let before = extracted.arguments[..at].iter().map(|(_, ty)| reads(ty));
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> const _: () = #p::core::assert!(!(#this && (#(#before)||*)), #MESSAGE);)
+    });
+    let assertions: TokenStream = assertions.collect();
+    (extracted.arguments.len() > 1)
+        .then(|| {
+            quote! {
+                #[allow(unused_imports)]
+                use #p::ArgumentProbeFallback as _;
+                #assertions
+            }
+        })
+        .unwrap_or_default()
+}
+
 /// An argument and the parameter of the path that it stands for.
-struct Argument<'a> {
+struct RouteArgument<'a> {
     ident: Ident,
     ty: &'a syn::Type,
     parameter: Option<(usize, &'a str)>,
 }
 
-fn arguments<'a>(handler: &'a Handler, route: &'a Route) -> Vec<Argument<'a>> {
+fn arguments<'a>(handler: &'a Handler, route: &'a Route) -> Vec<RouteArgument<'a>> {
     let names = handler.function.sig.inputs.iter().map(argument_name);
     let arguments = handler.arguments.iter().zip(names).enumerate().map(|(at, (ty, name))| {
         let parameter =
             route.parameters.iter().enumerate().find(|(_, parameter)| name.as_ref() == Some(parameter));
-        Argument {
-            ident: format_ident!("argument{at}", span = Span::mixed_site()),
-            ty,
-            parameter: parameter.map(|(at, name)| (at, name.as_str())),
-        }
+        RouteArgument { ident: variable(at), ty, parameter: parameter.map(|(at, name)| (at, name.as_str())) }
     });
     arguments.collect()
 }
 
-/// The closure: the path first, since a path that doesn't fit doesn't exist; then the extractors in order, the function,
-/// its value made into a response. All else is in the runtime.
-fn run(private: &Private, handler: &Handler, arguments: &[Argument<'_>]) -> TokenStream {
+/// The closure that a request runs: parses the path first, since a path that doesn't parse is a 404, extracts the other
+/// arguments, calls the function and converts its value.
+fn run(
+    private: &Private,
+    handler: &Handler,
+    arguments: &[RouteArgument<'_>],
+    extracted: &Extracted<'_>,
+) -> TokenStream {
     let p = private.here();
     let sig = &handler.function.sig;
     let function = &sig.ident;
@@ -72,16 +97,12 @@ fn run(private: &Private, handler: &Handler, arguments: &[Argument<'_>]) -> Toke
     let request = Ident::new("request", Span::mixed_site());
     let value = Ident::new("value", Span::mixed_site());
     let parameters = arguments.iter().filter_map(|argument| {
-        let Argument { ident, ty, parameter } = argument;
+        let RouteArgument { ident, ty, parameter } = argument;
         let (at, name) = (*parameter)?;
         let p = private.at(ty.span());
         Some(quote_spanned!(ty.span()=> let #ident = #p::route::parameter::<#ty>(&#request, #at, #name)?;))
     });
-    let extracts = arguments.iter().filter(|argument| argument.parameter.is_none()).map(|argument| {
-        let Argument { ident, ty, .. } = argument;
-        let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> let #ident = #p::route::argument::<_, #ty>(&mut #request).await?;)
-    });
+    let extracts = extracted.extract(private, &request);
     let names: Vec<_> = arguments.iter().map(|argument| &argument.ident).collect();
     let call = if sig.asyncness.is_some() {
         quote!(#function(#(#names),*).await)
@@ -96,18 +117,13 @@ fn run(private: &Private, handler: &Handler, arguments: &[Argument<'_>]) -> Toke
     let response = quote_spanned!(span=>
         (&mut &mut &mut &mut &mut #returned::route::Ret(#returned::core::option::Option::Some(#value))).respond()
     );
-    let binding = arguments
-        .iter()
-        .any(|argument| argument.parameter.is_none())
-        .then(|| quote!(let mut #request = #request;));
     quote! {
-        |#request: #p::route::RouteRequest| async move {
+        move |#request: #p::route::RouteRequest| async move {
             use #p::route::{
                 ViaNothing as _, ViaResponse as _, ViaResult as _, ViaResultResponse as _, ViaUnit as _, ViaValue as _,
             };
-            #binding
             #(#parameters)*
-            #(#extracts)*
+            #extracts
             #p::core::mem::drop(#request);
             let #value = #call;
             #response

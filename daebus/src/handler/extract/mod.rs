@@ -1,5 +1,6 @@
 //! Extractors: what a handler may take as an argument.
 
+mod argument;
 mod broadcast;
 mod cache;
 mod callers;
@@ -12,6 +13,7 @@ mod state;
 
 use std::future::Future;
 
+pub use argument::{Argument, argument};
 pub use broadcast::Broadcast;
 pub use cache::{Cache, CacheError};
 pub use callers::Callers;

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::payload;
 use super::refusal::Refusal;
 use super::request::RouteRequest;
-use crate::handler::extract::{Extract, Payload};
+use crate::handler::extract::{Argument, Extract, Payload};
 use crate::handler::{Failure, Needs, kind};
 use crate::http::problem::worded;
 
@@ -38,9 +38,6 @@ pub struct ViaPayload;
     note = "an argument that stands for a part of the path has its name in the pattern: `#[route(\"/users/<id>\")]`"
 )]
 pub trait RouteArg<Via>: Sized {
-    /// 1 when it reads the body, of which there is one; else 0.
-    const TAKES_BODY: usize;
-
     /// Says what has to be there when the service starts.
     fn needs(needs: &mut Needs) {
         let _ = needs;
@@ -55,8 +52,6 @@ pub trait RouteArg<Via>: Sized {
 }
 
 impl<T: Extract<kind::Route>> RouteArg<ViaContext> for T {
-    const TAKES_BODY: usize = 0;
-
     fn needs(needs: &mut Needs) {
         T::needs(needs);
     }
@@ -67,8 +62,6 @@ impl<T: Extract<kind::Route>> RouteArg<ViaContext> for T {
 }
 
 impl<T: FromRequestParts<()>> RouteArg<ViaParts> for T {
-    const TAKES_BODY: usize = 0;
-
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
         let http = request.cx.http.as_mut().ok_or_else(no_request)?;
         let rejection = match T::from_request_parts(&mut http.parts, &()).await {
@@ -80,8 +73,6 @@ impl<T: FromRequestParts<()>> RouteArg<ViaParts> for T {
 }
 
 impl<T: FromRequest<()>> RouteArg<ViaWhole> for T {
-    const TAKES_BODY: usize = 1;
-
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
         let parts = request.cx.http().ok_or_else(no_request)?.clone();
         let body = request.body.take().ok_or_else(body_is_taken)?;
@@ -94,8 +85,6 @@ impl<T: FromRequest<()>> RouteArg<ViaWhole> for T {
 }
 
 impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
-    const TAKES_BODY: usize = 1;
-
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
         let body = request.body.take().ok_or_else(body_is_taken)?;
         let parts = request.cx.http().ok_or_else(no_request)?;
@@ -103,13 +92,12 @@ impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
     }
 }
 
-/// Runs one argument's extractor.
-///
-/// # Errors
-///
-/// The extractor's.
-pub async fn argument<Via, T: RouteArg<Via>>(request: &mut RouteRequest) -> Result<T, Refusal> {
-    T::take(request).await
+/// Declares an argument of a route and adds what it needs at start-up.
+pub fn argument<Via: 'static, T: RouteArg<Via> + 'static>(
+    needs: &mut Needs,
+) -> Argument<RouteRequest, T, Refusal> {
+    T::needs(needs);
+    Argument::new(|request| Box::pin(T::take(request)))
 }
 
 fn no_request() -> Failure {

@@ -80,10 +80,10 @@ impl Route {
         self
     }
 
-    /// Notes what an argument needs when the service starts.
+    /// Sets what the arguments need when the service starts.
     #[must_use]
-    pub fn needs<Via, T: RouteArg<Via>>(mut self) -> Self {
-        T::needs(&mut self.needs);
+    pub fn needs(mut self, needs: Needs) -> Self {
+        self.needs = needs;
         self
     }
 
