@@ -161,7 +161,7 @@ pub use clap;
 pub use app::{Attachment, Daebus, Service};
 pub use axum;
 pub use blueprint::Blueprint;
-pub use error::{Error, Result};
+pub use error::{Error, Mistake, Result};
 pub use events::{EventGuard, EventHandler, Events};
 pub use feature::{Feature, FeatureContext, Repeater};
 pub use handler::extract::{

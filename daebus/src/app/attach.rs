@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 #[cfg(feature = "testing")]
 use crate::blueprint::Blueprint;
 use crate::blueprint::Registry;
-use crate::error::{Error, Result};
+use crate::error::{Error, Mistake, Result};
 use crate::handler::{Core, States};
 use crate::http::{Http, Mount, Plan, Server};
 use crate::runtime::Workers;
@@ -96,7 +96,7 @@ impl Attached {
     /// # Errors
     ///
     /// Every mistake, each a sentence.
-    pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> Result<Self, Vec<String>> {
+    pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let (mut https, mut web_sockets) = (Vec::new(), Vec::new());
         for attachment in attachments {
@@ -106,17 +106,14 @@ impl Attached {
             }
         }
         if https.len() > 1 {
-            mistakes.push(
-                "two Http are attached, and a service has one: leave one out, or put a second port in front of it with a proxy"
-                    .to_owned(),
-            );
+            mistakes.push(Mistake::new("two Http are attached, and a service has one: leave one out, or put a second port in front of it with a proxy"));
         }
         if web_sockets.len() > 1 {
-            mistakes.push("two WebSocket are attached, and a service has one: leave one out".to_owned());
+            mistakes.push(Mistake::new("two WebSocket are attached, and a service has one: leave one out"));
         }
         let http = https.pop();
         let mut mounts: Vec<Mount> = Vec::new();
-        let mut collect = |found: Vec<String>| mistakes.extend(found);
+        let mut collect = |found: Vec<Mistake>| mistakes.extend(found);
         let address = http.as_ref().map(Http::address);
         let sockets = web_sockets.pop().and_then(|web_socket| {
             AttachedSockets::new(web_socket, address, &mut mounts).map_err(&mut collect).ok()
@@ -157,7 +154,7 @@ impl Attached {
 
 impl AttachedSockets {
     /// Finds them a place: among the HTTP server's `mounts`, or a server of their own.
-    fn new(web_socket: WebSocket, http: Option<&str>, mounts: &mut Vec<Mount>) -> Result<Self, Vec<String>> {
+    fn new(web_socket: WebSocket, http: Option<&str>, mounts: &mut Vec<Mount>) -> Result<Self, Vec<Mistake>> {
         let mistakes = web_socket.mistakes();
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -174,11 +171,10 @@ impl AttachedSockets {
                 None
             }
             (None, None) => {
-                return Err(vec![
+                return Err(vec![Mistake::new(
                     "WebSockets are attached, and there is no HTTP server whose address they could share: add \
-                     .attach(Http::bind(\"0.0.0.0:8080\")), or give them a port of their own, WebSocket::new().port(8081)"
-                        .to_owned(),
-                ]);
+                     .attach(Http::bind(\"0.0.0.0:8080\")), or give them a port of their own, WebSocket::new().port(8081)",
+                )]);
             }
         };
         Ok(Self { web_socket, acceptor, own })
@@ -195,11 +191,14 @@ fn mount(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> Mount {
 }
 
 /// Routes that nothing leads to.
-fn unreachable_routes(registry: &Registry) -> Vec<String> {
+fn unreachable_routes(registry: &Registry) -> Vec<Mistake> {
     let routes = registry.routes.iter();
     routes
         .map(|route| {
-            format!("{} has the route {route}, and no HTTP server is attached: add .attach(Http::bind(\"0.0.0.0:8080\"))", route.source)
+            Mistake::new(format!(
+                "the route {route} needs an HTTP server: add .attach(Http::bind(\"0.0.0.0:8080\"))"
+            ))
+            .at(route.source)
         })
         .collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::attach::Attachment;
 use super::builder::Daebus;
 use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
-use crate::error::{Error, Result};
+use crate::error::{Error, Mistake, Result};
 use crate::http::Http;
 use crate::runtime::logging::{self, DEFAULT_FILTER};
 use crate::socket::WebSocket;
@@ -35,7 +35,7 @@ impl Daebus {
     }
 
     /// Puts in what the arguments say; returns what is wrong with them.
-    pub(super) fn settle(&mut self) -> Vec<String> {
+    pub(super) fn settle(&mut self) -> Vec<Mistake> {
         let Some(given) = self.given.take() else { return Vec::new() };
         let mistakes = self.mistakes(&given);
         if mistakes.is_empty() {
@@ -60,13 +60,15 @@ impl Daebus {
         Ok(true)
     }
 
-    fn mistakes(&self, given: &Given) -> Vec<String> {
+    fn mistakes(&self, given: &Given) -> Vec<Mistake> {
         let mut mistakes = given.mistakes().to_vec();
-        if self.name.is_empty() && !mistakes.iter().any(|mistake| mistake.contains("service name")) {
+        if self.name.is_empty() && !mistakes.iter().any(|mistake| mistake.message().contains("service name"))
+        {
             let unnamed = given.get(Key::Name).is_none();
             mistakes.extend(unnamed.then(|| {
-                "it has no name: say --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)"
-                    .to_owned()
+                Mistake::new(
+                    "it has no name: say --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)",
+                )
             }));
         }
         mistakes

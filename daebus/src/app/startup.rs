@@ -16,7 +16,7 @@ use super::service::Service;
 use super::{banner, bus, hooks};
 use crate::blueprint::Registry;
 use crate::dispatch::{Actions, Intakes, Join, Limits, listen};
-use crate::error::{Error, Result};
+use crate::error::{Error, Mistake, Result};
 use crate::events::Desk;
 use crate::feature::FeatureContext;
 use crate::handler::{Core, Extensions};
@@ -134,7 +134,8 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     });
     let registry = Arc::new(registry);
     let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
-    let cx = FeatureContext::new(&core, tasks).map_err(|failure| setup(vec![failure.to_string()]))?;
+    let cx = FeatureContext::new(&core, tasks)
+        .map_err(|failure| setup(vec![Mistake::new(failure.to_string())]))?;
     let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), drain);
     let opening = open(&service, app.limits, app.waits_for_bus);
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
@@ -158,10 +159,10 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
 
 async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<()> {
     let (features, cx) = service.features();
-    features.start(cx, limits.timeout).await.map_err(|(feature, reason)| Error::Feature {
+    features.start(cx, limits.timeout).await.map_err(|(feature, failure)| Error::Feature {
         service: service.name().to_owned(),
         feature,
-        reason,
+        reason: failure.to_string(),
     })?;
     hooks::start(service.core(), service.registry(), limits.timeout).await?;
     let entrance = Entrance {

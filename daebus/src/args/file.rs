@@ -7,12 +7,13 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, Source};
+use crate::error::Mistake;
 
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) values: BTreeMap<Key, (String, Source)>,
-    pub(super) mistakes: Vec<String>,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 impl File {
@@ -22,7 +23,8 @@ impl File {
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&shown, &text),
             Err(error) => {
-                Self { mistakes: vec![format!("{said}: {shown} can't be read: {error}")], ..Self::default() }
+                let mistake = Mistake::new(format!("{shown} can't be read: {error}")).at(said);
+                Self { mistakes: vec![mistake], ..Self::default() }
             }
         }
     }
@@ -34,7 +36,9 @@ impl File {
             Ok(table) => table.into_inner(),
             Err(error) => {
                 let line = error.span().map_or(1, |span| line_of(span.start));
-                file.mistakes.push(format!("{path}:{line}: this is no TOML: {}", error.message()));
+                file.mistakes.push(
+                    Mistake::new(format!("not valid TOML: {}", error.message())).at(format!("{path}:{line}")),
+                );
                 return file;
             }
         };
@@ -48,20 +52,23 @@ impl File {
             }
             let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name.as_ref()) else {
                 let known = Key::ALL.map(Key::name).join(", ");
-                file.mistakes.push(format!(
-                    "{path}:{line}: a service has no setting {name:?}; it has {known}. What is the application's \
+                file.mistakes.push(
+                    Mistake::new(format!(
+                        "a service has no setting {name:?}; it has {known}. What is the application's \
                      own goes into a table, as in [{name}]"
-                ));
+                    ))
+                    .at(format!("{path}:{line}")),
+                );
                 continue;
             };
             match text_of(key, value) {
                 Some(text) => {
                     file.values.insert(key, (text, Source::File(path.to_owned(), line)));
                 }
-                None => file.mistakes.push(format!(
-                    "{path}:{line}: {name} can't be a {}; write it in quotes",
-                    value.type_str()
-                )),
+                None => file.mistakes.push(
+                    Mistake::new(format!("{name} can't be a {}; write it in quotes", value.type_str()))
+                        .at(format!("{path}:{line}")),
+                ),
             }
         }
         file
@@ -88,7 +95,7 @@ mod tests {
     #[test]
     fn values_have_their_lines() {
         let file = File::parse("x.toml", "# a comment\nbus = \"redis://a\"\n\ndrain = 5\n[room]\nname = 3\n");
-        assert_eq!(file.mistakes, Vec::<String>::new());
+        assert!(file.mistakes.is_empty(), "{:?}", file.mistakes);
         let at = |line| Source::File("x.toml".to_owned(), line);
         let expected = [(Key::Bus, ("redis://a".to_owned(), at(2))), (Key::Drain, ("5".to_owned(), at(4)))];
         assert_eq!(file.values, BTreeMap::from(expected));
@@ -97,13 +104,22 @@ mod tests {
     #[test]
     fn every_mistake_has_its_line() {
         let file = File::parse("x.toml", "buss = 1\nlog = true\n");
-        assert!(file.mistakes[0].starts_with("x.toml:1: ") && file.mistakes[0].contains("name, bus, http"));
-        assert!(file.mistakes[1].starts_with("x.toml:2: log can't be a boolean"), "{:?}", file.mistakes);
+        assert!(
+            file.mistakes[0].to_string().starts_with("x.toml:1: ")
+                && file.mistakes[0].to_string().contains("name, bus, http")
+        );
+        assert!(
+            file.mistakes[1].to_string().starts_with("x.toml:2: log can't be a boolean"),
+            "{:?}",
+            file.mistakes
+        );
         let file = File::parse("x.toml", "log = \"info\"\nbus =\n");
-        assert!(file.mistakes[0].starts_with("x.toml:2: this is no TOML"), "{:?}", file.mistakes);
+        assert!(file.mistakes[0].to_string().starts_with("x.toml:2: not valid TOML"), "{:?}", file.mistakes);
         let file = File::read(Path::new("/nowhere/x.toml"), &Source::Flag("--config"));
         assert!(
-            file.mistakes[0].starts_with("the flag --config: /nowhere/x.toml can't be read: No such file")
+            file.mistakes[0]
+                .to_string()
+                .starts_with("the flag --config: /nowhere/x.toml can't be read: No such file")
         );
     }
 }

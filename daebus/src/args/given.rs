@@ -7,6 +7,7 @@ use super::check::{address, check};
 use super::file::File;
 use super::key::{Key, Source};
 use super::service_args::ServiceArgs;
+use crate::error::Mistake;
 
 /// The variable that names the file.
 const CONFIG: &str = "DAEBUS_CONFIG";
@@ -17,7 +18,7 @@ pub(crate) struct Given {
     values: BTreeMap<Key, (String, Source)>,
     /// The file, and who named it.
     pub(super) config: Option<(PathBuf, Source)>,
-    mistakes: Vec<String>,
+    mistakes: Vec<Mistake>,
     show: bool,
 }
 
@@ -47,7 +48,7 @@ impl Given {
             };
             let said = flag.or_else(in_variable).or_else(|| in_file.get(&key).cloned());
             if let Some((value, source)) = said {
-                mistakes.extend(check(key, &value).err().map(|reason| format!("{source}: {reason}")));
+                mistakes.extend(check(key, &value).err().map(|mistake| mistake.at(&source)));
                 values.insert(key, (value, source));
             }
         }
@@ -55,7 +56,7 @@ impl Given {
     }
 
     /// What is wrong with them, each a sentence that names its source.
-    pub(crate) fn mistakes(&self) -> &[String] {
+    pub(crate) fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
 
@@ -124,7 +125,7 @@ mod tests {
             [("DAEBUS_NAME", "variable"), ("DAEBUS_URL", "memory://variable"), ("DAEBUS_HTTP", " ")];
         let given = given(&args, &variables);
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(given.mistakes(), [] as [&str; 0]);
+        assert!(given.mistakes().is_empty(), "{:?}", given.mistakes());
         let code = [Key::Name, Key::Bus, Key::Drain, Key::Http].map(|key| (key, format!("code's {key:?}")));
         let settled = given.settle(code.into());
         check_said(&settled, Key::Name, "flag", &Source::Flag("--name"));
@@ -160,7 +161,8 @@ mod tests {
             ("DAEBUS_HTTP", "everywhere"),
         ];
         let given = given(&args, &variables);
-        let mistakes = given.mistakes().join("\n");
+        let mistakes: Vec<String> = given.mistakes().iter().map(ToString::to_string).collect();
+        let mistakes = mistakes.join("\n");
         for words in [
             "the flag --config: /nowhere.toml can't be read",
             "the flag --drain: \"soon\" is no time: write 30s",

@@ -7,6 +7,7 @@ use daebus_caller::wire::Channel;
 
 use crate::blueprint::Blueprint;
 use crate::blueprint::trigger::{Registration, Trigger};
+use crate::error::Mistake;
 use crate::handler::layer::AnyLayer;
 use crate::handler::{Endpoint, Needs, Source, States};
 use crate::http::route::Route;
@@ -36,13 +37,15 @@ impl Registry {
         blueprints: Vec<Blueprint>,
         layers: &[AnyLayer],
         states: &States,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, Vec<Mistake>> {
         let mut registry = Self::default();
-        let mut mistakes: Vec<String> = states
+        let mut mistakes: Vec<Mistake> = states
             .doubled()
             .iter()
             .map(|name| {
-                format!("state of type {name} was put in twice; wrap one of the two in a type of its own")
+                Mistake::new(format!(
+                    "state of type {name} was put in twice; wrap one of the two in a type of its own"
+                ))
             })
             .collect();
         for route in blueprints.iter().flat_map(Blueprint::routes) {
@@ -59,12 +62,12 @@ impl Registry {
         if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
     }
 
-    fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), String> {
+    fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), Mistake> {
         let endpoint = endpoint.mounted();
         match trigger {
             Trigger::Action(_) => return self.add_action(endpoint),
             Trigger::Listen(topic) => {
-                Channel::new(topic).map_err(|error| format!("{}: {error}", endpoint.source))?;
+                Channel::new(topic).map_err(|error| Mistake::new(error.to_string()).at(endpoint.source))?;
                 self.listeners.push(Arc::new(endpoint));
             }
             Trigger::Socket(_) => return self.add_socket(endpoint),
@@ -76,19 +79,20 @@ impl Registry {
         Ok(())
     }
 
-    fn add_schedule(&mut self, schedule: Schedule, endpoint: Endpoint) -> Result<(), String> {
+    fn add_schedule(&mut self, schedule: Schedule, endpoint: Endpoint) -> Result<(), Mistake> {
         let Endpoint { name, source, .. } = endpoint;
         check_name("schedule", name, source)?;
         if let Some(first) = self.schedules.iter().find(|other| other.endpoint.name == name) {
             return Err(doubled("schedule", name, first.endpoint.source, source));
         }
-        let timetable =
-            schedule.timetable().map_err(|reason| format!("{source}: schedule {name:?}: {reason}"))?;
+        let timetable = schedule
+            .timetable()
+            .map_err(|mistake| Mistake::new(format!("schedule {name:?}: {mistake}")).at(source))?;
         self.schedules.push(Scheduled { schedule, timetable, endpoint });
         Ok(())
     }
 
-    fn add_thread(&mut self, options: ThreadOptions, endpoint: Endpoint) -> Result<(), String> {
+    fn add_thread(&mut self, options: ThreadOptions, endpoint: Endpoint) -> Result<(), Mistake> {
         let name = endpoint.name;
         check_name("thread", name, endpoint.source)?;
         if let Some(first) = self.threads.iter().find(|other| other.endpoint.name == name) {
@@ -98,34 +102,34 @@ impl Registry {
         Ok(())
     }
 
-    fn add_action(&mut self, endpoint: Endpoint) -> Result<(), String> {
+    fn add_action(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
         let name = endpoint.name;
         if name.is_empty() || name.starts_with('$') {
-            return Err(format!(
-                "{}: an action can't be called {name:?}: names are not empty, and `$` begins the framework's own",
-                endpoint.source
-            ));
+            return Err(Mistake::new(format!(
+                "an action can't be called {name:?}: names are not empty, and `$` begins the framework's own"
+            ))
+            .at(endpoint.source));
         }
         if let Some(first) = self.actions.get(name) {
-            return Err(format!(
+            return Err(Mistake::new(format!(
                 "two handlers answer the action {name:?}: {} and {}; give one of them another name",
                 first.source, endpoint.source
-            ));
+            )));
         }
         self.actions.insert(name, Arc::new(endpoint));
         Ok(())
     }
 
-    fn add_socket(&mut self, endpoint: Endpoint) -> Result<(), String> {
+    fn add_socket(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
         let kind = endpoint.name;
         if kind.is_empty() {
-            return Err(format!("{}: a message's type can't be empty: give it a name", endpoint.source));
+            return Err(Mistake::new("a message's type can't be empty: give it a name").at(endpoint.source));
         }
         if let Some(first) = self.sockets.get(kind) {
-            return Err(format!(
+            return Err(Mistake::new(format!(
                 "two handlers answer socket messages of type {kind:?}: {} and {}; give one of them another type",
                 first.source, endpoint.source
-            ));
+            )));
         }
         self.sockets.insert(kind, Arc::new(endpoint));
         Ok(())
@@ -180,20 +184,23 @@ impl Registry {
 }
 
 /// The operating system is given a thread's name, and people type either.
-fn check_name(what: &str, name: &str, source: Source) -> Result<(), String> {
+fn check_name(what: &str, name: &str, source: Source) -> Result<(), Mistake> {
     if name.is_empty() || name.contains(char::is_control) {
-        return Err(format!(
-            "{source}: a {what} can't be called {name:?}: names are not empty and have no control characters"
-        ));
+        return Err(Mistake::new(format!(
+            "a {what} can't be called {name:?}: names are not empty and have no control characters"
+        ))
+        .at(source));
     }
     Ok(())
 }
 
-fn doubled(what: &str, name: &str, first: Source, second: Source) -> String {
-    format!("two handlers are the {what} {name:?}: {first} and {second}; give one of them another name")
+fn doubled(what: &str, name: &str, first: Source, second: Source) -> Mistake {
+    Mistake::new(format!(
+        "two handlers are the {what} {name:?}: {first} and {second}; give one of them another name"
+    ))
 }
 
-fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<String> {
+fn missing_state(needs: &Needs, source: Source, states: &States) -> Vec<Mistake> {
     let missing = needs.iter().filter(|need| !states.has(need));
     missing.map(|need| need.missing(source)).collect()
 }

@@ -13,6 +13,7 @@ use futures_util::future::BoxFuture;
 use tracing::{debug, error};
 
 use super::{Feature, FeatureContext};
+use crate::error::Mistake;
 use crate::handler::{Failure, Invocation};
 
 /// How long `before_stop` and `stop` may take each, as `on_stop` handlers may.
@@ -68,22 +69,20 @@ impl Features {
     }
 
     /// What is wrong with them, each a sentence.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
+    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
         let twice = self.doubled.iter();
         twice
             .map(|name| {
-                format!(
-                    "the feature {name} was put in twice; leave one out, or wrap one of the two in a type of its own"
-                )
+                Mistake::new(format!("the feature {name} was put in twice; leave one out, or wrap one of the two in a type of its own"))
             })
             .collect()
     }
 
     /// Starts them; the first that fails ends it, and is returned with its reason.
-    pub(crate) async fn start(&self, cx: &FeatureContext, within: Duration) -> Result<(), (String, String)> {
+    pub(crate) async fn start(&self, cx: &FeatureContext, within: Duration) -> Result<(), (String, Failure)> {
         for entry in &self.entries {
             let started = invoke(cx, entry.name, Some(within), entry.feature.start(cx)).await;
-            started.map_err(|reason| (entry.name.to_owned(), reason))?;
+            started.map_err(|failure| (entry.name.to_owned(), failure))?;
             debug!(feature = entry.name, "started");
             self.started.fetch_add(1, Ordering::AcqRel);
         }
@@ -95,7 +94,7 @@ impl Features {
         for entry in self.started().rev() {
             let told = invoke(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
             if let Err(reason) = told {
-                error!(feature = entry.name, reason, "before_stop failed");
+                error!(feature = entry.name, %reason, "before_stop failed");
             }
         }
     }
@@ -107,7 +106,7 @@ impl Features {
             self.started.fetch_sub(1, Ordering::AcqRel);
             match invoke(cx, entry.name, Some(STOP), entry.feature.stop(cx)).await {
                 Ok(()) => debug!(feature = entry.name, "stopped"),
-                Err(reason) => error!(feature = entry.name, reason, "the feature didn't stop well"),
+                Err(reason) => error!(feature = entry.name, %reason, "stop failed"),
             }
         }
     }
@@ -117,16 +116,16 @@ impl Features {
     }
 }
 
-/// Runs a part of a feature. Returns the message of its error or panic.
+/// Runs a part of a feature.
 pub(super) async fn invoke(
     cx: &FeatureContext,
     name: &str,
     within: Option<Duration>,
     work: impl Future<Output = Result<(), BoxError>>,
-) -> Result<(), String> {
+) -> Result<(), Failure> {
     let run = Invocation::of_feature(cx.core(), name);
     let work = async { work.await.map_err(Failure::from) };
-    run.run(within.map(Deadline::after), work).await.map_err(|failure| failure.to_string())
+    run.run(within.map(Deadline::after), work).await
 }
 
 impl fmt::Debug for Features {

@@ -69,7 +69,7 @@ async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater)
     let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         let work = if prepared { repeater.run(cx) } else { repeater.prepare(cx) };
-        let failure = invoke(cx, name, None, work).await.err();
+        let failure = invoke(cx, name, None, work).await.err().map(|failure| failure.to_string());
         log.log(&name, failure.as_deref());
         if failure.is_some() {
             tokio::time::sleep(backoff.next_delay()).await;

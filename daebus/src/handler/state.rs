@@ -4,6 +4,8 @@ use std::any::{Any, TypeId, type_name};
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::error::Mistake;
+
 /// The application's state, one value a type.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct States {
@@ -49,17 +51,15 @@ pub(crate) struct Need {
 }
 
 impl Need {
-    /// What to tell about a handler whose need isn't met.
-    pub(crate) fn missing(&self, handler: impl std::fmt::Display) -> String {
-        if self.id == TypeId::of::<WebSocketAttached>() {
-            return format!(
-                "{handler} needs WebSockets, and none are attached: add .attach(WebSocket::new()) to the app"
-            );
-        }
-        let name = self.type_name;
-        format!(
-            "{handler} takes State<{name}>, which was never put in: add .state(…) with a {name} to the app"
-        )
+    /// Returns the mistake of a handler whose need isn't met.
+    pub(crate) fn missing(&self, handler: impl std::fmt::Display) -> Mistake {
+        let message = if self.id == TypeId::of::<WebSocketAttached>() {
+            "it needs WebSockets, and none are attached: add .attach(WebSocket::new()) to the app".to_owned()
+        } else {
+            let name = self.type_name;
+            format!("it takes State<{name}>, which was never put in: add .state(…) with a {name} to the app")
+        };
+        Mistake::new(message).at(handler)
     }
 }
 

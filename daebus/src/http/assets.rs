@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::error::Mistake;
 use tower_http::services::ServeDir;
 
 /// Serves a folder's files, `index.html` for the folder itself. Paths that lead out of it are not found.
@@ -9,17 +10,17 @@ use tower_http::services::ServeDir;
 /// # Errors
 ///
 /// A sentence, when there is no such folder.
-pub(super) fn serve(folder: &Path) -> Result<ServeDir, String> {
+pub(super) fn serve(folder: &Path) -> Result<ServeDir, Mistake> {
     let shown = folder.display();
     match std::fs::metadata(folder) {
         Ok(found) if found.is_dir() => Ok(ServeDir::new(folder)),
-        Ok(_) => Err(format!("Http::assets({shown:?}) needs a folder, and that is a file")),
+        Ok(_) => Err(Mistake::new(format!("Http::assets({shown:?}) needs a folder, and that is a file"))),
         Err(error) => {
             let from = std::env::current_dir().unwrap_or_default();
-            Err(format!(
+            Err(Mistake::new(format!(
                 "Http::assets({shown:?}) needs a folder: {error} (looked for from {})",
                 from.display()
-            ))
+            )))
         }
     }
 }

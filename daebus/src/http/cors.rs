@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::error::Mistake;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 use url::Url;
@@ -155,13 +156,10 @@ impl Cors {
     /// # Errors
     ///
     /// Every mistake, each a sentence that says what to write instead.
-    pub(super) fn layer(&self) -> Result<CorsLayer, Vec<String>> {
+    pub(super) fn layer(&self) -> Result<CorsLayer, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         if self.origins.0.is_empty() {
-            mistakes.push(
-                "CORS allows no origin: add .allowed_origins([\"http://localhost:3000\"]), or leave .cors(…) out"
-                    .to_owned(),
-            );
+            mistakes.push(Mistake::new("CORS allows no origin: add .allowed_origins([\"http://localhost:3000\"]), or leave .cors(…) out"));
         }
         for (words, name, instead) in [
             (&self.origins, "allowed_origins", "[\"http://localhost:3000\"]"),
@@ -170,14 +168,14 @@ impl Cors {
             (&self.expose, "expose_headers", "[\"X-Total\"]"),
         ] {
             if words.is_any() && words.0.len() > 1 {
-                mistakes.push(format!(
+                mistakes.push(Mistake::new(format!(
                     "CORS {name} is \"*\" or a list, not both: leave the \"*\" or the others out"
-                ));
+                )));
             } else if words.is_any() && self.credentials {
-                mistakes.push(format!(
+                mistakes.push(Mistake::new(format!(
                     "CORS allows credentials, with which browsers refuse \"*\": list what is meant, .{name}({instead}), \
                      or leave .allow_credentials(true) out"
-                ));
+                )));
             }
         }
         let origins = collect(&self.origins, origin, &mut mistakes);
@@ -209,8 +207,8 @@ impl Cors {
 /// The words as values; `None`: any.
 fn collect<T>(
     words: &Words,
-    read: impl Fn(&str) -> Result<T, String>,
-    mistakes: &mut Vec<String>,
+    read: impl Fn(&str) -> Result<T, Mistake>,
+    mistakes: &mut Vec<Mistake>,
 ) -> Option<Vec<T>> {
     if words.is_any() {
         return None;
@@ -220,9 +218,10 @@ fn collect<T>(
 }
 
 /// An origin as browsers send it; with a path or in capitals it would never match.
-fn origin(word: &str) -> Result<HeaderValue, String> {
-    let wrong =
-        |instead: &str| format!("CORS allows the origin {word:?}, which no browser sends: write {instead}");
+fn origin(word: &str) -> Result<HeaderValue, Mistake> {
+    let wrong = |instead: &str| {
+        Mistake::new(format!("CORS allows the origin {word:?}, which no browser sends: write {instead}"))
+    };
     if word == "null" {
         return Err(wrong("\"*\", since any sandboxed page is \"null\""));
     }
@@ -240,19 +239,21 @@ fn origin(word: &str) -> Result<HeaderValue, String> {
     HeaderValue::from_str(word).map_err(|_| wrong("it without characters that no header has"))
 }
 
-fn method(word: &str) -> Result<Method, String> {
+fn method(word: &str) -> Result<Method, Mistake> {
     let known = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
     let upper = word.to_ascii_uppercase();
     if word != upper && known.contains(&upper.as_str()) {
-        return Err(format!("CORS allows the method {word:?}; methods are written in capitals: {upper:?}"));
+        return Err(Mistake::new(format!(
+            "CORS allows the method {word:?}; methods are written in capitals: {upper:?}"
+        )));
     }
     Method::from_bytes(word.as_bytes())
-        .map_err(|_| format!("CORS allows the method {word:?}, which can't be one"))
+        .map_err(|_| Mistake::new(format!("CORS allows the method {word:?}, which can't be one")))
 }
 
-fn header_name(word: &str) -> Result<HeaderName, String> {
+fn header_name(word: &str) -> Result<HeaderName, Mistake> {
     HeaderName::from_bytes(word.as_bytes())
-        .map_err(|_| format!("CORS names the header {word:?}, which can't be one"))
+        .map_err(|_| Mistake::new(format!("CORS names the header {word:?}, which can't be one")))
 }
 
 #[cfg(test)]
@@ -260,7 +261,7 @@ mod tests {
     use super::Cors;
 
     fn mistakes(cors: &Cors) -> String {
-        cors.layer().err().map(|mistakes| mistakes.join("\n")).unwrap_or_default()
+        cors.layer().err().unwrap_or_default().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
     }
 
     #[test]

@@ -15,7 +15,7 @@ use super::limits::Limits;
 use super::route::Route;
 use super::routing_table::{Mount, RoutingTable, check_prefix};
 use super::{assets, probes, request_limits};
-use crate::error::Error;
+use crate::error::{Error, Mistake};
 use crate::handler::Core;
 
 /// Everything an HTTP server is made of, checked.
@@ -37,7 +37,7 @@ impl Plan {
         mut http: Http,
         routes: &[Arc<Route>],
         mounts: Vec<Mount>,
-    ) -> Result<Self, Vec<String>> {
+    ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut table = RoutingTable::default();
         for route in routes {
@@ -48,17 +48,17 @@ impl Plan {
         }
         if http.has_service_routes {
             mistakes.extend(table.under(probes::ROOT).into_iter().map(|place| {
-                format!(
+                Mistake::new(format!(
                     "{place} is under {}, where the service's own paths are: move it, or call .service_routes(false)",
                     probes::ROOT
-                )
+                ))
             }));
         }
         if http.routers > 1 {
-            mistakes.push("Http::router was called twice: merge the routers first, a.merge(b)".to_owned());
+            mistakes.push(Mistake::new("Http::router was called twice: merge the routers first, a.merge(b)"));
         }
-        mistakes.extend(check_prefix(&http.prefix).err().map(|reason| format!("Http::prefix: {reason}")));
-        let mut collect = |mistake: String| mistakes.push(mistake);
+        mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
+        let mut collect = |mistake: Mistake| mistakes.push(mistake);
         let assets = http.assets.take().and_then(|folder| assets::serve(&folder).map_err(&mut collect).ok());
         let cors = http.cors.take().map(|cors| cors.layer()).transpose();
         let cors = cors.map_err(|found| mistakes.extend(found)).unwrap_or_default();

@@ -12,6 +12,7 @@ use axum::routing::{MethodFilter, MethodRouter};
 use super::endpoint;
 use super::fallback::Beyond;
 use super::route::{Pattern, Route, Segment};
+use crate::error::Mistake;
 use crate::handler::Core;
 
 /// Something other than a route that answers at a path of the same server, whatever the method.
@@ -82,23 +83,24 @@ impl RoutingTable {
     /// # Errors
     ///
     /// A sentence, when its pattern or a method of it can't be, or it collides with one that is here.
-    pub(super) fn add_route(&mut self, route: Arc<Route>) -> Result<(), String> {
-        let wrong = |reason: String| format!("{}: {reason}", route.source);
+    pub(super) fn add_route(&mut self, route: Arc<Route>) -> Result<(), Mistake> {
+        let wrong = |mistake: Mistake| mistake.at(route.source);
         check_prefix(&route.prefix).map_err(wrong)?;
-        let pattern = Pattern::parse(&route.path()).map_err(|reason| wrong(format!("the route {reason}")))?;
+        let pattern = Pattern::parse(&route.path())
+            .map_err(|reason| wrong(Mistake::new(format!("the route {reason}"))))?;
         let mut filter: Option<MethodFilter> = None;
         for method in route.methods {
             let one =
                 Method::from_bytes(method.as_bytes()).ok().and_then(|one| MethodFilter::try_from(one).ok());
             let one = one.ok_or_else(|| {
-                wrong(format!(
+                wrong(Mistake::new(format!(
                     "{method:?} is no method that a route can have; there are GET, HEAD, POST, PUT, PATCH, DELETE, \
                      OPTIONS, TRACE and CONNECT"
-                ))
+                )))
             })?;
             filter = Some(filter.map_or(one, |filter| filter.or(one)));
         }
-        let filter = filter.ok_or_else(|| wrong("the route has no method".to_owned()))?;
+        let filter = filter.ok_or_else(|| wrong(Mistake::new("the route has no method")))?;
         self.add(pattern, Serves::Route(route, filter))
     }
 
@@ -107,27 +109,27 @@ impl RoutingTable {
     /// # Errors
     ///
     /// As for a route.
-    pub(super) fn add_mount(&mut self, mount: Mount) -> Result<(), String> {
-        let pattern =
-            Pattern::parse(&mount.path).map_err(|reason| format!("{}: the path {reason}", mount.who))?;
+    pub(super) fn add_mount(&mut self, mount: Mount) -> Result<(), Mistake> {
+        let pattern = Pattern::parse(&mount.path)
+            .map_err(|mistake| Mistake::new(format!("the path {mistake}")).at(&mount.who))?;
         self.add(pattern, Serves::Other(mount))
     }
 
-    fn add(&mut self, pattern: Pattern, serves: Serves) -> Result<(), String> {
+    fn add(&mut self, pattern: Pattern, serves: Serves) -> Result<(), Mistake> {
         let place = Place { axum: pattern.to_axum(), pattern, serves };
         for other in &self.0 {
             if other.axum == place.axum
                 && let Some(method) = other.overlap(&place)
             {
-                return Err(format!(
+                return Err(Mistake::new(format!(
                     "two answer {method} at one path: {other} and {place}; change one of the paths"
-                ));
+                )));
             }
             if let Some(at) = clash(&other.pattern, &place.pattern) {
-                return Err(format!(
+                return Err(Mistake::new(format!(
                     "at {at:?}, {other} takes one piece of the path where {place} takes all that is left, or the other way \
                      round, so it can't be told which is meant; put a fixed piece before one of the two"
-                ));
+                )));
             }
         }
         self.0.push(place);
@@ -169,11 +171,11 @@ impl RoutingTable {
 }
 
 /// A prefix is fixed text: no argument stands for a parameter in it.
-pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
+pub(super) fn check_prefix(prefix: &str) -> Result<(), Mistake> {
     if prefix.is_empty() {
         return Ok(());
     }
-    let pattern = Pattern::parse(prefix).map_err(|reason| format!("the prefix {reason}"))?;
+    let pattern = Pattern::parse(prefix).map_err(|mistake| Mistake::new(format!("the prefix {mistake}")))?;
     let is_fixed = pattern
         .segments()
         .iter()
@@ -181,7 +183,9 @@ pub(super) fn check_prefix(prefix: &str) -> Result<(), String> {
     if is_fixed {
         Ok(())
     } else {
-        Err(format!("the prefix {prefix:?} is fixed text that doesn't end with `/`, such as \"/api\""))
+        Err(Mistake::new(format!(
+            "the prefix {prefix:?} is fixed text that doesn't end with `/`, such as \"/api\""
+        )))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Containing panics, and recording those of handlers for tests.
 
 use std::any::Any;
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -19,18 +19,18 @@ impl Panics {
         Self(Some(Arc::default()))
     }
 
-    /// Runs a future. If it panics, records the panic under `subject` and returns the panic's message.
+    /// Runs a future. If it panics, records the panic under `subject` and returns the panic.
     pub(crate) async fn contain<T>(
         &self,
         subject: impl Display,
         future: impl Future<Output = T>,
-    ) -> Result<T, String> {
+    ) -> Result<T, Panic> {
         AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
             let message = panic_message(&*panic);
             if let Some(recorded) = &self.0 {
                 recorded.lock().push(format!("{subject}: {message}"));
             }
-            message.to_owned()
+            Panic(message.to_owned())
         })
     }
 
@@ -38,6 +38,16 @@ impl Panics {
     #[cfg(feature = "testing")]
     pub(crate) fn take(&self) -> Vec<String> {
         self.0.as_ref().map(|recorded| std::mem::take(&mut *recorded.lock())).unwrap_or_default()
+    }
+}
+
+/// A panic that was contained; displays its message.
+#[derive(Debug)]
+pub(crate) struct Panic(String);
+
+impl Display for Panic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

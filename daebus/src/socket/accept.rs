@@ -80,10 +80,8 @@ impl Acceptor {
         if server.closing.is_cancelled() {
             return Err(Fault::reserved(FaultCode::ShuttingDown, format!("{service} is shutting down")));
         }
-        check_origin(server.settings.origins.as_deref(), &parts.headers, &parts.uri).map_err(|reason| {
-            warn!("a WebSocket is refused: {reason}");
-            Fault::new("origin_not_allowed", reason).with_status(403)
-        })?;
+        check_origin(server.settings.origins.as_deref(), &parts.headers, &parts.uri)
+            .inspect_err(|fault| warn!(error = fault.error(), "WebSocket refused"))?;
         let Some(slot) = server.take_slot() else {
             let most = server.settings.connections;
             warn!(

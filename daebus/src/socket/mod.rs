@@ -24,6 +24,7 @@ pub use sockets::Sockets;
 pub use upgrade::Upgrade;
 
 use crate::blueprint::Registry;
+use crate::error::Mistake;
 use crate::handler::Core;
 use crate::runtime::Workers;
 
@@ -202,13 +203,10 @@ impl WebSocket {
     }
 
     /// What is set so that it can't work, each in a sentence.
-    pub(crate) fn mistakes(&self) -> Vec<String> {
-        let mut mistakes: Vec<String> = self.settings.mistakes().into_iter().collect();
+    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes: Vec<Mistake> = self.settings.mistakes().into_iter().collect();
         if self.port.is_some() && self.bind.is_some() {
-            mistakes.push(
-                "WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"
-                    .to_owned(),
-            );
+            mistakes.push(Mistake::new("WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"));
         }
         mistakes
     }

@@ -11,6 +11,7 @@ use governor::Quota;
 
 use super::frame;
 use super::upgrade::Upgrade;
+use crate::error::Mistake;
 
 /// What happens to a client that doesn't keep up with what is sent to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -93,11 +94,12 @@ impl Settings {
         frame::push("server_shutdown", &data)
     }
 
-    pub(super) fn mistakes(&self) -> Option<String> {
+    pub(super) fn mistakes(&self) -> Option<Mistake> {
         (self.rate.is_some() && self.quota().is_none()).then(|| {
-            "WebSocket::rate_limit needs at least one message and a time that isn't zero, for example \
-             .rate_limit(60, Duration::from_secs(60))"
-                .to_owned()
+            Mistake::new(
+                "WebSocket::rate_limit needs at least one message and a time that isn't zero, for example \
+             .rate_limit(60, Duration::from_secs(60))",
+            )
         })
     }
 }

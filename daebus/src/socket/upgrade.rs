@@ -9,7 +9,7 @@ use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
-use daebus_caller::wire::{Headers, RawJson};
+use daebus_caller::wire::{Fault, Headers, RawJson};
 use url::{Url, form_urlencoded};
 
 /// The HTTP request that a WebSocket connection begins with; what [`WebSocket::client_ids`](crate::WebSocket::client_ids)
@@ -64,7 +64,7 @@ impl Upgrade {
 
 /// Refuses pages that may not connect: those of an origin that isn't allowed or, where nothing is said, of another
 /// host. Whatever isn't a browser sends no origin, and is not asked for one.
-pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri: &Uri) -> Result<(), String> {
+pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri: &Uri) -> Result<(), Fault> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let origin = origin.to_str().unwrap_or_default();
     let fits = match allowed {
@@ -82,10 +82,11 @@ pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri:
     if fits {
         return Ok(());
     }
-    Err(format!(
+    let reason = format!(
         "pages of the origin {origin:?} may not connect here; the service allows them with \
          WebSocket::new().origins([{origin:?}])"
-    ))
+    );
+    Err(Fault::new("origin_not_allowed", reason).with_status(403))
 }
 
 /// The host, without the port: a page's socket is often on another.

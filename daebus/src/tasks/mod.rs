@@ -149,8 +149,8 @@ impl Tasks {
                 () = shutdown.requested() => Err(TaskEnded::Cancelled),
                 () = aborted.cancelled() => Err(TaskEnded::Cancelled),
                 outcome = panics.contain("a spawned task", future) => outcome.map_err(|panic| {
-                    error!(reason = panic, "a spawned task panicked");
-                    TaskEnded::Panicked(panic)
+                    error!(reason = %panic, "a spawned task panicked");
+                    TaskEnded::Panicked(panic.to_string())
                 }),
             };
             // Nobody may be waiting.

@@ -17,17 +17,22 @@ use crate::http::problem::not_found;
     note = "numbers, `bool`, `String`, `Uuid` and whatever implements `FromStr` with an error that can be displayed can"
 )]
 pub trait PathParameter: Sized {
+    /// Why a text can't be read as the type.
+    type Error: Display;
+
     /// Reads the value.
     ///
     /// # Errors
     ///
-    /// Why it can't be read.
-    fn read(text: &str) -> Result<Self, String>;
+    /// Returns why the text can't be read as the type.
+    fn read(text: &str) -> Result<Self, Self::Error>;
 }
 
 impl<T: FromStr<Err: Display>> PathParameter for T {
-    fn read(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|error: T::Err| error.to_string())
+    type Error = T::Err;
+
+    fn read(text: &str) -> Result<Self, T::Err> {
+        text.parse()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Patterns of paths: `/devices/<device_id>`, `/files/<path..>`.
 
+use crate::error::Mistake;
 use std::fmt::Write as _;
 
 /// One piece of a path.
@@ -23,36 +24,38 @@ impl Pattern {
     /// # Errors
     ///
     /// A sentence that says what is wrong with it.
-    pub(crate) fn parse(pattern: &str) -> Result<Self, String> {
+    pub(crate) fn parse(pattern: &str) -> Result<Self, Mistake> {
         let Some(path) = pattern.strip_prefix('/') else {
-            return Err(format!("{pattern:?} doesn't begin with `/`"));
+            return Err(Mistake::new(format!("{pattern:?} doesn't begin with `/`")));
         };
         if let Some(bad) = path.chars().find(|c| c.is_control() || c.is_whitespace() || "?#".contains(*c)) {
-            return Err(format!("{pattern:?} contains {bad:?}, which no path does"));
+            return Err(Mistake::new(format!("{pattern:?} contains {bad:?}, which no path does")));
         }
         let mut segments = Vec::new();
         let pieces: Vec<&str> = path.split('/').collect();
         for (at, piece) in pieces.iter().enumerate() {
             let is_last = at + 1 == pieces.len();
             let segment = segment(piece).ok_or_else(|| {
-                format!("{piece:?} in {pattern:?} is neither text nor one `<name>` from `/` to `/`")
+                Mistake::new(format!(
+                    "{piece:?} in {pattern:?} is neither text nor one `<name>` from `/` to `/`"
+                ))
             })?;
             match &segment {
                 Segment::Literal(text) if text.is_empty() && !is_last => {
-                    return Err(format!("{pattern:?} has two slashes in a row"));
+                    return Err(Mistake::new(format!("{pattern:?} has two slashes in a row")));
                 }
                 Segment::Literal(text) if text == "." || text == ".." => {
-                    return Err(format!(
+                    return Err(Mistake::new(format!(
                         "{pattern:?} has a piece {text:?}, which clients resolve themselves"
-                    ));
+                    )));
                 }
                 Segment::Rest(name) if !is_last => {
-                    return Err(format!(
+                    return Err(Mistake::new(format!(
                         "`<{name}..>` in {pattern:?} takes all that is left, so it comes last"
-                    ));
+                    )));
                 }
                 Segment::One(name) | Segment::Rest(name) if names(&segments).any(|other| other == name) => {
-                    return Err(format!("{pattern:?} has two parameters called {name:?}"));
+                    return Err(Mistake::new(format!("{pattern:?} has two parameters called {name:?}")));
                 }
                 _ => segments.push(segment),
             }

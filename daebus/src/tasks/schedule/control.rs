@@ -86,7 +86,8 @@ impl Control {
         if !self.has_interval {
             return Err(TaskError::NoInterval { name });
         }
-        check_interval(interval).map_err(|reason| TaskError::BadInterval { name, reason })?;
+        check_interval(interval)
+            .map_err(|mistake| TaskError::BadInterval { name, reason: mistake.to_string() })?;
         let mut state = self.state.lock();
         state.new_interval = Some(interval);
         state.timing = format!("every {interval:?}");

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::error::Mistake;
+use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -27,14 +29,17 @@ const FIELDS: [&str; 6] = ["day of week", "month", "day of month", "hour", "minu
 
 impl Cron {
     /// Reads an expression, and makes sure that the time it names ever comes.
-    pub(super) fn parse(expression: &str, zone: Option<&str>) -> Result<Self, String> {
+    pub(super) fn parse(expression: &str, zone: Option<&str>) -> Result<Self, Mistake> {
         let pattern = parse(expression).map_err(|reason| {
-            format!("the cron expression {expression:?} can't be read: {}", blame(expression, &reason))
+            let reason = blame(expression, &reason);
+            Mistake::new(format!("the cron expression {expression:?} can't be read: {reason}"))
         })?;
         let zone = zone.map(named_zone).transpose()?;
         let cron = Self { pattern: Box::new(pattern), zone };
         if cron.next(Timestamp::UNIX_EPOCH, &TimeZone::UTC).is_none() {
-            return Err(format!("the cron expression {expression:?} names a time that never comes"));
+            return Err(Mistake::new(format!(
+                "the cron expression {expression:?} names a time that never comes"
+            )));
         }
         Ok(cron)
     }
@@ -53,13 +58,14 @@ impl fmt::Debug for Cron {
     }
 }
 
-fn parse(expression: &str) -> Result<croner::Cron, String> {
+/// An error is croner's own message.
+fn parse(expression: &str) -> Result<croner::Cron, CronError> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
-    parser.parse(expression).map_err(|error| error.to_string())
+    parser.parse(expression)
 }
 
 /// Names the field at fault: the one that can't be read with every other field a `*`.
-fn blame(expression: &str, reason: &str) -> String {
+fn blame(expression: &str, reason: &CronError) -> String {
     let fields: Vec<&str> = expression.split_whitespace().collect();
     if !matches!(fields.len(), 5 | 6) {
         let count = fields.len();
@@ -75,16 +81,17 @@ fn blame(expression: &str, reason: &str) -> String {
 }
 
 /// croner's sentences begin with the kind of error and end with a full stop.
-fn in_our_words(reason: &str) -> String {
-    let reason = reason.split_once("error: ").map_or(reason, |(_, rest)| rest);
+fn in_our_words(error: &CronError) -> String {
+    let reason = error.to_string();
+    let reason = reason.split_once("error: ").map_or(reason.as_str(), |(_, rest)| rest);
     reason.trim_end_matches('.').to_owned()
 }
 
-fn named_zone(name: &str) -> Result<TimeZone, String> {
+fn named_zone(name: &str) -> Result<TimeZone, Mistake> {
     TimeZone::get(name).map_err(|_| {
-        format!(
+        Mistake::new(format!(
             "there is no time zone {name:?}; write its IANA name, such as \"Europe/Amsterdam\" or \"UTC\""
-        )
+        ))
     })
 }
 
@@ -159,9 +166,9 @@ mod tests {
             ("0 0 30 2 *", "never comes"),
         ] {
             let mistake = Cron::parse(expression, None).unwrap_err();
-            assert!(mistake.contains(words), "{expression:?}: {mistake}");
+            assert!(mistake.message().contains(words), "{expression:?}: {mistake}");
         }
         let mistake = Cron::parse("* * * * *", Some("Europe/Amsterdm")).unwrap_err();
-        assert!(mistake.contains("Europe/Amsterdm"), "{mistake}");
+        assert!(mistake.message().contains("Europe/Amsterdm"), "{mistake}");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) use cron::Timetable;
 pub use info::ScheduleInfo;
 pub(crate) use schedules::Schedules;
 
+use crate::error::Mistake;
 use crate::handler::Endpoint;
 use cron::Cron;
 
@@ -114,16 +115,16 @@ impl Schedule {
     }
 
     /// Checks what the attribute could not.
-    pub(crate) fn timetable(&self) -> Result<Timetable, String> {
+    pub(crate) fn timetable(&self) -> Result<Timetable, Mistake> {
         match self.when {
             When::Every(interval) => {
                 check_interval(interval)?;
                 if self.jitter >= interval {
-                    return Err(format!(
+                    return Err(Mistake::new(format!(
                         "a jitter of {:?} would carry a run past the next one; make it less than the interval of \
                          {interval:?}",
                         self.jitter
-                    ));
+                    )));
                 }
                 Ok(Timetable::Every(interval))
             }
@@ -143,13 +144,15 @@ impl fmt::Display for Schedule {
 }
 
 /// Less than tokio's clock can tell apart would be a loop without rest; more than this is past what it reaches.
-pub(crate) fn check_interval(interval: Duration) -> Result<(), String> {
+pub(crate) fn check_interval(interval: Duration) -> Result<(), Mistake> {
     const LEAST: Duration = Duration::from_millis(1);
     const MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
     if (LEAST..=MOST).contains(&interval) {
         Ok(())
     } else {
-        Err(format!("an interval of {interval:?} can't be kept; it is between a millisecond and ten years"))
+        Err(Mistake::new(format!(
+            "an interval of {interval:?} can't be kept; it is between a millisecond and ten years"
+        )))
     }
 }
 

@@ -1,9 +1,13 @@
 //! Why a service doesn't start, or doesn't end well.
 
+mod mistake;
+
 use std::fmt;
 use std::time::Duration;
 
 use daebus_caller::{BusError, wire::NameError};
+
+pub use mistake::Mistake;
 
 /// What [`run`](crate::Daebus::run), [`start`](crate::Daebus::start) and [`stop`](crate::Service::stop) return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -18,12 +22,12 @@ pub enum Error {
     #[error(transparent)]
     Name(#[from] NameError),
     /// The application can't be put together; every mistake that was found, one a line.
-    #[error("{service} can't start:\n{}", .mistakes.join("\n"))]
+    #[error("{service} can't start:\n{}", list(.mistakes))]
     Setup {
         /// The service.
         service: String,
         /// The mistakes, each a sentence with its position in the source.
-        mistakes: Vec<String>,
+        mistakes: Vec<Mistake>,
     },
     /// The bus can't be used.
     #[error(transparent)]
@@ -92,4 +96,8 @@ impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+fn list(mistakes: &[Mistake]) -> String {
+    mistakes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
