@@ -13,8 +13,8 @@ pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 /// What the code of a route may name.
 pub mod route {
     pub use crate::http::route::{
-        Answered, PathParameter, Ret, Route, RouteArg, RouteRequest, ViaNothing, ViaResponse, ViaResult,
-        ViaResultResponse, ViaUnit, ViaValue, argument, parameter,
+        Answered, PathParameter, Route, RouteArg, RouteRequest, RouteRet, RouteViaNothing, RouteViaResponse,
+        RouteViaResult, RouteViaResultResponse, RouteViaUnit, RouteViaValue, argument, parameter,
     };
 }
 

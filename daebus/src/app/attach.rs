@@ -11,7 +11,7 @@ use crate::blueprint::Blueprint;
 use crate::blueprint::Registry;
 use crate::error::{Error, Mistake, Result};
 use crate::handler::{Core, States};
-use crate::http::{Http, Mount, Plan, Server};
+use crate::http::{Http, PathService, Plan, Server};
 use crate::runtime::Workers;
 use crate::socket::{Acceptor, Sockets, WebSocket};
 
@@ -112,7 +112,7 @@ impl Attached {
             mistakes.push(Mistake::new("two WebSocket are attached, and a service has one: leave one out"));
         }
         let http = https.pop();
-        let mut mounts: Vec<Mount> = Vec::new();
+        let mut mounts: Vec<PathService> = Vec::new();
         let mut collect = |found: Vec<Mistake>| mistakes.extend(found);
         let address = http.as_ref().map(Http::address);
         let sockets = web_sockets.pop().and_then(|web_socket| {
@@ -154,7 +154,11 @@ impl Attached {
 
 impl AttachedSockets {
     /// Finds them a place: among the HTTP server's `mounts`, or a server of their own.
-    fn new(web_socket: WebSocket, http: Option<&str>, mounts: &mut Vec<Mount>) -> Result<Self, Vec<Mistake>> {
+    fn new(
+        web_socket: WebSocket,
+        http: Option<&str>,
+        mounts: &mut Vec<PathService>,
+    ) -> Result<Self, Vec<Mistake>> {
         let mistakes = web_socket.mistakes();
         if !mistakes.is_empty() {
             return Err(mistakes);
@@ -181,9 +185,9 @@ impl AttachedSockets {
     }
 }
 
-fn mount(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> Mount {
+fn mount(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> PathService {
     let acceptor = Arc::clone(acceptor);
-    Mount {
+    PathService {
         path: web_socket.path_name().to_owned(),
         who: "WebSocket".to_owned(),
         make: Box::new(move |_| acceptor.get().map(Acceptor::upgrades).unwrap_or_default()),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attach::Attachment;
 use crate::blueprint::Blueprint;
-use crate::dispatch::Limits;
+use crate::dispatch::HandlerLimits;
 use crate::feature::{Feature, Features, Repeater, Repeaters};
 use crate::handler::States;
 use crate::handler::layer::{AnyLayer, HandlerLayer};
@@ -44,7 +44,7 @@ pub struct Daebus {
     pub(super) features: Features,
     pub(super) repeaters: Repeaters,
     pub(super) attachments: Vec<Attachment>,
-    pub(super) limits: Limits,
+    pub(super) limits: HandlerLimits,
     /// `None`: nobody says.
     pub(super) drain: Option<Duration>,
     pub(super) waits_for_bus: bool,
@@ -67,7 +67,7 @@ impl Daebus {
             features: Features::default(),
             repeaters: Repeaters::default(),
             attachments: Vec::new(),
-            limits: Limits::default(),
+            limits: HandlerLimits::default(),
             drain: None,
             waits_for_bus: true,
             #[cfg(feature = "args")]

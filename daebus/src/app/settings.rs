@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::attach::Attachment;
 use super::builder::Daebus;
-use crate::args::{Code, Given, Key, ServiceArgs, Settled, duration, show};
+use crate::args::{Code, Given, ServiceArgs, Setting, Settled, duration, show};
 use crate::error::{Error, Mistake, Result};
 use crate::http::Http;
 use crate::runtime::logging::{self, DEFAULT_FILTER};
@@ -27,9 +27,9 @@ impl Daebus {
     /// application is started. With `--show-config` [`run`](Self::run) prints the settings and returns.
     pub fn args(mut self, args: &ServiceArgs) -> Self {
         let given = Given::read(args, |name| std::env::var(name).ok());
-        let format = given.get(Key::LogFormat).and_then(|format| format.parse().ok()).unwrap_or_default();
+        let format = given.get(Setting::LogFormat).and_then(|format| format.parse().ok()).unwrap_or_default();
         // The filter was checked.
-        let _ = logging::init_with(given.get(Key::Log).unwrap_or(DEFAULT_FILTER), format);
+        let _ = logging::init_with(given.get(Setting::Log).unwrap_or(DEFAULT_FILTER), format);
         self.given = Some(given);
         self
     }
@@ -64,7 +64,7 @@ impl Daebus {
         let mut mistakes = given.mistakes().to_vec();
         if self.name.is_empty() && !mistakes.iter().any(|mistake| mistake.message().contains("service name"))
         {
-            let unnamed = given.get(Key::Name).is_none();
+            let unnamed = given.get(Setting::Name).is_none();
             mistakes.extend(unnamed.then(|| {
                 Mistake::new(
                     "it has no name: say --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)",
@@ -83,11 +83,11 @@ impl Daebus {
         });
         let drain = self.drain.map(|drain| format!("{drain:?}"));
         let said = [
-            (Key::Name, name),
-            (Key::Bus, self.bus.clone()),
-            (Key::Http, http),
-            (Key::Ws, ws),
-            (Key::Drain, drain),
+            (Setting::Name, name),
+            (Setting::Bus, self.bus.clone()),
+            (Setting::Http, http),
+            (Setting::Ws, ws),
+            (Setting::Drain, drain),
         ];
         said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
@@ -101,16 +101,16 @@ impl Daebus {
 
     fn take_over(&mut self, settled: &Settled) {
         let given = |key| settled.given(key).map(str::to_owned);
-        if let Some(name) = given(Key::Name) {
+        if let Some(name) = given(Setting::Name) {
             self.name = name;
         }
-        self.bus = given(Key::Bus).or_else(|| self.bus.take());
-        let drain: Option<Duration> = given(Key::Drain).and_then(|drain| duration(&drain).ok());
+        self.bus = given(Setting::Bus).or_else(|| self.bus.take());
+        let drain: Option<Duration> = given(Setting::Drain).and_then(|drain| duration(&drain).ok());
         self.drain = drain.or(self.drain);
-        if let Some(address) = settled.given_address(Key::Http) {
+        if let Some(address) = settled.given_address(Setting::Http) {
             self.rebind_http(address);
         }
-        if let Some(address) = settled.given_address(Key::Ws) {
+        if let Some(address) = settled.given_address(Setting::Ws) {
             self.rebind_sockets(address);
         }
     }

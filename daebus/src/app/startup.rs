@@ -15,7 +15,7 @@ use super::builder::Daebus;
 use super::service::Service;
 use super::{banner, bus, hooks};
 use crate::blueprint::Registry;
-use crate::dispatch::{Actions, Intakes, Join, Limits, listen};
+use crate::dispatch::{Actions, HandlerLimits, Intakes, Join, listen};
 use crate::error::{Error, Mistake, Result};
 use crate::events::Desk;
 use crate::feature::FeatureContext;
@@ -157,7 +157,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     }
 }
 
-async fn open(service: &Service, limits: Limits, waits_for_bus: bool) -> Result<()> {
+async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> Result<()> {
     let (features, cx) = service.features();
     features.start(cx, limits.timeout).await.map_err(|(feature, failure)| Error::Feature {
         service: service.name().to_owned(),
@@ -194,7 +194,7 @@ struct Entrance {
     actions: Actions,
     workers: Workers,
     intakes: Intakes,
-    limits: Limits,
+    limits: HandlerLimits,
 }
 
 impl Entrance {

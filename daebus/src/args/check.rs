@@ -6,19 +6,21 @@ use daebus_caller::bus::BusUrl;
 use daebus_caller::wire::ServiceName;
 use jiff::SignedDuration;
 
-use super::key::Key;
+use super::setting::Setting;
 use crate::error::Mistake;
 use crate::runtime::logging::{self, Format};
 
 /// Checks a value; an error says what is wrong and what to write.
-pub(super) fn check(key: Key, value: &str) -> Result<(), Mistake> {
+pub(super) fn check(key: Setting, value: &str) -> Result<(), Mistake> {
     match key {
-        Key::Name => ServiceName::new(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
-        Key::Bus => BusUrl::parse(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
-        Key::Http | Key::Ws => address(value).map(drop),
-        Key::Log => logging::check(value).map_err(|error| Mistake::new(error.to_string())),
-        Key::LogFormat => value.parse::<Format>().map(drop).map_err(|error| Mistake::new(error.to_string())),
-        Key::Drain => duration(value).map(drop),
+        Setting::Name => ServiceName::new(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
+        Setting::Bus => BusUrl::parse(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
+        Setting::Http | Setting::Ws => address(value).map(drop),
+        Setting::Log => logging::check(value).map_err(|error| Mistake::new(error.to_string())),
+        Setting::LogFormat => {
+            value.parse::<Format>().map(drop).map_err(|error| Mistake::new(error.to_string()))
+        }
+        Setting::Drain => duration(value).map(drop),
     }
 }
 

@@ -6,19 +6,19 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::key::{Key, Source};
+use super::setting::{Setting, SettingSource};
 use crate::error::Mistake;
 
 /// What a file says.
 #[derive(Debug, Default)]
 pub(super) struct File {
-    pub(super) values: BTreeMap<Key, (String, Source)>,
+    pub(super) values: BTreeMap<Setting, (String, SettingSource)>,
     pub(super) mistakes: Vec<Mistake>,
 }
 
 impl File {
     /// Reads a file that `said` names.
-    pub(super) fn read(path: &Path, said: &Source) -> Self {
+    pub(super) fn read(path: &Path, said: &SettingSource) -> Self {
         let shown = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&shown, &text),
@@ -50,8 +50,8 @@ impl File {
             if value.is_table() {
                 continue;
             }
-            let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name.as_ref()) else {
-                let known = Key::ALL.map(Key::name).join(", ");
+            let Some(key) = Setting::ALL.into_iter().find(|key| key.name() == name.as_ref()) else {
+                let known = Setting::ALL.map(Setting::name).join(", ");
                 file.mistakes.push(
                     Mistake::new(format!(
                         "a service has no setting {name:?}; it has {known}. What is the application's \
@@ -63,7 +63,7 @@ impl File {
             };
             match text_of(key, value) {
                 Some(text) => {
-                    file.values.insert(key, (text, Source::File(path.to_owned(), line)));
+                    file.values.insert(key, (text, SettingSource::File(path.to_owned(), line)));
                 }
                 None => file.mistakes.push(
                     Mistake::new(format!("{name} can't be a {}; write it in quotes", value.type_str()))
@@ -76,11 +76,11 @@ impl File {
 }
 
 /// A text, or a number where one makes sense.
-fn text_of(key: Key, value: &DeValue<'_>) -> Option<String> {
+fn text_of(key: Setting, value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number)
-            if matches!(key, Key::Drain | Key::Http | Key::Ws) && number.radix() == 10 =>
+            if matches!(key, Setting::Drain | Setting::Http | Setting::Ws) && number.radix() == 10 =>
         {
             Some(number.as_str().to_owned())
         }
@@ -96,8 +96,9 @@ mod tests {
     fn values_have_their_lines() {
         let file = File::parse("x.toml", "# a comment\nbus = \"redis://a\"\n\ndrain = 5\n[room]\nname = 3\n");
         assert!(file.mistakes.is_empty(), "{:?}", file.mistakes);
-        let at = |line| Source::File("x.toml".to_owned(), line);
-        let expected = [(Key::Bus, ("redis://a".to_owned(), at(2))), (Key::Drain, ("5".to_owned(), at(4)))];
+        let at = |line| SettingSource::File("x.toml".to_owned(), line);
+        let expected =
+            [(Setting::Bus, ("redis://a".to_owned(), at(2))), (Setting::Drain, ("5".to_owned(), at(4)))];
         assert_eq!(file.values, BTreeMap::from(expected));
     }
 
@@ -115,7 +116,7 @@ mod tests {
         );
         let file = File::parse("x.toml", "log = \"info\"\nbus =\n");
         assert!(file.mistakes[0].to_string().starts_with("x.toml:2: not valid TOML"), "{:?}", file.mistakes);
-        let file = File::read(Path::new("/nowhere/x.toml"), &Source::Flag("--config"));
+        let file = File::read(Path::new("/nowhere/x.toml"), &SettingSource::Flag("--config"));
         assert!(
             file.mistakes[0]
                 .to_string()

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::check::{address, check};
 use super::file::File;
-use super::key::{Key, Source};
 use super::service_args::ServiceArgs;
+use super::setting::{Setting, SettingSource};
 use crate::error::Mistake;
 
 /// The variable that names the file.
@@ -15,36 +15,36 @@ const CONFIG: &str = "DAEBUS_CONFIG";
 /// What flags, variables and the file say.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Given {
-    values: BTreeMap<Key, (String, Source)>,
+    values: BTreeMap<Setting, (String, SettingSource)>,
     /// The file, and who named it.
-    pub(super) config: Option<(PathBuf, Source)>,
+    pub(super) config: Option<(PathBuf, SettingSource)>,
     mistakes: Vec<Mistake>,
     show: bool,
 }
 
 /// What the code says.
-pub(crate) type Code = BTreeMap<Key, String>;
+pub(crate) type Code = BTreeMap<Setting, String>;
 
 /// What a service's settings come to: each value that anybody said, and where.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
-    values: BTreeMap<Key, (String, Source)>,
+    values: BTreeMap<Setting, (String, SettingSource)>,
 }
 
 impl Given {
     /// Reads them; a mistake is kept for the start.
     pub(crate) fn read(args: &ServiceArgs, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let by_flag = args.config.clone().map(|path| (path, Source::Flag("--config")));
-        let config = by_flag.or_else(|| Some((variable(CONFIG)?.into(), Source::Variable(CONFIG))));
+        let by_flag = args.config.clone().map(|path| (path, SettingSource::Flag("--config")));
+        let config = by_flag.or_else(|| Some((variable(CONFIG)?.into(), SettingSource::Variable(CONFIG))));
         let File { values: in_file, mut mistakes } =
             config.as_ref().map(|(path, said)| File::read(path, said)).unwrap_or_default();
         let mut values = BTreeMap::new();
-        for key in Key::ALL {
-            let flag = args.flag(key).map(|(flag, value)| (value, Source::Flag(flag)));
+        for key in Setting::ALL {
+            let flag = args.flag(key).map(|(flag, value)| (value, SettingSource::Flag(flag)));
             let in_variable = || {
                 let mut variables = key.variables().iter();
-                variables.find_map(|name| Some((variable(name)?, Source::Variable(name))))
+                variables.find_map(|name| Some((variable(name)?, SettingSource::Variable(name))))
             };
             let said = flag.or_else(in_variable).or_else(|| in_file.get(&key).cloned());
             if let Some((value, source)) = said {
@@ -66,7 +66,7 @@ impl Given {
     }
 
     /// A setting that was given and can be what it says.
-    pub(crate) fn get(&self, key: Key) -> Option<&str> {
+    pub(crate) fn get(&self, key: Setting) -> Option<&str> {
         let (value, _) = self.values.get(&key)?;
         check(key, value).is_ok().then_some(value)
     }
@@ -74,7 +74,7 @@ impl Given {
     /// What it comes to: what was given before what the code says.
     pub(crate) fn settle(&self, code: Code) -> Settled {
         let mut values: BTreeMap<_, _> =
-            code.into_iter().map(|(key, value)| (key, (value, Source::Code))).collect();
+            code.into_iter().map(|(key, value)| (key, (value, SettingSource::Code))).collect();
         values.extend(self.values.clone());
         Settled { values }
     }
@@ -82,17 +82,20 @@ impl Given {
 
 impl Settled {
     /// A setting that anybody but the code has said, to be used in place of the code's.
-    pub(crate) fn given(&self, key: Key) -> Option<&str> {
-        self.values.get(&key).filter(|(_, source)| *source != Source::Code).map(|(value, _)| value.as_str())
+    pub(crate) fn given(&self, key: Setting) -> Option<&str> {
+        self.values
+            .get(&key)
+            .filter(|(_, source)| *source != SettingSource::Code)
+            .map(|(value, _)| value.as_str())
     }
 
     /// Where HTTP is to be answered, if anybody but the code has said.
-    pub(crate) fn given_address(&self, key: Key) -> Option<String> {
+    pub(crate) fn given_address(&self, key: Setting) -> Option<String> {
         self.given(key).and_then(|value| address(value).ok())
     }
 
     /// A setting and where it was said, for [`show`](super::show::show).
-    pub(super) fn said(&self, key: Key) -> Option<(&str, &Source)> {
+    pub(super) fn said(&self, key: Setting) -> Option<(&str, &SettingSource)> {
         self.values.get(&key).map(|(value, source)| (value.as_str(), source))
     }
 }
@@ -106,7 +109,7 @@ mod tests {
         Given::read(args, |name| variables.get(name).map(ToString::to_string))
     }
 
-    fn check_said(settled: &Settled, key: Key, value: &str, source: &Source) {
+    fn check_said(settled: &Settled, key: Setting, value: &str, source: &SettingSource) {
         assert_eq!(settled.said(key), Some((value, source)));
     }
 
@@ -126,21 +129,22 @@ mod tests {
         let given = given(&args, &variables);
         std::fs::remove_file(&path).unwrap();
         assert!(given.mistakes().is_empty(), "{:?}", given.mistakes());
-        let code = [Key::Name, Key::Bus, Key::Drain, Key::Http].map(|key| (key, format!("code's {key:?}")));
+        let code = [Setting::Name, Setting::Bus, Setting::Drain, Setting::Http]
+            .map(|key| (key, format!("code's {key:?}")));
         let settled = given.settle(code.into());
-        check_said(&settled, Key::Name, "flag", &Source::Flag("--name"));
-        check_said(&settled, Key::Bus, "memory://variable", &Source::Variable("DAEBUS_URL"));
-        check_said(&settled, Key::Drain, "3s", &Source::File(path.display().to_string(), 3));
-        check_said(&settled, Key::Http, "code's Http", &Source::Code);
-        check_said(&settled, Key::Log, "debug", &Source::Flag("--debug"));
-        assert_eq!(settled.said(Key::LogFormat), None);
-        assert_eq!((settled.given(Key::Http), settled.given(Key::Name)), (None, Some("flag")));
+        check_said(&settled, Setting::Name, "flag", &SettingSource::Flag("--name"));
+        check_said(&settled, Setting::Bus, "memory://variable", &SettingSource::Variable("DAEBUS_URL"));
+        check_said(&settled, Setting::Drain, "3s", &SettingSource::File(path.display().to_string(), 3));
+        check_said(&settled, Setting::Http, "code's Http", &SettingSource::Code);
+        check_said(&settled, Setting::Log, "debug", &SettingSource::Flag("--debug"));
+        assert_eq!(settled.said(Setting::LogFormat), None);
+        assert_eq!((settled.given(Setting::Http), settled.given(Setting::Name)), (None, Some("flag")));
     }
 
     #[test]
     fn daebus_log_comes_before_rust_log() {
         let log = |variables: &[(&str, &str)]| {
-            given(&ServiceArgs::default(), variables).get(Key::Log).map(str::to_owned)
+            given(&ServiceArgs::default(), variables).get(Setting::Log).map(str::to_owned)
         };
         assert_eq!(log(&[]), None);
         assert_eq!(log(&[("RUST_LOG", "warn")]).as_deref(), Some("warn"));
@@ -175,6 +179,6 @@ mod tests {
             assert!(mistakes.contains(words), "{words:?} is missing in:\n{mistakes}");
         }
         assert!(!mistakes.contains("secret"), "{mistakes}");
-        assert_eq!(given.get(Key::Drain), None);
+        assert_eq!(given.get(Setting::Drain), None);
     }
 }

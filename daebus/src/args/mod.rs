@@ -3,12 +3,12 @@
 mod check;
 mod file;
 mod given;
-mod key;
 mod service_args;
+mod setting;
 mod show;
 
 pub(crate) use check::duration;
 pub(crate) use given::{Code, Given, Settled};
-pub(crate) use key::Key;
 pub use service_args::ServiceArgs;
+pub(crate) use setting::Setting;
 pub(crate) use show::show;

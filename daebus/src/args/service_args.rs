@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::key::Key;
+use super::setting::Setting;
 
 /// The arguments that every service has, to be flattened into an application's own.
 ///
@@ -85,16 +85,16 @@ pub struct ServiceArgs {
 
 impl ServiceArgs {
     /// What the flags say of a setting, and which one says it.
-    pub(super) fn flag(&self, key: Key) -> Option<(&'static str, String)> {
+    pub(super) fn flag(&self, key: Setting) -> Option<(&'static str, String)> {
         let said = match key {
-            Key::Name => &self.name,
-            Key::Bus => &self.bus,
-            Key::Http => &self.http,
-            Key::Ws => &self.ws,
-            Key::Log if self.debug => return Some(("--debug", "debug".to_owned())),
-            Key::Log => &self.log,
-            Key::LogFormat => &self.log_format,
-            Key::Drain => &self.drain,
+            Setting::Name => &self.name,
+            Setting::Bus => &self.bus,
+            Setting::Http => &self.http,
+            Setting::Ws => &self.ws,
+            Setting::Log if self.debug => return Some(("--debug", "debug".to_owned())),
+            Setting::Log => &self.log,
+            Setting::LogFormat => &self.log_format,
+            Setting::Drain => &self.drain,
         };
         Some((key.flag(), said.clone()?))
     }

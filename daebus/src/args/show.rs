@@ -5,14 +5,14 @@ use std::fmt::Write;
 use daebus_caller::bus::BusUrl;
 
 use super::given::{Given, Settled};
-use super::key::{Key, Source};
+use super::setting::{Setting, SettingSource};
 use crate::runtime::logging::{DEFAULT_FILTER, Format};
 
 /// One line a setting; passwords are masked.
 pub(crate) fn show(given: &Given, settled: &Settled) -> String {
     let mut lines = Vec::new();
-    for key in Key::ALL {
-        let default = (default_of(key), &Source::Default);
+    for key in Setting::ALL {
+        let default = (default_of(key), &SettingSource::Default);
         let (value, source) =
             settled.said(key).map_or(default, |(value, source)| (shown(key, value), source));
         lines.push((key.name(), value, source.to_string()));
@@ -29,21 +29,23 @@ pub(crate) fn show(given: &Given, settled: &Settled) -> String {
     })
 }
 
-fn default_of(key: Key) -> String {
+fn default_of(key: Setting) -> String {
     match key {
-        Key::Name | Key::Http | Key::Ws => "-".to_owned(),
-        Key::Bus => "memory://default".to_owned(),
-        Key::Log => DEFAULT_FILTER.to_owned(),
-        Key::LogFormat => Format::default().to_string(),
-        Key::Drain => "30s".to_owned(),
+        Setting::Name | Setting::Http | Setting::Ws => "-".to_owned(),
+        Setting::Bus => "memory://default".to_owned(),
+        Setting::Log => DEFAULT_FILTER.to_owned(),
+        Setting::LogFormat => Format::default().to_string(),
+        Setting::Drain => "30s".to_owned(),
     }
 }
 
 /// The value as it may be seen by whoever looks over one's shoulder.
-fn shown(key: Key, value: &str) -> String {
+fn shown(key: Setting, value: &str) -> String {
     match key {
         // What can't be read may be a password anywhere.
-        Key::Bus => BusUrl::parse(value).map_or_else(|_| "(can't be read)".to_owned(), |url| url.to_string()),
+        Setting::Bus => {
+            BusUrl::parse(value).map_or_else(|_| "(can't be read)".to_owned(), |url| url.to_string())
+        }
         _ => value.to_owned(),
     }
 }

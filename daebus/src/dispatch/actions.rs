@@ -11,12 +11,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, warn};
 
-use super::Limits;
-use super::cancellations::{Cancellations, Key};
+use super::HandlerLimits;
+use super::cancellations::{Cancellations, RequestKey};
 use super::intake::{Intake, Join};
 use super::pulse::Pulse;
 use crate::blueprint::Registry;
-use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, Unreadable};
+use crate::handler::{
+    Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableMessage,
+};
 use crate::runtime::Workers;
 
 /// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
@@ -24,12 +26,12 @@ const REFUSALS: usize = 1024;
 
 /// Answers the requests on the service's channel.
 #[derive(Clone)]
-pub(crate) struct Actions(Arc<Inner>);
+pub(crate) struct Actions(Arc<Dispatcher>);
 
-struct Inner {
+struct Dispatcher {
     core: Arc<Core>,
     registry: Arc<Registry>,
-    limits: Limits,
+    limits: HandlerLimits,
     /// Everything that runs or waits to run.
     admitted: Arc<Semaphore>,
     /// Everything that runs.
@@ -42,8 +44,13 @@ struct Inner {
 }
 
 impl Actions {
-    pub(crate) fn new(core: Arc<Core>, registry: Arc<Registry>, limits: Limits, workers: Workers) -> Self {
-        Self(Arc::new(Inner {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        registry: Arc<Registry>,
+        limits: HandlerLimits,
+        workers: Workers,
+    ) -> Self {
+        Self(Arc::new(Dispatcher {
             core,
             registry,
             limits,
@@ -101,7 +108,7 @@ impl Actions {
         let received = Instant::now();
         let envelope = match Envelope::of_request(message) {
             Ok(envelope) => Arc::new(envelope),
-            Err(Unreadable { error, envelope }) => {
+            Err(UnreadableMessage { error, envelope }) => {
                 let channel = &*message.channel;
                 let begins = beginning(&message.payload);
                 warn!(channel, %error, begins, "a message that can't be read; it is dropped");
@@ -265,6 +272,6 @@ impl Actions {
 }
 
 /// Only a request with an inbox and an id can be taken back.
-fn key_of(envelope: &Envelope) -> Option<Key> {
+fn key_of(envelope: &Envelope) -> Option<RequestKey> {
     Some((envelope.reply_to.clone()?, envelope.request_id.as_ref()?.as_str().to_owned()))
 }

@@ -7,24 +7,24 @@ use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key.
-pub(super) type Key = (String, String);
+pub(super) type RequestKey = (String, String);
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellations(Arc<Mutex<HashMap<Key, Arc<CancellationToken>>>>);
+pub(super) struct Cancellations(Arc<Mutex<HashMap<RequestKey, Arc<CancellationToken>>>>);
 
 impl Cancellations {
     /// Notes a request until the entry is dropped. A request without an id can't be taken back.
-    pub(super) fn enter(&self, key: Option<Key>) -> Entry {
+    pub(super) fn enter(&self, key: Option<RequestKey>) -> CancellableRequest {
         let token = Arc::new(CancellationToken::new());
         if let Some(key) = &key {
             self.0.lock().insert(key.clone(), token.clone());
         }
-        Entry { cancellations: self.clone(), key, token }
+        CancellableRequest { cancellations: self.clone(), key, token }
     }
 
     /// Takes a request back; returns whether it was there.
-    pub(super) fn cancel(&self, key: &Key) -> bool {
+    pub(super) fn cancel(&self, key: &RequestKey) -> bool {
         let token = self.0.lock().remove(key);
         token.inspect(|token| token.cancel()).is_some()
     }
@@ -32,20 +32,20 @@ impl Cancellations {
 
 /// A request that is being answered.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct CancellableRequest {
     cancellations: Cancellations,
-    key: Option<Key>,
+    key: Option<RequestKey>,
     token: Arc<CancellationToken>,
 }
 
-impl Entry {
+impl CancellableRequest {
     /// Waits until the caller takes the request back.
     pub(super) async fn cancelled(&self) {
         self.token.cancelled().await;
     }
 }
 
-impl Drop for Entry {
+impl Drop for CancellableRequest {
     fn drop(&mut self) {
         let Some(key) = &self.key else { return };
         let mut map = self.cancellations.0.lock();

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::Limits;
+use super::HandlerLimits;
 use super::intake::{Intake, Join};
 use crate::handler::{Context, Core, Endpoint, Envelope, Invocation, Report};
 use crate::runtime::Workers;
@@ -21,7 +21,7 @@ pub(crate) async fn listen(
     core: Arc<Core>,
     topic: Topic,
     endpoint: Arc<Endpoint>,
-    limits: Limits,
+    limits: HandlerLimits,
     workers: Workers,
     (join, cut): (Join, CancellationToken),
 ) -> Result<Intake, daebus_caller::BusError> {

@@ -17,7 +17,7 @@ pub(crate) use pulse::Pulse;
 
 /// How much a service takes on; every limit has a builder method of [`Daebus`](crate::Daebus).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct HandlerLimits {
     /// Handlers that run at once.
     pub(crate) concurrency: usize,
     /// Requests that wait for their turn.
@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     pub(crate) timeout: Duration,
 }
 
-impl Default for Limits {
+impl Default for HandlerLimits {
     fn default() -> Self {
         Self {
             // Half the threads that tokio keeps for blocking work: sync handlers at full load leave room for others'.

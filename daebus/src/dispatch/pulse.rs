@@ -8,10 +8,10 @@ use tokio::sync::Notify;
 
 /// Asks the loop that takes messages in whether it still turns.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Pulse(Arc<Inner>);
+pub(crate) struct Pulse(Arc<PulseState>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct PulseState {
     /// There is a loop. A service without actions has none, nor has one that hasn't joined its bus yet.
     turning: AtomicBool,
     asked: Notify,
@@ -38,7 +38,7 @@ impl Pulse {
 
 /// The loop's end of it.
 #[derive(Debug)]
-pub(super) struct Beat(Arc<Inner>);
+pub(super) struct Beat(Arc<PulseState>);
 
 impl Beat {
     /// Waits until somebody asks.

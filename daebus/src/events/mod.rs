@@ -18,7 +18,7 @@ use tracing::error;
 pub use guard::EventGuard;
 pub use handler::EventHandler;
 
-use crate::dispatch::{Join, Limits, listen};
+use crate::dispatch::{HandlerLimits, Join, listen};
 use crate::handler::extract::{Extract, Payload};
 use crate::handler::kind::{Kind, Listen};
 use crate::handler::{Context, Core, Endpoint, Failure, Source};
@@ -50,12 +50,12 @@ pub struct Events {
 /// What listening takes beside the core, which extractors find it in.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
-    limits: Limits,
+    limits: HandlerLimits,
     workers: Workers,
 }
 
 impl Desk {
-    pub(crate) fn new(limits: Limits, workers: Workers) -> Self {
+    pub(crate) fn new(limits: HandlerLimits, workers: Workers) -> Self {
         Self { limits, workers }
     }
 }

@@ -40,7 +40,7 @@ impl<F: Feature> AnyFeature for F {
     }
 }
 
-struct Entry {
+struct FeatureEntry {
     id: TypeId,
     name: &'static str,
     feature: Arc<dyn AnyFeature>,
@@ -49,7 +49,7 @@ struct Entry {
 /// The features of an application, in the order they were put in.
 #[derive(Default)]
 pub(crate) struct Features {
-    entries: Vec<Entry>,
+    entries: Vec<FeatureEntry>,
     doubled: Vec<&'static str>,
     /// How many of the first have started and are yet to be stopped.
     started: AtomicUsize,
@@ -64,7 +64,7 @@ impl Features {
             return None;
         }
         let feature = Arc::new(feature);
-        self.entries.push(Entry { id, name, feature: feature.clone() });
+        self.entries.push(FeatureEntry { id, name, feature: feature.clone() });
         Some(feature)
     }
 
@@ -111,7 +111,7 @@ impl Features {
         }
     }
 
-    fn started(&self) -> impl DoubleEndedIterator<Item = &Entry> {
+    fn started(&self) -> impl DoubleEndedIterator<Item = &FeatureEntry> {
         self.entries.iter().take(self.started.load(Ordering::Acquire))
     }
 }

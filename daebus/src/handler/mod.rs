@@ -21,7 +21,7 @@ pub(crate) use blocking::{blocking_in_flight, current_turn};
 pub use context::Context;
 pub(crate) use endpoint::InFlight;
 pub use endpoint::{Endpoint, Source};
-pub(crate) use envelope::{Envelope, Unreadable};
+pub(crate) use envelope::{Envelope, UnreadableMessage};
 pub use extensions::Extensions;
 pub use failure::Failure;
 pub(crate) use invoke::{Invocation, Report};

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use super::cors::Cors;
 use super::layer::HttpLayer;
-use super::limits::Limits;
+use super::limits::HttpLimits;
 
 /// An HTTP server for an application's routes, put in with [`Daebus::attach`](crate::Daebus::attach). HTTP/1 and HTTP/2.
 ///
@@ -64,7 +64,7 @@ pub struct Http {
     pub(super) routers: usize,
     pub(super) assets: Option<PathBuf>,
     pub(super) has_service_routes: bool,
-    pub(super) limits: Limits,
+    pub(super) limits: HttpLimits,
 }
 
 impl Http {
@@ -80,7 +80,7 @@ impl Http {
             routers: 0,
             assets: None,
             has_service_routes: true,
-            limits: Limits::default(),
+            limits: HttpLimits::default(),
         }
     }
 

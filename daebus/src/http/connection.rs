@@ -20,7 +20,7 @@ use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::activity::Activity;
-use super::limits::Limits;
+use super::limits::HttpLimits;
 
 /// How long a connection that was told to end may take, once no handler works on it: for the rest of an answer, and
 /// for a stream that has no end by itself.
@@ -35,7 +35,7 @@ pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
     router: Router,
-    limits: Limits,
+    limits: HttpLimits,
     stop: CancellationToken,
 ) {
     let activity = Activity::default();
@@ -79,7 +79,7 @@ async fn unanswered(activity: &Activity) {
     }
 }
 
-fn builder(limits: Limits) -> Builder<TokioExecutor> {
+fn builder(limits: HttpLimits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time);
     builder

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How much of a client's doing is put up with; every limit has a builder method of [`Http`](super::Http).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
+pub(crate) struct HttpLimits {
     /// Bytes of one body.
     pub(crate) body_bytes: usize,
     /// How long the whole of a body may take.
@@ -15,7 +15,7 @@ pub(crate) struct Limits {
     pub(crate) connections: usize,
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             // What axum's extractors take by themselves: plenty for JSON. Uploads say how large they may be.

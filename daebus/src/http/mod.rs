@@ -23,5 +23,5 @@ mod server;
 pub use builder::Http;
 pub use cors::Cors;
 pub(crate) use plan::Plan;
-pub(crate) use routing_table::Mount;
+pub(crate) use routing_table::PathService;
 pub(crate) use server::Server;

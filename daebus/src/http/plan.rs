@@ -11,9 +11,9 @@ use tower_http::cors::CorsLayer;
 
 use super::builder::Http;
 use super::fallback::Beyond;
-use super::limits::Limits;
+use super::limits::HttpLimits;
 use super::route::Route;
-use super::routing_table::{Mount, RoutingTable, check_prefix};
+use super::routing_table::{PathService, RoutingTable, check_prefix};
 use super::{assets, probes, request_limits};
 use crate::error::{Error, Mistake};
 use crate::handler::Core;
@@ -36,7 +36,7 @@ impl Plan {
     pub(crate) fn new(
         mut http: Http,
         routes: &[Arc<Route>],
-        mounts: Vec<Mount>,
+        mounts: Vec<PathService>,
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut table = RoutingTable::default();
@@ -44,7 +44,7 @@ impl Plan {
             mistakes.extend(table.add_route(Arc::clone(route)).err());
         }
         for mount in mounts {
-            mistakes.extend(table.add_mount(mount).err());
+            mistakes.extend(table.add_service(mount).err());
         }
         if http.has_service_routes {
             mistakes.extend(table.under(probes::ROOT).into_iter().map(|place| {
@@ -83,7 +83,7 @@ impl Plan {
         &self.http.prefix
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self) -> HttpLimits {
         self.http.limits
     }
 

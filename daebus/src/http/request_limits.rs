@@ -15,7 +15,7 @@ use serde_json::json;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
 
-use super::limits::Limits;
+use super::limits::HttpLimits;
 use super::problem::{is_bare, json_response, problem};
 use super::route::{Late, Timed, too_large};
 use crate::runtime::panic_message;
@@ -25,7 +25,7 @@ use crate::runtime::panic_message;
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Bounds the body, contains panics, makes every error JSON, and writes the log.
-pub(super) async fn pass(limits: Limits, request: Request, next: Next) -> Response {
+pub(super) async fn pass(limits: HttpLimits, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
     let span = info_span!("http", method = %request.method(), path, status = field::Empty);
     async move {
@@ -39,7 +39,7 @@ pub(super) async fn pass(limits: Limits, request: Request, next: Next) -> Respon
     .await
 }
 
-async fn answer(limits: Limits, request: Request, next: Next) -> Response {
+async fn answer(limits: HttpLimits, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: Option<u64> = announced.and_then(|length| length.parse().ok());

@@ -16,7 +16,7 @@ use crate::error::Mistake;
 use crate::handler::Core;
 
 /// Something other than a route that answers at a path of the same server, whatever the method.
-pub(crate) struct Mount {
+pub(crate) struct PathService {
     pub(crate) path: String,
     /// For people: what it is and who asked for it.
     pub(crate) who: String,
@@ -26,7 +26,7 @@ pub(crate) struct Mount {
 /// Makes what answers, once the service is there.
 pub(crate) type Make = Box<dyn FnOnce(&Arc<Core>) -> MethodRouter + Send + Sync>;
 
-impl fmt::Debug for Mount {
+impl fmt::Debug for PathService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {:?}", self.who, self.path)
     }
@@ -35,18 +35,18 @@ impl fmt::Debug for Mount {
 #[derive(Debug)]
 enum Serves {
     Route(Arc<Route>, MethodFilter),
-    Other(Mount),
+    Other(PathService),
 }
 
 /// One pattern and who answers there.
 #[derive(Debug)]
-struct Place {
+struct TableEntry {
     pattern: Pattern,
     axum: String,
     serves: Serves,
 }
 
-impl Place {
+impl TableEntry {
     fn methods(&self) -> &[&'static str] {
         match &self.serves {
             Serves::Route(route, _) => route.methods,
@@ -64,7 +64,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for TableEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.serves {
             Serves::Route(route, _) => write!(f, "{} ({route})", route.source),
@@ -75,7 +75,7 @@ impl fmt::Display for Place {
 
 /// Every path and who answers there.
 #[derive(Debug, Default)]
-pub(super) struct RoutingTable(Vec<Place>);
+pub(super) struct RoutingTable(Vec<TableEntry>);
 
 impl RoutingTable {
     /// Adds a route.
@@ -109,14 +109,14 @@ impl RoutingTable {
     /// # Errors
     ///
     /// As for a route.
-    pub(super) fn add_mount(&mut self, mount: Mount) -> Result<(), Mistake> {
+    pub(super) fn add_service(&mut self, mount: PathService) -> Result<(), Mistake> {
         let pattern = Pattern::parse(&mount.path)
             .map_err(|mistake| Mistake::new(format!("the path {mistake}")).at(&mount.who))?;
         self.add(pattern, Serves::Other(mount))
     }
 
     fn add(&mut self, pattern: Pattern, serves: Serves) -> Result<(), Mistake> {
-        let place = Place { axum: pattern.to_axum(), pattern, serves };
+        let place = TableEntry { axum: pattern.to_axum(), pattern, serves };
         for other in &self.0 {
             if other.axum == place.axum
                 && let Some(method) = other.overlap(&place)

@@ -23,7 +23,7 @@ use tower::ServiceExt as _;
 use tracing::warn;
 
 use super::connection;
-use super::limits::Limits;
+use super::limits::HttpLimits;
 use crate::runtime::Workers;
 
 /// Where requests come from that come by no network.
@@ -42,14 +42,14 @@ const BREATHER: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Server {
     router: Router,
-    limits: Limits,
+    limits: HttpLimits,
     workers: Workers,
     stop: CancellationToken,
 }
 
 impl Server {
     /// A server that nothing leads to yet.
-    pub(crate) fn new(router: Router, limits: Limits, workers: &Workers) -> Self {
+    pub(crate) fn new(router: Router, limits: HttpLimits, workers: &Workers) -> Self {
         Self { router, limits, workers: workers.clone(), stop: CancellationToken::new() }
     }
 
@@ -86,7 +86,7 @@ impl Server {
 async fn accept(
     listener: TcpListener,
     router: Router,
-    limits: Limits,
+    limits: HttpLimits,
     workers: Workers,
     stop: CancellationToken,
 ) {

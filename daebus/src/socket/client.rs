@@ -45,9 +45,9 @@ pub enum SocketError {
 /// Sending never waits: a frame goes into the client's queue, and a task of its own empties that. What happens when
 /// the queue is full, [`WebSocket::when_full`](crate::WebSocket::when_full) says.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client(Arc<ClientState>);
 
-struct Inner {
+struct ClientState {
     id: Arc<str>,
     upgrade: Upgrade,
     connected_at: SystemTime,
@@ -61,7 +61,7 @@ struct Inner {
 
 impl Client {
     pub(super) fn new(id: Arc<str>, upgrade: Upgrade, outgoing: Outgoing) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(ClientState {
             id,
             upgrade,
             connected_at: SystemTime::now(),

@@ -20,24 +20,24 @@ pub(super) struct Frame {
 
 /// A message that no handler can be found for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
+pub(super) enum UnreadableFrame {
     NotJson,
     NoType { request_id: Option<RawJson> },
 }
 
 impl Frame {
-    pub(super) fn read(message: &Bytes) -> Result<Self, Unreadable> {
+    pub(super) fn read(message: &Bytes) -> Result<Self, UnreadableFrame> {
         let read = |text: &Bytes, json: &str| {
             let slice = |json: &RawValue| RawJson::slice_of(text, json);
             serde_json::from_str::<Fields<'_>>(json).map(|fields| {
                 let request_id = fields.request_id.map(slice);
                 match fields.kind.map(Cow::into_owned).filter(|kind| !kind.is_empty()) {
                     Some(kind) => Ok(Self { kind, data: fields.data.map(slice), request_id }),
-                    None => Err(Unreadable::NoType { request_id }),
+                    None => Err(UnreadableFrame::NoType { request_id }),
                 }
             })
         };
-        read_message(message, read).unwrap_or(Err(Unreadable::NotJson))
+        read_message(message, read).unwrap_or(Err(UnreadableFrame::NotJson))
     }
 }
 
@@ -57,10 +57,10 @@ pub(super) fn error(fault: &Fault, request_id: Option<&RawJson>) -> Utf8Bytes {
 }
 
 /// A message that reached no handler.
-pub(super) fn unreadable(why: &Unreadable) -> Utf8Bytes {
+pub(super) fn unreadable(why: &UnreadableFrame) -> Utf8Bytes {
     match why {
-        Unreadable::NotJson => complaint("Invalid JSON", None),
-        Unreadable::NoType { request_id } => complaint("No message type provided", request_id.as_ref()),
+        UnreadableFrame::NotJson => complaint("Invalid JSON", None),
+        UnreadableFrame::NoType { request_id } => complaint("No message type provided", request_id.as_ref()),
     }
 }
 
@@ -203,13 +203,13 @@ mod tests {
             ["{}", "[{}]", "5", "-5", "1.5", "true", "null", "\"a\"", r#"{"type": 5}"#, r#"{"type":""}"#]
         {
             let unreadable = Frame::read(&Bytes::from_static(message.as_bytes()));
-            assert_eq!(unreadable, Err(Unreadable::NoType { request_id: None }), "{message}");
+            assert_eq!(unreadable, Err(UnreadableFrame::NoType { request_id: None }), "{message}");
         }
         for message in ["", "{", "hello", r#"{"type": "a"} x"#, "\u{0}"] {
             let unreadable = Frame::read(&Bytes::copy_from_slice(message.as_bytes()));
-            assert_eq!(unreadable, Err(Unreadable::NotJson), "{message}");
+            assert_eq!(unreadable, Err(UnreadableFrame::NotJson), "{message}");
         }
-        assert_eq!(Frame::read(&Bytes::from_static(b"\xff\xfe")), Err(Unreadable::NotJson));
+        assert_eq!(Frame::read(&Bytes::from_static(b"\xff\xfe")), Err(UnreadableFrame::NotJson));
     }
 
     #[test]
@@ -223,9 +223,9 @@ mod tests {
                 error(&Fault::new("c", "no"), Some(&id)),
                 r#"{"type":"error","data":{"error":"no","code":"c"},"request_id":7}"#,
             ),
-            (unreadable(&Unreadable::NotJson), r#"{"type":"error","error":"Invalid JSON"}"#),
+            (unreadable(&UnreadableFrame::NotJson), r#"{"type":"error","error":"Invalid JSON"}"#),
             (
-                unreadable(&Unreadable::NoType { request_id: None }),
+                unreadable(&UnreadableFrame::NoType { request_id: None }),
                 r#"{"type":"error","error":"No message type provided"}"#,
             ),
             (no_handler("x", None), r#"{"type":"error","error":"No handler found for message type 'x'"}"#),

@@ -15,7 +15,7 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tracing::debug;
 
 use super::client::Client;
-use super::frame::{self, Frame, Unreadable};
+use super::frame::{self, Frame, UnreadableFrame};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::messages::{Done, MessageHandlers};
 use super::outgoing::{CLOSE_WITHIN, Close, Outgoing};
@@ -203,8 +203,8 @@ impl Session {
             },
             Inbound::Limited(message) => {
                 let request_id = match Frame::read(&message) {
-                    Ok(Frame { request_id, .. }) | Err(Unreadable::NoType { request_id }) => request_id,
-                    Err(Unreadable::NotJson) => None,
+                    Ok(Frame { request_id, .. }) | Err(UnreadableFrame::NoType { request_id }) => request_id,
+                    Err(UnreadableFrame::NotJson) => None,
                 };
                 frame::rate_limited(self.server.settings.window(), request_id.as_ref())
             }

@@ -19,10 +19,10 @@ use super::frame;
 ///
 /// A client is among them from when its `connect` handler has let it in, and no longer when `disconnect` runs.
 #[derive(Clone, Default)]
-pub struct Sockets(Arc<Inner>);
+pub struct Sockets(Arc<ClientTable>);
 
 #[derive(Default)]
-struct Inner {
+struct ClientTable {
     clients: RwLock<HashMap<Arc<str>, Client>>,
     dropped: Arc<AtomicU64>,
 }

@@ -35,10 +35,10 @@ impl Recorder {
     }
 }
 
-type Answer<'a, T> = BoxFuture<'a, Result<T, BusError>>;
+type BusFuture<'a, T> = BoxFuture<'a, Result<T, BusError>>;
 
 impl Bus for Recorder {
-    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> Answer<'a, u64> {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BusFuture<'a, u64> {
         Box::pin(async move {
             if *self.bus.state().borrow() == BusState::Ready {
                 let mut log = self.log.lock();
@@ -48,43 +48,43 @@ impl Bus for Recorder {
         })
     }
 
-    fn subscribe(&self, topic: Topic, receiver: Arc<dyn Deliver>) -> Answer<'_, Subscription> {
+    fn subscribe(&self, topic: Topic, receiver: Arc<dyn Deliver>) -> BusFuture<'_, Subscription> {
         self.bus.subscribe(topic, receiver)
     }
 
-    fn subscribers<'a>(&'a self, channel: &'a str) -> Answer<'a, u64> {
+    fn subscribers<'a>(&'a self, channel: &'a str) -> BusFuture<'a, u64> {
         self.bus.subscribers(channel)
     }
 
-    fn get<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Bytes>> {
+    fn get<'a>(&'a self, key: &'a str) -> BusFuture<'a, Option<Bytes>> {
         self.bus.get(key)
     }
 
-    fn set<'a>(&'a self, key: &'a str, value: Bytes, options: SetOptions) -> Answer<'a, bool> {
+    fn set<'a>(&'a self, key: &'a str, value: Bytes, options: SetOptions) -> BusFuture<'a, bool> {
         self.bus.set(key, value, options)
     }
 
-    fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, bool> {
+    fn delete<'a>(&'a self, key: &'a str) -> BusFuture<'a, bool> {
         self.bus.delete(key)
     }
 
-    fn increment<'a>(&'a self, key: &'a str, by: i64) -> Answer<'a, i64> {
+    fn increment<'a>(&'a self, key: &'a str, by: i64) -> BusFuture<'a, i64> {
         self.bus.increment(key, by)
     }
 
-    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> Answer<'a, bool> {
+    fn expire<'a>(&'a self, key: &'a str, ttl: Duration) -> BusFuture<'a, bool> {
         self.bus.expire(key, ttl)
     }
 
-    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> Answer<'a, bool> {
+    fn set_add<'a>(&'a self, key: &'a str, member: &'a str) -> BusFuture<'a, bool> {
         self.bus.set_add(key, member)
     }
 
-    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> Answer<'a, bool> {
+    fn set_remove<'a>(&'a self, key: &'a str, member: &'a str) -> BusFuture<'a, bool> {
         self.bus.set_remove(key, member)
     }
 
-    fn set_members<'a>(&'a self, key: &'a str) -> Answer<'a, Vec<String>> {
+    fn set_members<'a>(&'a self, key: &'a str) -> BusFuture<'a, Vec<String>> {
         self.bus.set_members(key)
     }
 

@@ -115,12 +115,12 @@ fn run(
     };
     let returned = private.at(span);
     let response = quote_spanned!(span=>
-        (&mut &mut &mut &mut &mut #returned::route::Ret(#returned::core::option::Option::Some(#value))).respond()
+        (&mut &mut &mut &mut &mut #returned::route::RouteRet(#returned::core::option::Option::Some(#value))).respond()
     );
     quote! {
         move |#request: #p::route::RouteRequest| async move {
             use #p::route::{
-                ViaNothing as _, ViaResponse as _, ViaResult as _, ViaResultResponse as _, ViaUnit as _, ViaValue as _,
+                RouteViaNothing as _, RouteViaResponse as _, RouteViaResult as _, RouteViaResultResponse as _, RouteViaUnit as _, RouteViaValue as _,
             };
             #(#parameters)*
             #extracts

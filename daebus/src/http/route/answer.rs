@@ -1,5 +1,5 @@
 //! From a function's return value to a response, by traits through autoref: the generated code calls
-//! `(&mut &mut &mut &mut &mut Ret(Some(value))).respond()`, and method lookup takes the first of the impls that fits.
+//! `(&mut &mut &mut &mut &mut RouteRet(Some(value))).respond()`, and method lookup takes the first of the impls that fits.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,9 +13,9 @@ use crate::http::problem::json_response;
 
 /// A route's return value on its way to a response.
 #[derive(Debug)]
-pub struct Ret<T>(pub Option<T>);
+pub struct RouteRet<T>(pub Option<T>);
 
-impl<T> Ret<T> {
+impl<T> RouteRet<T> {
     /// The value; generated code takes it once.
     fn take(&mut self) -> Result<T, Refusal> {
         self.0.take().ok_or_else(|| Failure::internal("a return value was taken twice").into())
@@ -23,14 +23,14 @@ impl<T> Ret<T> {
 }
 
 /// First: nothing to say, which is `{}` as on the bus, where axum would send no body.
-pub trait ViaUnit {
+pub trait RouteViaUnit {
     /// The response.
     fn respond(&mut self) -> Answered;
 }
 
 // The nesting is the mechanism: what has one `&mut` less is looked up one step later.
 #[allow(clippy::mut_mut)]
-impl ViaUnit for &mut &mut &mut &mut Ret<()> {
+impl RouteViaUnit for &mut &mut &mut &mut RouteRet<()> {
     fn respond(&mut self) -> Answered {
         self.take()?;
         Ok(ok(&RawJson::empty_object()))
@@ -38,7 +38,7 @@ impl ViaUnit for &mut &mut &mut &mut Ret<()> {
 }
 
 #[allow(clippy::mut_mut)]
-impl<E: IntoFault> ViaUnit for &mut &mut &mut &mut Ret<Result<(), E>> {
+impl<E: IntoFault> RouteViaUnit for &mut &mut &mut &mut RouteRet<Result<(), E>> {
     fn respond(&mut self) -> Answered {
         self.take()?.map_err(refusal)?;
         Ok(ok(&RawJson::empty_object()))
@@ -46,26 +46,26 @@ impl<E: IntoFault> ViaUnit for &mut &mut &mut &mut Ret<Result<(), E>> {
 }
 
 /// Second: what axum can send.
-pub trait ViaResponse {
+pub trait RouteViaResponse {
     /// The response.
     fn respond(&mut self) -> Answered;
 }
 
 #[allow(clippy::mut_mut)]
-impl<T: IntoResponse> ViaResponse for &mut &mut &mut Ret<T> {
+impl<T: IntoResponse> RouteViaResponse for &mut &mut &mut RouteRet<T> {
     fn respond(&mut self) -> Answered {
         Ok(self.take()?.into_response())
     }
 }
 
 /// Third: what axum can send, or an error that is a fault.
-pub trait ViaResultResponse {
+pub trait RouteViaResultResponse {
     /// The response.
     fn respond(&mut self) -> Answered;
 }
 
 #[allow(clippy::mut_mut)]
-impl<T: IntoResponse, E: IntoFault> ViaResultResponse for &mut &mut Ret<Result<T, E>> {
+impl<T: IntoResponse, E: IntoFault> RouteViaResultResponse for &mut &mut RouteRet<Result<T, E>> {
     fn respond(&mut self) -> Answered {
         self.take()?.map(IntoResponse::into_response).map_err(refusal)
     }
@@ -73,14 +73,14 @@ impl<T: IntoResponse, E: IntoFault> ViaResultResponse for &mut &mut Ret<Result<T
 
 /// Fourth: a `Result` of something that serializes. Its error has to be a fault; serde could write a whole `Result`,
 /// which nobody means.
-pub trait ViaResult<E> {
+pub trait RouteViaResult<E> {
     /// The response.
     fn respond(&mut self) -> Answered
     where
         E: IntoFault;
 }
 
-impl<T: Serialize, E> ViaResult<E> for &mut Ret<Result<T, E>> {
+impl<T: Serialize, E> RouteViaResult<E> for &mut RouteRet<Result<T, E>> {
     fn respond(&mut self) -> Answered
     where
         E: IntoFault,
@@ -90,26 +90,26 @@ impl<T: Serialize, E> ViaResult<E> for &mut Ret<Result<T, E>> {
 }
 
 /// Fifth: any value that serializes.
-pub trait ViaValue {
+pub trait RouteViaValue {
     /// The response.
     fn respond(&mut self) -> Answered;
 }
 
-impl<T: Serialize> ViaValue for Ret<T> {
+impl<T: Serialize> RouteViaValue for RouteRet<T> {
     fn respond(&mut self) -> Answered {
         json(&self.take()?)
     }
 }
 
 /// Last: nothing fits, and the compiler is given the words to say so.
-pub trait ViaNothing<T> {
+pub trait RouteViaNothing<T> {
     /// The response.
     fn respond(self) -> Answered
     where
         T: Answer;
 }
 
-impl<T> ViaNothing<T> for &Ret<T> {
+impl<T> RouteViaNothing<T> for &RouteRet<T> {
     fn respond(self) -> Answered
     where
         T: Answer,

@@ -17,7 +17,10 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-pub use answer::{Ret, ViaNothing, ViaResponse, ViaResult, ViaResultResponse, ViaUnit, ViaValue};
+pub use answer::{
+    RouteRet, RouteViaNothing, RouteViaResponse, RouteViaResult, RouteViaResultResponse, RouteViaUnit,
+    RouteViaValue,
+};
 pub use argument::{RouteArg, argument};
 pub(crate) use body::{Late, Timed, too_large};
 pub use parameter::{PathParameter, parameter};

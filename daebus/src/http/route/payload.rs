@@ -12,7 +12,7 @@ use super::{body, form};
 use crate::handler::Failure;
 
 /// What a body says it is.
-enum Kind {
+enum BodyKind {
     Json,
     Form,
     Multipart,
@@ -25,15 +25,15 @@ pub(super) async fn read<T: DeserializeOwned>(parts: &Parts, body: Body) -> Resu
         return form::read(query.as_bytes()).map_err(|error| invalid("query", &error).into());
     }
     match kind(parts)? {
-        Kind::Json => {
+        BodyKind::Json => {
             let bytes = body::bytes(body).await?;
             json(&bytes).map_err(|error| invalid("payload", &error).into())
         }
-        Kind::Form => {
+        BodyKind::Form => {
             let bytes = body::bytes(body).await?;
             form::read(&bytes).map_err(|error| invalid("form", &error).into())
         }
-        Kind::Multipart => {
+        BodyKind::Multipart => {
             let fields = form::multipart(parts, body).await?;
             form::read(fields.as_bytes()).map_err(|error| invalid("form", &error).into())
         }
@@ -41,15 +41,15 @@ pub(super) async fn read<T: DeserializeOwned>(parts: &Parts, body: Body) -> Resu
 }
 
 /// A body that doesn't say what it is isn't guessed at: a browser sends such ones to other sites without asking first.
-fn kind(parts: &Parts) -> Result<Kind, Failure> {
+fn kind(parts: &Parts) -> Result<BodyKind, Failure> {
     let said =
         parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
-        "application/x-www-form-urlencoded" => Ok(Kind::Form),
-        "multipart/form-data" => Ok(Kind::Multipart),
+        "application/x-www-form-urlencoded" => Ok(BodyKind::Form),
+        "multipart/form-data" => Ok(BodyKind::Multipart),
         json if json == "application/json" || json.starts_with("application/") && json.ends_with("+json") => {
-            Ok(Kind::Json)
+            Ok(BodyKind::Json)
         }
         _ => {
             let found = if said.is_empty() {

@@ -18,17 +18,17 @@ pub(super) type Waiter = oneshot::Sender<Result<(), TaskError>>;
 
 /// What a schedule's own task and those who control it share.
 #[derive(Debug)]
-pub(super) struct Control {
+pub(super) struct ScheduleControl {
     name: &'static str,
     overlap: Overlap,
     has_interval: bool,
-    state: Mutex<State>,
+    state: Mutex<ScheduleState>,
     /// There is something to do before the next run is due.
     pub(super) changed: Notify,
 }
 
 #[derive(Debug)]
-struct State {
+struct ScheduleState {
     phase: Phase,
     timing: String,
     paused: bool,
@@ -54,9 +54,9 @@ enum Phase {
     Over,
 }
 
-impl Control {
+impl ScheduleControl {
     pub(super) fn new(entry: &Scheduled) -> Self {
-        let state = State {
+        let state = ScheduleState {
             phase: Phase::Before,
             timing: entry.schedule.to_string(),
             paused: false,
@@ -208,11 +208,11 @@ impl Control {
     }
 
     /// A run begins; it goes on until the guard is dropped.
-    pub(super) fn begin(self: &Arc<Self>, clock: &Clock) -> RunGuard {
+    pub(super) fn begin(self: &Arc<Self>, clock: &Clock) -> ScheduleRun {
         let mut state = self.state.lock();
         state.running += 1;
         state.last_run = Some(clock.now().into());
-        RunGuard(Arc::clone(self))
+        ScheduleRun(Arc::clone(self))
     }
 
     pub(super) fn ended(&self, error: Option<String>) {
@@ -225,9 +225,9 @@ impl Control {
 
 /// A run that goes on, also when it is cut off instead of ending.
 #[derive(Debug)]
-pub(super) struct RunGuard(Arc<Control>);
+pub(super) struct ScheduleRun(Arc<ScheduleControl>);
 
-impl Drop for RunGuard {
+impl Drop for ScheduleRun {
     fn drop(&mut self) {
         self.0.state.lock().running -= 1;
         // A run may wait for this one.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::control::{Control, Ended};
+use super::control::{Ended, ScheduleControl};
 use super::info::ScheduleInfo;
 use super::{Scheduled, serve};
 use crate::handler::Core;
@@ -14,12 +14,13 @@ use crate::tasks::error::TaskError;
 /// Every schedule of a service, by name.
 #[derive(Debug)]
 pub(crate) struct Schedules {
-    controls: BTreeMap<&'static str, Arc<Control>>,
+    controls: BTreeMap<&'static str, Arc<ScheduleControl>>,
 }
 
 impl Schedules {
     pub(crate) fn new(schedules: &[Scheduled]) -> Self {
-        let controls = schedules.iter().map(|entry| (entry.endpoint.name, Arc::new(Control::new(entry))));
+        let controls =
+            schedules.iter().map(|entry| (entry.endpoint.name, Arc::new(ScheduleControl::new(entry))));
         Self { controls: controls.collect() }
     }
 
@@ -53,7 +54,7 @@ impl Schedules {
         self.control(name)?.request()
     }
 
-    fn control(&self, name: &str) -> Result<&Arc<Control>, TaskError> {
+    fn control(&self, name: &str) -> Result<&Arc<ScheduleControl>, TaskError> {
         let unknown = || TaskError::unknown_schedule(name, self.controls.keys().copied());
         self.controls.get(name).ok_or_else(unknown)
     }

@@ -9,14 +9,19 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Scheduled;
-use super::control::{Control, Waiter};
+use super::control::{ScheduleControl, Waiter};
 use super::ticker::Ticker;
 use crate::handler::{Context, Core, Invocation, Report};
 use crate::runtime::{LogOnChange, Workers};
 use crate::tasks::error::TaskError;
 
 /// Runs a schedule, which is open already, until the service is asked to stop.
-pub(super) async fn serve(core: Arc<Core>, entry: Scheduled, control: Arc<Control>, workers: Workers) {
+pub(super) async fn serve(
+    core: Arc<Core>,
+    entry: Scheduled,
+    control: Arc<ScheduleControl>,
+    workers: Workers,
+) {
     let mut ticker = Ticker::new(entry.timetable.clone(), core.clock.clone());
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
     let shutdown = core.shutdown.clone();
@@ -70,7 +75,7 @@ async fn until(at: Option<Instant>) {
 struct Runner {
     core: Arc<Core>,
     entry: Arc<Scheduled>,
-    control: Arc<Control>,
+    control: Arc<ScheduleControl>,
     workers: Workers,
     log: Arc<Mutex<LogOnChange>>,
 }

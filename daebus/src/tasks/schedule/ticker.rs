@@ -22,11 +22,11 @@ pub(super) struct Ticker {
     clock: Clock,
     zone: TimeZone,
     timetable: Timetable,
-    next: Next,
+    next: NextRun,
 }
 
 #[derive(Debug)]
-enum Next {
+enum NextRun {
     Interval(Instant),
     Cron {
         /// `None`: never again.
@@ -42,10 +42,10 @@ impl Ticker {
     pub(super) fn new(timetable: Timetable, clock: Clock) -> Self {
         let zone = clock.zone();
         let next = match &timetable {
-            Timetable::Every(interval) => Next::Interval(Instant::now() + *interval),
+            Timetable::Every(interval) => NextRun::Interval(Instant::now() + *interval),
             Timetable::Cron(cron) => {
                 let now = clock.now();
-                Next::Cron { due: cron.next(now, &zone), done: now, seen: now }
+                NextRun::Cron { due: cron.next(now, &zone), done: now, seen: now }
             }
         };
         Self { clock, zone, timetable, next }
@@ -54,20 +54,20 @@ impl Ticker {
     /// From now on at this interval.
     pub(super) fn set_interval(&mut self, interval: Duration) {
         self.timetable = Timetable::Every(interval);
-        self.next = Next::Interval(Instant::now() + interval);
+        self.next = NextRun::Interval(Instant::now() + interval);
     }
 
     /// When the next run is due.
     pub(super) fn next(&self) -> Option<SystemTime> {
         match &self.next {
-            Next::Interval(at) => Some(self.clock.at(*at)),
-            Next::Cron { due, .. } => due.map(SystemTime::from),
+            NextRun::Interval(at) => Some(self.clock.at(*at)),
+            NextRun::Cron { due, .. } => due.map(SystemTime::from),
         }
     }
 
     /// Waits until a run is due. What was missed meanwhile counts as this one run. Given up halfway, nothing is lost.
     pub(super) async fn tick(&mut self) {
-        if let Next::Interval(at) = &self.next {
+        if let NextRun::Interval(at) = &self.next {
             tokio::time::sleep_until(*at).await;
             self.step();
             return;
@@ -79,7 +79,7 @@ impl Ticker {
 
     /// The next in step that lies ahead.
     fn step(&mut self) {
-        if let (Timetable::Every(interval), Next::Interval(at)) = (&self.timetable, &mut self.next) {
+        if let (Timetable::Every(interval), NextRun::Interval(at)) = (&self.timetable, &mut self.next) {
             *at += *interval;
             let late = Instant::now().saturating_duration_since(*at);
             let missed = late.as_nanos() / interval.as_nanos().max(1);
@@ -92,7 +92,7 @@ impl Ticker {
 
     /// Looks at the clock on the wall: `None` when a run is due, else for how long to sleep.
     fn look(&mut self) -> Option<Duration> {
-        let (Timetable::Cron(cron), Next::Cron { due, done, seen }) = (&self.timetable, &mut self.next)
+        let (Timetable::Cron(cron), NextRun::Cron { due, done, seen }) = (&self.timetable, &mut self.next)
         else {
             return None;
         };
@@ -129,7 +129,8 @@ mod tests {
         let timetable = Schedule::cron("0 6 * * *").tz("UTC").timetable().unwrap();
         let mut ticker = Ticker::new(timetable, Clock::default());
         show(&mut ticker, now);
-        if let (Timetable::Cron(cron), Next::Cron { due, done, seen }) = (&ticker.timetable, &mut ticker.next)
+        if let (Timetable::Cron(cron), NextRun::Cron { due, done, seen }) =
+            (&ticker.timetable, &mut ticker.next)
         {
             (*due, *done, *seen) = (cron.next(at(now), &TimeZone::UTC), at(now), at(now));
         }

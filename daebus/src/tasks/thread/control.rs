@@ -10,13 +10,13 @@ use crate::tasks::error::TaskError;
 
 /// What a thread's supervisor and those who start and stop it share.
 #[derive(Debug)]
-pub(super) struct Control {
+pub(super) struct ThreadControl {
     name: &'static str,
-    state: watch::Sender<State>,
+    state: watch::Sender<ThreadState>,
 }
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct State {
+pub(super) struct ThreadState {
     /// Whether it is to run.
     pub(super) wanted: bool,
     /// The run that goes on.
@@ -29,9 +29,9 @@ pub(super) struct State {
     closed: bool,
 }
 
-impl Control {
+impl ThreadControl {
     pub(super) fn new(name: &'static str, wanted: bool) -> Self {
-        Self { name, state: watch::Sender::new(State { wanted, ..State::default() }) }
+        Self { name, state: watch::Sender::new(ThreadState { wanted, ..ThreadState::default() }) }
     }
 
     /// A thread that runs already goes on.
@@ -78,7 +78,7 @@ impl Control {
     }
 
     /// A run begins, unless somebody changed their mind in between.
-    pub(super) fn begin(&self) -> Option<RunGuard<'_>> {
+    pub(super) fn begin(&self) -> Option<ThreadRun<'_>> {
         let running = Running::default();
         let begun = self.state.send_if_modified(|state| {
             if state.wanted && !state.closed {
@@ -86,7 +86,7 @@ impl Control {
             }
             state.current.is_some()
         });
-        begun.then_some(RunGuard { control: self, running })
+        begun.then_some(ThreadRun { control: self, running })
     }
 
     /// It ended though nobody had asked it to; `again` says whether it is started again.
@@ -112,12 +112,12 @@ impl Control {
 
 /// A run that goes on, until this is dropped.
 #[derive(Debug)]
-pub(super) struct RunGuard<'a> {
-    control: &'a Control,
+pub(super) struct ThreadRun<'a> {
+    control: &'a ThreadControl,
     pub(super) running: Running,
 }
 
-impl Drop for RunGuard<'_> {
+impl Drop for ThreadRun<'_> {
     fn drop(&mut self) {
         // A task that was cut off may have handed its `Running` on.
         self.running.stop();

@@ -31,10 +31,10 @@ use crate::handler::{Context, Failure};
 /// }
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct Running(Arc<Inner>);
+pub struct Running(Arc<StopSignal>);
 
 #[derive(Debug, Default)]
-struct Inner {
+struct StopSignal {
     /// For tasks.
     stop: CancellationToken,
     /// For threads.

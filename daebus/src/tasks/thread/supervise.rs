@@ -7,7 +7,7 @@ use daebus_caller::__private::Backoff;
 use tokio::time::Instant;
 use tracing::{Instrument, debug, error, info, info_span, warn};
 
-use super::control::{Control, RunGuard};
+use super::control::{ThreadControl, ThreadRun};
 use super::{Restart, Threaded};
 use crate::handler::{Context, Core, Failure, Invocation, Report};
 
@@ -19,7 +19,7 @@ const MAX_DELAY: Duration = Duration::from_secs(60);
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
-pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Control>) {
+pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<ThreadControl>) {
     let span = info_span!("thread", service = core.service.as_str(), handler = entry.endpoint.name);
     let watch = async {
         let shutdown = core.shutdown.clone();
@@ -40,7 +40,7 @@ pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Con
 }
 
 /// Runs it as often as it is wanted, until the service stops.
-async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
+async fn keep(core: &Arc<Core>, entry: &Threaded, control: &ThreadControl) {
     // The delays are documented at `Restart::OnFailure`, so they have no random part.
     let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
@@ -86,7 +86,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &Control) {
     }
 }
 
-async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &RunGuard<'_>) -> Result<(), Failure> {
+async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &ThreadRun<'_>) -> Result<(), Failure> {
     let endpoint = &entry.endpoint;
     let mut cx = Context::new(Arc::clone(core), endpoint.name);
     cx.extensions_mut().insert(run.running.clone());

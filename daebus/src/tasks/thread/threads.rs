@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::control::Control;
+use super::control::ThreadControl;
 use super::info::ThreadInfo;
 use super::{Threaded, supervise};
 use crate::handler::Core;
@@ -23,7 +23,7 @@ pub(crate) enum AutoStart {
 /// Every thread of a service, by name.
 #[derive(Debug)]
 pub(crate) struct Threads {
-    controls: BTreeMap<&'static str, Arc<Control>>,
+    controls: BTreeMap<&'static str, Arc<ThreadControl>>,
     /// How long a thread that was told to stop is waited for.
     patience: Duration,
 }
@@ -34,7 +34,7 @@ impl Threads {
         let control = |entry: &Threaded| {
             (
                 entry.endpoint.name,
-                Arc::new(Control::new(entry.endpoint.name, entry.options.auto_start && may_start)),
+                Arc::new(ThreadControl::new(entry.endpoint.name, entry.options.auto_start && may_start)),
             )
         };
         Self { controls: threads.iter().map(control).collect(), patience }
@@ -61,7 +61,7 @@ impl Threads {
         self.control(name)?.stop(self.patience).await
     }
 
-    fn control(&self, name: &str) -> Result<&Arc<Control>, TaskError> {
+    fn control(&self, name: &str) -> Result<&Arc<ThreadControl>, TaskError> {
         let unknown = || TaskError::unknown_thread(name, self.controls.keys().copied());
         self.controls.get(name).ok_or_else(unknown)
     }

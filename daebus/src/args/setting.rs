@@ -4,7 +4,7 @@ use crate::runtime::logging::{FILTER_VARIABLES, FORMAT_VARIABLE};
 
 /// A setting of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Key {
+pub(crate) enum Setting {
     Name,
     Bus,
     Http,
@@ -14,7 +14,7 @@ pub(crate) enum Key {
     Drain,
 }
 
-impl Key {
+impl Setting {
     pub(crate) const ALL: [Self; 7] =
         [Self::Name, Self::Bus, Self::Http, Self::Ws, Self::Log, Self::LogFormat, Self::Drain];
 
@@ -59,7 +59,7 @@ impl Key {
 
 /// Where a setting was said.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SettingSource {
     Flag(&'static str),
     Variable(&'static str),
     /// A file's name and the line in it.
@@ -68,7 +68,7 @@ pub(crate) enum Source {
     Default,
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for SettingSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(flag) => write!(f, "the flag {flag}"),
