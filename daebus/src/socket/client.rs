@@ -93,13 +93,13 @@ impl Client {
     /// # Errors
     ///
     /// When the client has gone, or the data can't be written as JSON.
-    pub fn send<'a, T: Serialize + ?Sized>(
+    pub fn send<'a>(
         &self,
         kind: impl Into<Option<&'a str>>,
-        data: &T,
+        data: impl Serialize,
     ) -> Result<(), SocketError> {
         let kind = kind.into().unwrap_or("message");
-        let frame = frame::push(kind, &encoded(kind, data)?);
+        let frame = frame::push(kind, &encoded(kind, &data)?);
         if self.push(frame) { Ok(()) } else { Err(not_connected(&self.0.id)) }
     }
 
@@ -181,7 +181,7 @@ impl Client {
     /// # Errors
     ///
     /// When the value can't be written as JSON.
-    pub fn set<T: Serialize + ?Sized>(&self, name: &str, value: &T) -> Result<(), SocketError> {
+    pub fn set(&self, name: &str, value: impl Serialize) -> Result<(), SocketError> {
         let value = serde_json::to_value(value)
             .map_err(|error| SocketError::Encode { kind: name.to_owned(), reason: error.to_string() })?;
         self.0.attributes.lock().insert(name.to_owned(), value);

@@ -33,11 +33,11 @@ impl Sockets {
     /// # Errors
     ///
     /// When no client of that id is connected, or the data can't be written as JSON.
-    pub fn send<'a, T: Serialize + ?Sized>(
+    pub fn send<'a>(
         &self,
         client: &str,
         kind: impl Into<Option<&'a str>>,
-        data: &T,
+        data: impl Serialize,
     ) -> Result<(), SocketError> {
         self.get(client).ok_or_else(|| not_connected(client))?.send(kind, data)
     }
@@ -47,18 +47,17 @@ impl Sockets {
     /// # Errors
     ///
     /// When the data can't be written as JSON; nothing is sent then.
-    pub fn send_to<'a, I, T>(
+    pub fn send_to<'a, I>(
         &self,
         clients: I,
         kind: impl Into<Option<&'a str>>,
-        data: &T,
+        data: impl Serialize,
     ) -> Result<usize, SocketError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
-        T: Serialize + ?Sized,
     {
-        let frame = written(kind.into().unwrap_or("message"), data)?;
+        let frame = written(kind.into().unwrap_or("message"), &data)?;
         let clients = clients.into_iter().filter_map(|id| self.get(id.as_ref()));
         Ok(clients.filter(|client| client.push(frame.clone())).count())
     }
@@ -79,10 +78,10 @@ impl Sockets {
     /// # Errors
     ///
     /// When the data can't be written as JSON; nothing is sent then.
-    pub fn broadcast<'a, T: Serialize + ?Sized>(
+    pub fn broadcast<'a>(
         &self,
         kind: impl Into<Option<&'a str>>,
-        data: &T,
+        data: impl Serialize,
     ) -> Result<usize, SocketError> {
         self.broadcast_where(kind, data, |_| true)
     }
@@ -101,13 +100,13 @@ impl Sockets {
     /// # Errors
     ///
     /// When the data can't be written as JSON; nothing is sent then.
-    pub fn broadcast_where<'a, T: Serialize + ?Sized>(
+    pub fn broadcast_where<'a>(
         &self,
         kind: impl Into<Option<&'a str>>,
-        data: &T,
+        data: impl Serialize,
         wanted: impl Fn(&Client) -> bool,
     ) -> Result<usize, SocketError> {
-        let frame = written(kind.into().unwrap_or("broadcast"), data)?;
+        let frame = written(kind.into().unwrap_or("broadcast"), &data)?;
         let clients = self.list();
         Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone())).count())
     }

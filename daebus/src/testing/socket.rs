@@ -65,7 +65,7 @@ impl TestSocket {
     ///
     /// When the data can't be written as JSON.
     #[track_caller]
-    pub fn send(&mut self, kind: &str, data: &(impl Serialize + ?Sized)) {
+    pub fn send(&mut self, kind: &str, data: impl Serialize) {
         match serde_json::to_value(data) {
             Ok(data) => self.send_text(&json!({"type": kind, "data": data}).to_string()),
             Err(error) => panic!("the data can't be written as JSON: {error}"),
@@ -110,7 +110,7 @@ impl TestSocket {
     /// # Panics
     ///
     /// As [`send`](Self::send) and [`next`](Self::next).
-    pub async fn ask(&mut self, kind: &str, data: &(impl Serialize + ?Sized)) -> SocketFrame {
+    pub async fn ask(&mut self, kind: &str, data: impl Serialize) -> SocketFrame {
         self.send(kind, data);
         self.next().await
     }
