@@ -3,6 +3,7 @@
 use daebus::prelude::*;
 
 #[blueprint("users")]
+#[path = "blueprint_of_a_file/users.rs"]
 mod users;
 
 #[blueprint("users", contrakt = Users)]

@@ -32,8 +32,9 @@ impl Action {
     /// A name that can't be used leaves an action with an empty one, so that a stub still gets its method.
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Self {
         let span = arguments.span;
-        let name =
-            arguments.name("the action", "get_user", mistakes).and_then(|name| checked_name(name, mistakes));
+        let name = arguments
+            .name("the action", "\"get_user\"", mistakes)
+            .and_then(|name| checked_name(name, mistakes));
         let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes);
         let timeout = timeout.map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);

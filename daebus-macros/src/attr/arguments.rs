@@ -8,6 +8,7 @@ use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, Type};
 
+use super::duration::MAX;
 use crate::diagnostics::{Mistakes, suggestion};
 
 /// Keys whose value is a type; every other value is read as an expression.
@@ -40,6 +41,14 @@ pub(crate) enum Value {
     Expr(Expr),
     Type(Type),
     Path(Path),
+}
+
+/// An interval without a key.
+pub(crate) enum Seconds {
+    Absent,
+    /// Reported.
+    Invalid,
+    Given(Duration),
 }
 
 impl Argument {
@@ -128,15 +137,15 @@ impl Arguments {
         Self { attribute, span, rest, named: false, known: Vec::new(), broken }
     }
 
-    /// The name in quotes that the attribute begins with. `what` says what it names, `example` what to write.
+    /// The name in quotes that the attribute begins with. `what` says what it names, `example` is a full argument list.
     pub(crate) fn name(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         self.first(&format!("the name of {what}"), example, mistakes)
     }
 
-    /// The text in quotes that the attribute begins with. `what` says what it is, `example` what to write.
+    /// The text in quotes that the attribute begins with. `what` says what it is, `example` is a full argument list.
     pub(crate) fn first(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         let attribute = self.attribute;
-        let write = format!("write `#[{attribute}(\"{example}\")]`");
+        let write = format!("write `#[{attribute}({example})]`");
         self.named = true;
         let Some(at) = self.rest.iter().position(|argument| argument.key.is_none()) else {
             // `#[action(get_user)]`: the quotes are missing.
@@ -240,27 +249,36 @@ impl Arguments {
         self.broken
     }
 
-    /// `3600`, without a key: a number of seconds, whole or not.
-    pub(crate) fn seconds(&mut self, mistakes: &mut Mistakes) -> Option<Duration> {
-        let at = self.rest.iter().position(|argument| {
+    /// `3600`, without a key: a number of seconds, whole or not. Asked for after every key, so that a name alone can be
+    /// recognised as a constant.
+    pub(crate) fn seconds(&mut self, mistakes: &mut Mistakes) -> Seconds {
+        let is_value = |argument: &Argument| {
             argument.key.is_none() && !matches!(argument.value.literal(), Some(Lit::Str(_)))
-        })?;
+        };
+        let is_constant = |argument: &Argument| match (&argument.key, &argument.value) {
+            (Some(key), Value::Flag) => !key.to_string().contains(char::is_lowercase),
+            _ => false,
+        };
+        let at = self.rest.iter().position(is_value).or_else(|| self.rest.iter().position(is_constant));
+        let Some(at) = at else { return Seconds::Absent };
         let argument = self.rest.remove(at);
         let seconds = match argument.value.literal() {
             Some(Lit::Int(number)) => number.base10_parse::<u32>().ok().map(f64::from),
             Some(Lit::Float(number)) => number.base10_parse::<f64>().ok(),
             _ => None,
         };
-        let allowed = Duration::from_millis(1)..=super::duration::MAX;
+        let allowed = Duration::from_millis(1)..=MAX;
         let interval = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let interval = interval.filter(|interval| allowed.contains(interval));
-        if interval.is_none() {
-            mistakes.at(
-                argument.span(),
-                "the interval is a number of seconds, written out, from a millisecond to a year: `3600`, `0.5`",
-            );
+        match interval.filter(|interval| allowed.contains(interval)) {
+            Some(interval) => Seconds::Given(interval),
+            None => {
+                mistakes.at(
+                    argument.span(),
+                    "the interval is a number of seconds, written out, from a millisecond to a year: `3600`, `0.5`",
+                );
+                Seconds::Invalid
+            }
         }
-        interval
     }
 
     /// `auto_start = false`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use syn::LitStr;
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, Seconds};
 use super::duration_argument;
 use crate::diagnostics::Mistakes;
 use crate::names;
@@ -43,10 +43,12 @@ const HOW: &str =
 impl Background {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
         let span = arguments.span;
-        let name = arguments.name("the schedule", "cleanup", mistakes);
         let before = mistakes.len();
-        let seconds = arguments.seconds(mistakes);
-        let every = arguments.text("every", "`every` is a time in quotes: `every = \"1h30m\"`", mistakes);
+        let every = arguments.text(
+            "every",
+            "`every` is a duration in quotes, with its unit: `every = \"1h30m\"`",
+            mistakes,
+        );
         let cron =
             arguments.text("cron", "`cron` is an expression in quotes: `cron = \"0 6 * * *\"`", mistakes);
         let zone = arguments.text(
@@ -58,11 +60,16 @@ impl Background {
         let overlap = arguments.word("overlap", &OVERLAPS, mistakes);
         let immediate = arguments.flag("immediate", mistakes);
         let timeout = duration_argument::argument(&mut arguments, "timeout", "10m", mistakes);
-        let whens =
-            usize::from(seconds.is_some()) + usize::from(every.is_some()) + usize::from(cron.is_some());
-        // Where one couldn't be read it is there all the same.
-        if whens == 0 && mistakes.len() == before && !arguments.is_broken() {
-            mistakes.at(span, format!("`background` needs to know when: {HOW}"));
+        // The interval first: a number is never the name.
+        let seconds = arguments.seconds(mistakes);
+        let triggers = usize::from(matches!(seconds, Seconds::Given(_)))
+            + usize::from(every.is_some())
+            + usize::from(cron.is_some());
+        let is_missing = triggers == 0 && mistakes.len() == before && !arguments.is_broken();
+        let name = arguments.name("the schedule", "\"cleanup\", 3600", mistakes);
+        // Whatever is wrong with the name, the error about it shows how to write an interval.
+        if is_missing && name.is_some() {
+            mistakes.at(span, format!("`background` needs an interval or a cron expression: {HOW}"));
         }
         arguments.finish(mistakes);
 
@@ -70,14 +77,14 @@ impl Background {
             mistakes.on(zone, "an interval is the same in every time zone; `tz` goes with `cron`");
         }
         let zone = zone.filter(|zone| check_zone(zone, mistakes));
-        if whens > 1 {
+        if triggers > 1 {
             let second = cron.as_ref().or(every.as_ref());
             if let Some(second) = second {
                 mistakes.on(second, format!("it is said twice when this runs; {HOW}, and only one of them"));
             }
         }
         let when = match (seconds, every, cron) {
-            (Some(seconds), ..) => When::Every(seconds),
+            (Seconds::Given(interval), ..) => When::Every(interval),
             (_, Some(every), _) => When::Every(duration_argument::read(&every, "every", "1h30m", mistakes)?),
             (.., Some(expression)) => {
                 check_cron(&expression, mistakes)?;

@@ -15,7 +15,7 @@ pub(crate) struct Listen {
 
 impl Listen {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
-        let topic = arguments.name("the channel", "user_events", mistakes);
+        let topic = arguments.name("the channel", "\"user_events\"", mistakes);
         let concurrency = arguments.count("concurrency", mistakes);
         arguments.finish(mistakes);
         let topic = checked_channel(topic?, mistakes)?;

@@ -24,7 +24,7 @@ pub(crate) struct Route {
 
 impl Route {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
-        let pattern = arguments.first("the path", "/users/<id>", mistakes);
+        let pattern = arguments.first("the path", "\"/users/<id>\"", mistakes);
         let expected = "methods are a list in brackets: `methods = [\"GET\", \"POST\"]`";
         let methods = match arguments.expr("methods", expected, mistakes) {
             Some(list) => methods(&list, expected, mistakes),

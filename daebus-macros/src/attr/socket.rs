@@ -20,7 +20,7 @@ pub(crate) struct Socket {
 impl Socket {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
         let span = arguments.span;
-        let kind = arguments.name("the message's type", "chat_message", mistakes);
+        let kind = arguments.name("the message's type", "\"chat_message\"", mistakes);
         let kind = kind.and_then(|kind| checked_kind(kind, mistakes));
         let socket = Self::with(kind.clone().unwrap_or_else(|| LitStr::new("", span)), arguments, mistakes);
         kind.map(|_| socket)

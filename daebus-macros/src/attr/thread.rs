@@ -23,7 +23,7 @@ const RESTARTS: [(&str, Restart); 2] = [("never", Restart::Never), ("on_failure"
 
 impl Thread {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
-        let name = arguments.name("the thread", "monitor", mistakes);
+        let name = arguments.name("the thread", "\"monitor\"", mistakes);
         let auto_start = arguments.truth("auto_start", mistakes);
         let restart = arguments.word("restart", &RESTARTS, mistakes);
         arguments.finish(mistakes);

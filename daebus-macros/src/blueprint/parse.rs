@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
-use syn::parse::{Parse, ParseStream};
+use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Ident, Item, Token, Visibility, braced, token};
 
 use crate::attr::Kind;
@@ -40,12 +40,6 @@ impl Parse for Module {
         }
         let mod_token = input.parse()?;
         let ident: Ident = input.parse()?;
-        if input.peek(Token![;]) {
-            return Err(input.error(format!(
-                "the body of `{ident}` is in another file, where `#[blueprint]` can't see it; leave the attribute out and \
-                 collect the handlers in that file: `pub fn blueprint() -> Blueprint {{ blueprint_of![\"{ident}\"; get_user, create_user] }}`"
-            )));
-        }
         let content;
         let brace = braced!(content in input);
         let inner = content.call(Attribute::parse_inner)?;
@@ -55,6 +49,19 @@ impl Parse for Module {
         }
         Ok(Self { attrs, vis, mod_token, brace, ident, inner, items })
     }
+}
+
+/// The name of a module without a body.
+pub(super) fn name_of_file_module(item: &TokenStream) -> Option<Ident> {
+    let parse = |input: ParseStream<'_>| {
+        input.call(Attribute::parse_outer)?;
+        input.parse::<Visibility>()?;
+        input.parse::<Token![mod]>()?;
+        let ident = input.parse()?;
+        input.parse::<Token![;]>()?;
+        Ok(ident)
+    };
+    parse.parse2(item.clone()).ok()
 }
 
 impl Parse for ModuleItem {

@@ -22,6 +22,9 @@ pub(super) fn check(items: &[ModuleItem], mistakes: &mut Mistakes) -> Taken {
         match item {
             ModuleItem::Handler(function) | ModuleItem::Function(function) => {
                 endpoint::refuse_cfg_attr(&function.attrs, mistakes);
+                if let (ModuleItem::Handler(_), Some(receiver)) = (item, function.sig.receiver()) {
+                    endpoint::refuse_receiver(receiver, mistakes);
+                }
                 let ident = &function.sig.ident;
                 taken.blueprint |= refuse(ident, "blueprint", mistakes);
                 // A handler stands for a struct of its name as well.
@@ -54,7 +57,7 @@ fn other(item: &Item, taken: &mut Taken, mistakes: &mut Mistakes) {
             taken.blueprint |= refuse(&item.ident, "blueprint", mistakes);
             return;
         }
-        Item::Use(item) => return imports(&item.tree, &mut Vec::new(), taken, mistakes),
+        Item::Use(item) => return imports(&item.tree, taken, mistakes),
         _ => return,
     };
     taken.caller |= refuse(type_name, "Caller", mistakes);
@@ -71,15 +74,11 @@ fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
     is_taken
 }
 
-/// `use daebus::Caller;` and `use daebus::action as act;`.
-fn imports(tree: &UseTree, path: &mut Vec<String>, taken: &mut Taken, mistakes: &mut Mistakes) {
+/// `use daebus::Caller;`. An attribute under another name is reported where it stands on a function.
+fn imports(tree: &UseTree, taken: &mut Taken, mistakes: &mut Mistakes) {
     match tree {
-        UseTree::Path(step) => {
-            path.push(step.ident.to_string());
-            imports(&step.tree, path, taken, mistakes);
-            path.pop();
-        }
-        UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, path, taken, mistakes)),
+        UseTree::Path(step) => imports(&step.tree, taken, mistakes),
+        UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, taken, mistakes)),
         UseTree::Name(name) if name.ident == "Caller" => {
             taken.caller = true;
             mistakes.on(
@@ -90,14 +89,6 @@ fn imports(tree: &UseTree, path: &mut Vec<String>, taken: &mut Taken, mistakes: 
         }
         UseTree::Rename(rename) => {
             taken.caller |= refuse(&rename.rename, "Caller", mistakes);
-            let kind = Kind::by_name(&rename.ident).map(Kind::name);
-            if let Some(name) = kind.filter(|_| path.first().is_some_and(|first| first.starts_with("daebus")))
-            {
-                mistakes.on(
-                    &rename.rename,
-                    format!("`#[blueprint]` looks for its handlers by name, and wouldn't see `{}`; import `{name}` as it is", rename.rename),
-                );
-            }
         }
         _ => {}
     }
@@ -105,8 +96,8 @@ fn imports(tree: &UseTree, path: &mut Vec<String>, taken: &mut Taken, mistakes: 
 
 /// Handlers in a module inside of this one wouldn't be mounted.
 fn nested(module: &ItemMod, mistakes: &mut Mistakes) {
-    struct Find<'a>(&'a mut Mistakes);
-    impl VisitMut for Find<'_> {
+    struct FindHandlers<'a>(&'a mut Mistakes);
+    impl VisitMut for FindHandlers<'_> {
         fn visit_item_fn_mut(&mut self, function: &mut ItemFn) {
             for attribute in &function.attrs {
                 if let Some(kind) = Kind::of(attribute) {
@@ -128,7 +119,7 @@ fn nested(module: &ItemMod, mistakes: &mut Mistakes) {
             }
         }
     }
-    Find(mistakes).visit_item_mod_mut(&mut module.clone());
+    FindHandlers(mistakes).visit_item_mod_mut(&mut module.clone());
 }
 
 /// A blueprint of its own, or tests, which may collect their handlers as they like.

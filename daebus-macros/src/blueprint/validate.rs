@@ -21,7 +21,7 @@ pub(super) fn validate(
     private: &Private,
     mistakes: &mut Mistakes,
 ) -> Blueprint {
-    let name = arguments.name("the blueprint", &module.ident.to_string(), mistakes);
+    let name = arguments.name("the blueprint", &format!("\"{}\"", module.ident), mistakes);
     let contract = arguments.path("contract", mistakes);
     arguments.finish(mistakes);
     let name = name.map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_name(name, mistakes));

@@ -3,7 +3,9 @@
 use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, FnArg, Ident, ItemTrait, LitStr, Meta, PatType, ReturnType, TraitItem, TraitItemFn};
+use syn::{
+    Attribute, FnArg, Generics, Ident, ItemTrait, LitStr, Meta, PatType, ReturnType, TraitItem, TraitItemFn,
+};
 
 use super::model::{Action, Contract, Event};
 use super::parse::Declaration;
@@ -24,7 +26,7 @@ pub(super) fn validate(
     private: &Private,
     mistakes: &mut Mistakes,
 ) -> Contract {
-    let service = arguments.name("the service", "user_service", mistakes);
+    let service = arguments.name("the service", "\"user_service\"", mistakes);
     arguments.finish(mistakes);
     let service = service.inspect(|service| {
         if let Err(reason) = names::check_service(&service.value()) {
@@ -108,7 +110,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     let payload = signature(function, mistakes);
     let output = &function.sig.output;
     if let ReturnType::Type(_, ty) = output {
-        nameable(ty, mistakes);
+        nameable(ty, &function.sig.generics, mistakes);
     }
     taken(function, &kind, contract, mistakes);
     // Whatever is wrong with the attribute, the caller gets its method.
@@ -187,7 +189,7 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
                 mistakes.on(argument, "a message has one payload; put everything into one struct");
             }
             FnArg::Typed(argument) => {
-                nameable(&argument.ty, mistakes);
+                nameable(&argument.ty, &sig.generics, mistakes);
                 payload = Some(argument);
             }
         }
@@ -196,10 +198,10 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
 }
 
 /// A type that can travel has a name and owns what is in it.
-fn nameable(ty: &syn::Type, mistakes: &mut Mistakes) {
+fn nameable(ty: &syn::Type, generics: &Generics, mistakes: &mut Mistakes) {
     if endpoint::contains_impl_trait(ty) {
         mistakes.on(ty, "`impl Trait` doesn't say what travels; write the type");
-    } else if let Some(borrowed) = endpoint::borrow_in(ty) {
+    } else if let Some(borrowed) = endpoint::borrow_in(ty, generics) {
         mistakes.on(borrowed, "what arrives on the other side borrows from nothing: write the owned type");
     }
 }
@@ -236,7 +238,7 @@ fn action(
     private: &Private,
     mistakes: &mut Mistakes,
 ) -> Action {
-    let name = arguments.name("the action", "get_user", mistakes);
+    let name = arguments.name("the action", "\"get_user\"", mistakes);
     let name = name.and_then(|name| checked_name(name, mistakes));
     let name = name.unwrap_or_else(|| LitStr::new("", arguments.span));
     let idempotent = arguments.flag("idempotent", mistakes);
@@ -250,7 +252,7 @@ fn action(
         );
     }
     if let Some(progress) = &progress {
-        nameable(progress, mistakes);
+        nameable(progress, &sig.generics, mistakes);
     }
     let output = endpoint::output_of(&sig.output, private);
     let otherwise = format!("Calls the action `{}`.", name.value());
@@ -303,7 +305,7 @@ fn event(
     mistakes: &mut Mistakes,
 ) -> Option<Event> {
     let arguments_span = arguments.span;
-    let channel = arguments.name("the channel", "user_events", mistakes);
+    let channel = arguments.name("the channel", "\"user_events\"", mistakes);
     arguments.finish(mistakes);
     let channel = channel.and_then(|channel| checked_channel(channel, mistakes));
     if let Some(channel) = channel.as_ref().filter(|channel| channel.value().contains(['*', '?', '['])) {

@@ -14,6 +14,7 @@ pub(crate) use expand::cfgs;
 pub(crate) use marker::{mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
+pub(crate) use signature::refuse_receiver;
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
 pub(crate) use type_contents::{borrow_in, contains_impl_trait};
 pub(crate) use validate::validate;

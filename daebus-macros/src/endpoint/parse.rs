@@ -3,7 +3,7 @@
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, TokenStreamExt as _};
 use syn::parse::{Parse, ParseStream};
-use syn::{Attribute, Signature, Visibility, token};
+use syn::{Attribute, FnArg, Signature, Visibility, token};
 
 use crate::attr::Kind;
 
@@ -23,6 +23,16 @@ impl Function {
         Attribute::parse_outer(&ahead).is_ok()
             && ahead.parse::<Visibility>().is_ok()
             && ahead.parse::<Signature>().is_ok()
+    }
+
+    /// The function without `self`, and with a body that doesn't need it. `None` if it has no `self`.
+    pub(crate) fn without_receiver(&self, body: TokenTree) -> Option<Self> {
+        self.sig.receiver()?;
+        let mut function = self.clone();
+        let inputs = std::mem::take(&mut function.sig.inputs);
+        function.sig.inputs = inputs.into_iter().filter(|input| matches!(input, FnArg::Typed(_))).collect();
+        function.body = body;
+        Some(function)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a handler's signature can't have.
 
-use syn::{FnArg, GenericParam, Safety, Signature, Type};
+use syn::{FnArg, GenericParam, Receiver, Safety, Signature, Type};
 
 use super::spelling::payload_of;
 use super::type_contents::{borrow_in, contains_impl_trait};
@@ -34,7 +34,8 @@ pub(super) fn check(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
         );
         mistakes.on(param, message);
     }
-    if let Some(clause) = &sig.generics.where_clause {
+    // With a parameter, the clause goes with it.
+    if let Some(clause) = sig.generics.where_clause.as_ref().filter(|_| sig.generics.params.is_empty()) {
         mistakes.on(
             clause,
             "a handler has no type parameters, so there is nothing to say about them; leave it out",
@@ -48,10 +49,7 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
     for argument in &sig.inputs {
         let argument = match argument {
             FnArg::Receiver(receiver) => {
-                mistakes.on(
-                    receiver,
-                    format!("a handler has no `self`; what it works with comes in as `State<T>`, put there by `.state(T)`: {INSTEAD}"),
-                );
+                refuse_receiver(receiver, mistakes);
                 continue;
             }
             FnArg::Typed(argument) => argument,
@@ -64,7 +62,7 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
         }
         if contains_impl_trait(&argument.ty) {
             mistakes.on(&argument.ty, format!("`impl Trait` doesn't say what to extract; {INSTEAD}"));
-        } else if let Some(borrowed) = borrow_in(&argument.ty) {
+        } else if let Some(borrowed) = borrow_in(&argument.ty, &sig.generics) {
             mistakes.on(
                 borrowed,
                 "an extractor owns what it gives, and nothing outlives the message to borrow from: write the owned type",
@@ -79,4 +77,12 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
         types.push((*argument.ty).clone());
     }
     types
+}
+
+/// Reports a `self`.
+pub(crate) fn refuse_receiver(receiver: &Receiver, mistakes: &mut Mistakes) {
+    mistakes.on(
+        receiver,
+        format!("a handler has no `self`; take what it works with as `State<T>`, which `.state(T)` provides: {INSTEAD}"),
+    );
 }

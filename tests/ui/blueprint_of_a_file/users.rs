@@ -1,0 +1,4 @@
+//! The module in a file of its own.
+
+#[daebus::action("a")]
+fn a() {}
