@@ -27,21 +27,27 @@ pub trait ProbeFallback {
 
 impl<T> ProbeFallback for Probe<T> {}
 
-/// Takes a `Result` apart that is spelled some other way, `io::Result<T>` for example.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is called a Result, but isn't the standard library's",
-    note = "say what the caller gets: #[action(\"…\", answer = …, error = …)]"
-)]
+/// The types in a `Result` that is spelled some other way, `io::Result<T>` for example. `IS_RESULT` is that of [`Probe`]: a
+/// type that isn't a `Result` has types too, so that the assertion about its spelling is the only error.
+#[derive(Debug)]
+pub struct Parts<T, const IS_RESULT: bool>(std::marker::PhantomData<T>);
+
+/// What a caller gets.
 pub trait ResultTypes {
-    /// What it is when all went well.
+    /// The answer.
     type Answer;
-    /// What it is otherwise.
+    /// The handler's error.
     type Error;
 }
 
-impl<T, E> ResultTypes for Result<T, E> {
+impl<T, E> ResultTypes for Parts<Result<T, E>, true> {
     type Answer = T;
     type Error = E;
+}
+
+impl<T> ResultTypes for Parts<T, false> {
+    type Answer = Value;
+    type Error = Fault;
 }
 
 pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};

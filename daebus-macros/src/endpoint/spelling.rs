@@ -1,7 +1,7 @@
 //! The one place that goes by how a type is *spelled*: a stub's signature has to be written before the compiler
 //! knows what the names in it mean. Assertions in the generated code check each guess.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
@@ -54,12 +54,21 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
             is_opaque,
         },
         (name, [_, ..]) if name.ends_with("Result") => {
-            let types = private.at(ty.span());
+            let p = private.at(ty.span());
+            let is_result = quote_spanned!(ty.span()=> {
+                #[allow(unused_imports)]
+                use #p::ProbeFallback as _;
+                #p::Probe::<#ty>::IS_RESULT
+            });
+            let part = |part| {
+                let part = Ident::new(part, ty.span());
+                quote_spanned!(ty.span()=> <#p::Parts<#ty, #is_result> as #p::ResultTypes>::#part)
+            };
             Output {
-                answer: quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>::Answer),
-                error: Some(quote_spanned!(ty.span()=> <#ty as #types::ResultTypes>::Error)),
+                answer: part("Answer"),
+                error: Some(part("Error")),
                 ty: tokens,
-                is_guess: false,
+                is_guess: true,
                 is_opaque,
             }
         }
