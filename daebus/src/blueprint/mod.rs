@@ -142,12 +142,14 @@ impl Blueprint {
     }
 
     /// Adds the handlers of one annotated function.
+    #[doc(hidden)]
     #[must_use]
     pub fn mount<M: Mount>(self) -> Self {
         M::mount(self)
     }
 
     /// Adds one endpoint.
+    #[doc(hidden)]
     #[must_use]
     pub fn endpoint(mut self, trigger: Trigger, endpoint: Endpoint) -> Self {
         self.registrations.push(Registration::new(trigger, endpoint));
@@ -155,6 +157,7 @@ impl Blueprint {
     }
 
     /// Adds one HTTP route.
+    #[doc(hidden)]
     #[must_use]
     pub fn route(mut self, route: Route) -> Self {
         self.routes.push(route);
