@@ -20,7 +20,7 @@ pub(crate) const RESERVED_CODES: [&str; 7] = [
 const MAX_BYTES: usize = 255;
 
 /// Why a text is not a valid name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum NameError {
     Empty,
     TooLong {

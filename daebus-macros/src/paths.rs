@@ -7,7 +7,6 @@ use quote::quote_spanned;
 /// The crate whose `__private` module generated code names, under the name it has in the user's `Cargo.toml`.
 ///
 /// Absolute, so that nothing in the user's scope can stand in its way.
-#[derive(Clone)]
 pub(crate) struct Private(String);
 
 impl Private {

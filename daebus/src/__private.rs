@@ -48,15 +48,3 @@ pub trait ArgumentProbeFallback {
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
-
-/// Where a function stands; the attributes give its name and the compiler the rest.
-pub const fn source(
-    function: &'static str,
-    module: &'static str,
-    file: &'static str,
-    line: u32,
-    column: u32,
-) -> Source {
-    let _ = column;
-    Source::new(function, module, file, line)
-}

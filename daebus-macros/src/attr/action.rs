@@ -20,7 +20,7 @@ pub(crate) struct Action {
 }
 
 /// What the stub is told about types that can't be seen in the signature.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Types {
     pub(crate) payload: Option<Type>,
     pub(crate) answer: Option<Type>,

@@ -14,7 +14,7 @@ pub(super) const MAX: Duration = Duration::from_millis(MAX_MILLIS);
 const MAX_MILLIS: u64 = 366 * 86_400_000;
 
 /// Why a text is not a duration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum DurationError {
     Empty,
     NoNumber,

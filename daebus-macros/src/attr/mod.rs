@@ -26,7 +26,7 @@ use syn::{Attribute, Meta};
 use crate::diagnostics::Mistakes;
 
 /// The attributes that make a function a handler.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Action,
     Listen,

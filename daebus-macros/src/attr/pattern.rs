@@ -8,7 +8,7 @@ use syn::parse::Parser;
 const EXAMPLE: &str = "`\"/users/<id>\"`";
 
 /// Why a text is not a pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum PatternError {
     NoLeadingSlash,
     BadCharacter(char),

@@ -13,6 +13,6 @@ pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {
     let span = ident.span();
     let p = private.at(span);
     quote_spanned! {span=>
-        #p::source(#name, #p::core::module_path!(), #p::core::file!(), #p::core::line!(), #p::core::column!())
+        #p::Source::new(#name, #p::core::module_path!(), #p::core::file!(), #p::core::line!())
     }
 }
