@@ -22,9 +22,11 @@ pub(super) fn argument(
 
 /// Parses the text under `key`.
 pub(super) fn read(text: &LitStr, key: &str, example: &str, mistakes: &mut Mistakes) -> Option<Duration> {
-    duration::parse(&text.value())
-        .map_err(|error| {
-            mistakes.on(text, format!("invalid duration: {error}; write `{key} = \"{example}\"`"))
-        })
-        .ok()
+    match duration::parse(&text.value()) {
+        Ok(duration) => Some(duration),
+        Err(error) => {
+            mistakes.on(text, format!("invalid duration: {error}; write `{key} = \"{example}\"`"));
+            None
+        }
+    }
 }

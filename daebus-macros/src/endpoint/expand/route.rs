@@ -46,7 +46,6 @@ fn one_body(private: &Private, extracted: &Extracted<'_>) -> TokenStream {
         let p = private.at(ty.span());
         quote_spanned!(ty.span()=> (#p::ArgumentProbe::<#ty>::IS_PAYLOAD || #p::ArgumentProbe::<#ty>::READS_BODY))
     };
-    let p = private.here();
     let assertions = extracted.arguments.iter().enumerate().skip(1).map(|(at, (_, ty))| {
         let this = reads(ty);
         let before = extracted.arguments[..at].iter().map(|(_, ty)| reads(ty));
@@ -54,15 +53,15 @@ fn one_body(private: &Private, extracted: &Extracted<'_>) -> TokenStream {
         quote_spanned!(ty.span()=> const _: () = #p::core::assert!(!(#this && (#(#before)||*)), #MESSAGE);)
     });
     let assertions: TokenStream = assertions.collect();
-    (extracted.arguments.len() > 1)
-        .then(|| {
-            quote! {
-                #[allow(unused_imports)]
-                use #p::ArgumentProbeFallback as _;
-                #assertions
-            }
-        })
-        .unwrap_or_default()
+    if assertions.is_empty() {
+        return assertions;
+    }
+    let p = private.here();
+    quote! {
+        #[allow(unused_imports)]
+        use #p::ArgumentProbeFallback as _;
+        #assertions
+    }
 }
 
 /// An argument and the parameter of the path that it stands for.
