@@ -63,7 +63,7 @@
 //! |---|---|---|
 //! | an application, and what it starts and stops | [`Daebus`], [`Service`] | [Start] |
 //! | what reaches a function | [`action`](macro@action), [`listen`](macro@listen), [`on_start`](macro@on_start), [`on_stop`](macro@on_stop) | [Handlers] |
-//! | what a function may take | [`Payload`], [`State`], [`Request`], [`Progress`], [`Broadcast`], [`Callers`], [`Cache`], [`Tasks`], [`Shutdown`], [`Extension`], [`Extract`] | [Extractors] |
+//! | what a function may take | [the list below](#what-a-handler-may-take), [`Extract`] | [Extractors] |
 //! | grouping functions | [`blueprint`](macro@blueprint), [`blueprint_of!`], [`contract`](macro@contract), [`Blueprint`](struct@Blueprint) | [Blueprints] |
 //! | asking a service | [`Caller`], [`Call`], [`CallError`] | [Calling] |
 //! | work by the clock and all the time | [`background`](macro@background), [`thread`](macro@thread), [`Tasks`], [`Running`] | [Schedules and threads] |
@@ -77,14 +77,13 @@
 //!
 //! A program that only calls depends on [`daebus_caller`], which has no server in it.
 //!
+//! # What a handler may take
+//!
+#![doc = include_str!("docs/extractors.md")]
+//!
 //! # Features
 //!
-//! | | |
-//! |---|---|
-//! | `redis` (default) | the bus on Redis and Valkey; without it, the in-process bus only and no driver |
-//! | `tls` | `rediss://` and the like, through rustls |
-//! | `anyhow` | `anyhow::Error` as a handler's error |
-//! | `testing` | `TestApp` |
+#![doc = include_str!("docs/features.md")]
 //!
 //! [Start]: https://github.com/daebus/daebus/blob/main/docs/src/start.md
 //! [Handlers]: https://github.com/daebus/daebus/blob/main/docs/src/handlers.md

@@ -57,9 +57,12 @@ use crate::runtime::Shutdown;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
-    note = "every handler takes State<T>, Broadcast, Callers, Events, Cache, Tasks, Sockets, Shutdown, Extension<T>; actions \
-            and listeners Payload<T> and Request too; actions Progress<T>; sockets Payload<T> and Client; threads Running",
-    note = "wrap what the message carries in `Payload<…>`, and what `.state(…)` put in in `State<…>`"
+    note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
+    note = "actions also take: Payload<T>, Request, Progress<T>",
+    note = "listeners also take: Payload<T>, Request",
+    note = "sockets also take: Payload<T>, Client",
+    note = "threads also take: Running",
+    note = "wrap the type of the payload in `Payload<…>`, and a type given to `.state(…)` in `State<…>`"
 )]
 pub trait Extract<K>: Sized {
     /// Says what has to be there when the service starts, so that a lack is told then and not at the first request.

@@ -32,8 +32,8 @@ pub struct ViaPayload;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't be an argument of a route",
     label = "not an extractor here",
-    note = "routes take Payload<T>, State<T>, Broadcast, Callers, Shutdown, Extension<T>, and axum's extractors: HeaderMap, \
-            Query<T>, Json<T>, Bytes, Multipart, …",
+    note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
+    note = "routes also take: Payload<T>, and axum's extractors: HeaderMap, Query<T>, Json<T>, Bytes, Multipart, …",
     note = "`Request` and `Progress<T>` are for actions, since HTTP has neither; `HeaderMap` gives the headers",
     note = "an argument that stands for a part of the path has its name in the pattern: `#[route(\"/users/<id>\")]`"
 )]
