@@ -6,7 +6,8 @@ pub use daebus_macros::check_contract;
 pub use crate::blueprint::{Blueprint, Mount, Trigger};
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
-    Context, Endpoint, Needs, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
+    Context, Definition, Endpoint, Needs, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking,
+    kind,
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 

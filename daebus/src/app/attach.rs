@@ -202,7 +202,7 @@ fn unreachable_routes(registry: &Registry) -> Vec<Mistake> {
             Mistake::new(format!(
                 "the route {route} needs an HTTP server: add .attach(Http::bind(\"0.0.0.0:8080\"))"
             ))
-            .at(route.source)
+            .at(route.definition.source)
         })
         .collect()
 }

@@ -8,10 +8,10 @@ use crate::handler::Core;
 pub(super) fn announce(service: &Service) {
     let (core, registry) = (service.core(), service.registry());
     for (trigger, endpoint) in registry.endpoints() {
-        info!("{trigger} → {}", endpoint.source);
+        info!("{trigger} → {}", endpoint.definition.source);
     }
     for route in &registry.routes {
-        info!("route {route} → {}", route.source);
+        info!("route {route} → {}", route.definition.source);
     }
     // The addresses as they are bound: port 0 is a number by now.
     if let Some(address) = service.http_addr() {

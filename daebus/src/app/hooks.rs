@@ -14,7 +14,7 @@ pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Durati
     for hook in &registry.on_start {
         run(core, hook, timeout, Report::Invoker).await.map_err(|failure| Error::OnStart {
             service: core.service.to_string(),
-            handler: hook.source.to_string(),
+            handler: hook.definition.source.to_string(),
             reason: failure.to_string(),
         })?;
     }
@@ -30,7 +30,7 @@ pub(super) async fn stop(core: &Arc<Core>, registry: &Registry, timeout: Duratio
 }
 
 async fn run(core: &Arc<Core>, hook: &Endpoint, timeout: Duration, report: Report) -> Result<(), Failure> {
-    let mut cx = Context::new(Arc::clone(core), hook.name);
-    cx.deadline = Some(Deadline::after(hook.timeout.unwrap_or(timeout)));
-    Invocation::new(core, "hook", hook, report).call(hook, cx).await.map(drop)
+    let mut cx = Context::new(Arc::clone(core), hook.definition.name);
+    cx.deadline = Some(Deadline::after(hook.definition.timeout.unwrap_or(timeout)));
+    Invocation::new(core, "hook", &hook.definition, report).call(hook, cx).await.map(drop)
 }

@@ -203,8 +203,14 @@ impl Entrance {
         for listener in &self.registry.listeners {
             let how = (join, CancellationToken::new());
             let (core, workers) = (Arc::clone(&self.core), self.workers.clone());
-            let listening =
-                listen(core, Topic::parse(listener.name), Arc::clone(listener), self.limits, workers, how);
+            let listening = listen(
+                core,
+                Topic::parse(listener.definition.name),
+                Arc::clone(listener),
+                self.limits,
+                workers,
+                how,
+            );
             self.intakes.keep(listening.await?);
         }
         // Without an action there is nothing to answer with, and another process may serve under this name.

@@ -6,16 +6,15 @@ mod trigger;
 use std::any::type_name;
 use std::panic::Location;
 
-#[cfg(feature = "testing")]
-use crate::handler::Needs;
-use crate::handler::kind::{Action, Background, Hook, Listen, Socket, Thread};
-use crate::handler::layer::{AnyLayer, HandlerLayer};
-use crate::handler::{Endpoint, Handler, Source};
-use crate::http::route::Route;
-use crate::tasks::{Schedule, ThreadOptions};
 pub(crate) use registry::Registry;
 use trigger::Registration;
 pub use trigger::Trigger;
+
+use crate::handler::kind::{Action, Background, Hook, Listen, Socket, Thread};
+use crate::handler::layer::{AnyLayer, HandlerLayer};
+use crate::handler::{Definition, Endpoint, Handler, Needs, Source};
+use crate::http::route::Route;
+use crate::tasks::{Schedule, ThreadOptions};
 
 /// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
 ///
@@ -180,9 +179,12 @@ impl Blueprint {
     /// Whether a handler needs an attached WebSocket server.
     #[cfg(feature = "testing")]
     pub(crate) fn needs_web_socket(&self) -> bool {
-        let of_routes = self.routes.iter().map(|route| &route.needs);
-        let mut needs =
-            self.registrations.iter().map(|registration| &registration.endpoint.needs).chain(of_routes);
+        let of_routes = self.routes.iter().map(|route| &route.definition.needs);
+        let mut needs = self
+            .registrations
+            .iter()
+            .map(|registration| &registration.endpoint.definition.needs)
+            .chain(of_routes);
         needs.any(Needs::has_web_socket)
     }
 
@@ -210,7 +212,7 @@ pub trait Mount {
 fn endpoint<K, Args, H: Handler<K, Args>>(handler: H) -> Endpoint {
     let at = Location::caller();
     let source = Source::new(type_name::<H>(), "", at.file(), at.line());
-    let mut endpoint = Endpoint::new(source, move |cx| handler.clone().call(cx));
-    H::needs(&mut endpoint.needs);
-    endpoint
+    let mut needs = Needs::default();
+    H::needs(&mut needs);
+    Endpoint::new(Definition::new(source, needs), move |cx| handler.clone().call(cx))
 }

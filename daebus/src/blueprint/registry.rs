@@ -9,7 +9,7 @@ use crate::blueprint::Blueprint;
 use crate::blueprint::trigger::{Registration, Trigger};
 use crate::error::Mistake;
 use crate::handler::layer::AnyLayer;
-use crate::handler::{Endpoint, Needs, Source, States};
+use crate::handler::{Definition, Endpoint, Needs, Source, States};
 use crate::http::route::Route;
 use crate::tasks::{Schedule, Scheduled, ThreadOptions, Threaded};
 
@@ -49,11 +49,11 @@ impl Registry {
             })
             .collect();
         for route in blueprints.iter().flat_map(Blueprint::routes) {
-            mistakes.extend(missing_state(&route.needs, route.source, states));
+            mistakes.extend(missing_state(&route.definition.needs, route.definition.source, states));
             registry.routes.push(Arc::new(route));
         }
         for registration in blueprints.into_iter().flat_map(Blueprint::into_registrations) {
-            let Endpoint { needs, source, .. } = &registration.endpoint;
+            let Definition { needs, source, .. } = &registration.endpoint.definition;
             mistakes.extend(missing_state(needs, *source, states));
             if let Err(mistake) = registry.add(registration.layered(layers)) {
                 mistakes.push(mistake);
@@ -63,11 +63,12 @@ impl Registry {
     }
 
     fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), Mistake> {
-        let endpoint = endpoint.mounted();
+        let endpoint = Endpoint { definition: endpoint.definition.mounted(), ..endpoint };
         match trigger {
             Trigger::Action(_) => return self.add_action(endpoint),
             Trigger::Listen(topic) => {
-                Channel::new(topic).map_err(|error| Mistake::new(error.to_string()).at(endpoint.source))?;
+                Channel::new(topic)
+                    .map_err(|error| Mistake::new(error.to_string()).at(endpoint.definition.source))?;
                 self.listeners.push(Arc::new(endpoint));
             }
             Trigger::Socket(_) => return self.add_socket(endpoint),
@@ -80,10 +81,10 @@ impl Registry {
     }
 
     fn add_schedule(&mut self, schedule: Schedule, endpoint: Endpoint) -> Result<(), Mistake> {
-        let Endpoint { name, source, .. } = endpoint;
+        let Definition { name, source, .. } = endpoint.definition;
         check_name("schedule", name, source)?;
-        if let Some(first) = self.schedules.iter().find(|other| other.endpoint.name == name) {
-            return Err(doubled("schedule", name, first.endpoint.source, source));
+        if let Some(first) = self.schedules.iter().find(|other| other.endpoint.definition.name == name) {
+            return Err(doubled("schedule", name, first.endpoint.definition.source, source));
         }
         let timetable = schedule
             .timetable()
@@ -93,27 +94,32 @@ impl Registry {
     }
 
     fn add_thread(&mut self, options: ThreadOptions, endpoint: Endpoint) -> Result<(), Mistake> {
-        let name = endpoint.name;
-        check_name("thread", name, endpoint.source)?;
-        if let Some(first) = self.threads.iter().find(|other| other.endpoint.name == name) {
-            return Err(doubled("thread", name, first.endpoint.source, endpoint.source));
+        let name = endpoint.definition.name;
+        check_name("thread", name, endpoint.definition.source)?;
+        if let Some(first) = self.threads.iter().find(|other| other.endpoint.definition.name == name) {
+            return Err(doubled(
+                "thread",
+                name,
+                first.endpoint.definition.source,
+                endpoint.definition.source,
+            ));
         }
         self.threads.push(Threaded { options, endpoint });
         Ok(())
     }
 
     fn add_action(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
-        let name = endpoint.name;
+        let name = endpoint.definition.name;
         if name.is_empty() || name.starts_with('$') {
             return Err(Mistake::new(format!(
                 "an action can't be called {name:?}: names are not empty, and `$` begins the framework's own"
             ))
-            .at(endpoint.source));
+            .at(endpoint.definition.source));
         }
         if let Some(first) = self.actions.get(name) {
             return Err(Mistake::new(format!(
                 "two handlers answer the action {name:?}: {} and {}; give one of them another name",
-                first.source, endpoint.source
+                first.definition.source, endpoint.definition.source
             )));
         }
         self.actions.insert(name, Arc::new(endpoint));
@@ -121,14 +127,15 @@ impl Registry {
     }
 
     fn add_socket(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
-        let kind = endpoint.name;
+        let kind = endpoint.definition.name;
         if kind.is_empty() {
-            return Err(Mistake::new("a message's type can't be empty: give it a name").at(endpoint.source));
+            return Err(Mistake::new("a message's type can't be empty: give it a name")
+                .at(endpoint.definition.source));
         }
         if let Some(first) = self.sockets.get(kind) {
             return Err(Mistake::new(format!(
                 "two handlers answer socket messages of type {kind:?}: {} and {}; give one of them another type",
-                first.source, endpoint.source
+                first.definition.source, endpoint.definition.source
             )));
         }
         self.sockets.insert(kind, Arc::new(endpoint));
@@ -153,30 +160,39 @@ impl Registry {
     /// Which handlers run, and how many of each.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()
-            .map(|(_, endpoint)| (endpoint.source, endpoint.in_flight.count()))
-            .chain(self.routes.iter().map(|route| (route.source, route.in_flight.count())))
+            .map(|(_, endpoint)| (endpoint.definition.source, endpoint.definition.in_flight.count()))
+            .chain(
+                self.routes.iter().map(|route| (route.definition.source, route.definition.in_flight.count())),
+            )
             .filter(|(_, count)| *count > 0)
     }
 
     /// Whether nothing runs but threads, which are meant to.
     #[cfg(feature = "testing")]
     pub(crate) fn is_idle(&self) -> bool {
-        let threads: Vec<Source> = self.threads.iter().map(|thread| thread.endpoint.source).collect();
+        let threads: Vec<Source> =
+            self.threads.iter().map(|thread| thread.endpoint.definition.source).collect();
         self.in_flight().all(|(source, _)| threads.contains(&source))
     }
 
     /// Everything mounted on the bus, the clock and the service's life, with what triggers it.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = (Trigger, &Endpoint)> {
         let mut actions: Vec<_> = self.actions.values().collect();
-        actions.sort_by_key(|action| action.name);
-        let actions = actions.into_iter().map(|action| (Trigger::Action(action.name), &**action));
-        let listeners = self.listeners.iter().map(|listener| (Trigger::Listen(listener.name), &**listener));
+        actions.sort_by_key(|action| action.definition.name);
+        let actions = actions.into_iter().map(|action| (Trigger::Action(action.definition.name), &**action));
+        let listeners =
+            self.listeners.iter().map(|listener| (Trigger::Listen(listener.definition.name), &**listener));
         let mut sockets: Vec<_> = self.sockets.values().collect();
-        sockets.sort_by_key(|socket| socket.name);
-        let sockets = sockets.into_iter().map(|socket| (Trigger::Socket(socket.name), &**socket));
-        let schedules =
-            self.schedules.iter().map(|s| (Trigger::Background(s.endpoint.name, s.schedule), &s.endpoint));
-        let threads = self.threads.iter().map(|t| (Trigger::Thread(t.endpoint.name, t.options), &t.endpoint));
+        sockets.sort_by_key(|socket| socket.definition.name);
+        let sockets = sockets.into_iter().map(|socket| (Trigger::Socket(socket.definition.name), &**socket));
+        let schedules = self
+            .schedules
+            .iter()
+            .map(|s| (Trigger::Background(s.endpoint.definition.name, s.schedule), &s.endpoint));
+        let threads = self
+            .threads
+            .iter()
+            .map(|t| (Trigger::Thread(t.endpoint.definition.name, t.options), &t.endpoint));
         let on_start = self.on_start.iter().map(|endpoint| (Trigger::OnStart, endpoint));
         let on_stop = self.on_stop.iter().map(|endpoint| (Trigger::OnStop, endpoint));
         actions.chain(listeners).chain(sockets).chain(schedules).chain(threads).chain(on_start).chain(on_stop)

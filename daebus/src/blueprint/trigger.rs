@@ -68,10 +68,10 @@ pub(crate) struct Registration {
 impl Registration {
     pub(crate) fn new(trigger: Trigger, mut endpoint: Endpoint) -> Self {
         if matches!(trigger, Trigger::Socket(_)) {
-            endpoint.needs.web_socket();
+            endpoint.definition.needs.web_socket();
         }
         if let Some(name) = trigger.name() {
-            endpoint.name = name;
+            endpoint.definition.name = name;
         }
         Self { trigger, endpoint }
     }

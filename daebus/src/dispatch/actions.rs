@@ -146,10 +146,11 @@ impl Actions {
         let Ok(place) = Arc::clone(&inner.admitted).try_acquire_owned() else {
             return self.refuse_not_run(envelope, FaultCode::Overloaded);
         };
-        let own = action.timeout;
+        let own = action.definition.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         let deadline = Deadline::at(received + budget);
-        let run = Invocation::new(&inner.core, "action", &action, Report::Reply).limited_by(&inner.turns);
+        let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
+            .limited_by(&inner.turns);
         let span = run.span().clone();
         if let Some(id) = &envelope.request_id {
             span.record("request_id", id.as_str().trim_matches('"'));
@@ -175,7 +176,8 @@ impl Actions {
         deadline: Deadline,
     ) {
         let replier = self.replier(&envelope);
-        let cx = Context::new(Arc::clone(&self.0.core), action.name).with_message(envelope, deadline);
+        let cx =
+            Context::new(Arc::clone(&self.0.core), action.definition.name).with_message(envelope, deadline);
         let cx = match &replier {
             Some(replier) => cx.with_replier(Arc::clone(replier)),
             None => cx,

@@ -31,7 +31,7 @@ pub(crate) async fn listen(
         core,
         topic,
         cut,
-        timeout: endpoint.timeout.unwrap_or(limits.timeout),
+        timeout: endpoint.definition.timeout.unwrap_or(limits.timeout),
         message_bytes: limits.message_bytes,
         endpoint,
     };
@@ -54,7 +54,7 @@ impl Listener {
         while let Some(Some(message)) = self.cut.run_until_cancelled(receiver.recv()).await {
             let Some(envelope) = self.read(&message) else { continue };
             let report = Report::Broadcast(Arc::clone(&envelope));
-            let mut run = Invocation::new(&self.core, "listen", &self.endpoint, report);
+            let mut run = Invocation::new(&self.core, "listen", &self.endpoint.definition, report);
             run.span().record("channel", &*message.channel);
             let is_concurrent = run.acquire_own_limit().await;
             let handled = self.clone().handle(run, envelope);
@@ -81,7 +81,8 @@ impl Listener {
 
     async fn handle(self, run: Invocation, envelope: Arc<Envelope>) {
         let deadline = Deadline::at(Instant::now() + self.timeout);
-        let cx = Context::new(Arc::clone(&self.core), self.endpoint.name).with_message(envelope, deadline);
+        let cx = Context::new(Arc::clone(&self.core), self.endpoint.definition.name)
+            .with_message(envelope, deadline);
         // A failure is in the log; a broadcast has no answer.
         let _ = run.call(&self.endpoint, cx).await;
     }

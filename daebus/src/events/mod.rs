@@ -21,7 +21,7 @@ pub use handler::EventHandler;
 use crate::dispatch::{HandlerLimits, Join, listen};
 use crate::handler::extract::{Extract, Payload};
 use crate::handler::kind::{Kind, Listen};
-use crate::handler::{Context, Core, Endpoint, Failure, Source};
+use crate::handler::{Context, Core, Definition, Endpoint, Failure, Needs, Source};
 use crate::runtime::Workers;
 
 /// Listens to channels that aren't known before the service runs. An argument of any handler; from outside
@@ -99,7 +99,7 @@ impl Events {
             }
         };
         let topic = Topic::parse(channel_or_pattern);
-        let endpoint = Arc::new(Endpoint::new(source, run));
+        let endpoint = Arc::new(Endpoint::new(Definition::new(source, Needs::default()), run));
         let (core, Desk { limits, workers }) = (Arc::clone(&self.core), self.desk.clone());
         self.desk.workers.spawn(async move {
             let how = (Join::WhenAvailable, ended.clone());

@@ -7,7 +7,7 @@ use daebus_caller::deadline;
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
-use super::endpoint::{InFlight, InFlightGuard};
+use super::definition::{InFlight, InFlightGuard};
 
 /// What a running handler holds until it ends: its places in the limits, and its count among the runs in flight.
 #[derive(Debug, Default)]

@@ -13,7 +13,8 @@ use tracing::{Instrument, Span, debug, error, info_span, warn};
 use super::blocking::{Turn, with_turn};
 use super::context::Context;
 use super::core::Core;
-use super::endpoint::{Endpoint, InFlight, InFlightGuard, Source};
+use super::definition::{Definition, InFlightGuard, Source};
+use super::endpoint::Endpoint;
 use super::envelope::Envelope;
 use super::failure::Failure;
 use super::outcome::Outcome;
@@ -58,24 +59,19 @@ pub(crate) struct Invocation {
 }
 
 impl Invocation {
-    /// A run of an endpoint. `trigger` names the kind of handler in log lines.
-    pub(crate) fn new(core: &Arc<Core>, trigger: &'static str, endpoint: &Endpoint, report: Report) -> Self {
-        let run =
-            Self::of_function(core, trigger, endpoint.name, endpoint.source, &endpoint.in_flight, report);
-        Self { own_limit: endpoint.limit.clone(), ..run }
-    }
-
-    /// A run of a function that has no endpoint.
-    pub(crate) fn of_function(
+    /// A run of a handler. `trigger` names its kind in log lines.
+    pub(crate) fn new(
         core: &Arc<Core>,
         trigger: &'static str,
-        name: &str,
-        source: Source,
-        in_flight: &InFlight,
+        definition: &Definition,
         report: Report,
     ) -> Self {
-        let in_flight = Some(in_flight.enter());
-        Self { in_flight, ..Self::of(core, trigger, name, Subject::Function(source), report) }
+        let Definition { name, source, limit, in_flight, .. } = definition;
+        Self {
+            own_limit: limit.clone(),
+            in_flight: Some(in_flight.enter()),
+            ..Self::of(core, trigger, name, Subject::Function(*source), report)
+        }
     }
 
     /// A run of a part of a feature.

@@ -3,6 +3,7 @@
 mod blocking;
 mod context;
 mod core;
+mod definition;
 mod endpoint;
 mod envelope;
 mod extensions;
@@ -19,8 +20,8 @@ pub(crate) use self::core::Core;
 pub use blocking::blocking;
 pub(crate) use blocking::{blocking_in_flight, current_turn};
 pub use context::Context;
-pub(crate) use endpoint::InFlight;
-pub use endpoint::{Endpoint, Source};
+pub use definition::{Definition, Source};
+pub use endpoint::Endpoint;
 pub(crate) use envelope::{Envelope, UnreadableMessage};
 pub use extensions::Extensions;
 pub use failure::Failure;

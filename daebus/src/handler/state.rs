@@ -68,25 +68,20 @@ impl Need {
 pub struct Needs(Vec<Need>);
 
 impl Needs {
-    /// Asks for a `.state(T)`.
+    /// Adds the need for a `.state(T)`.
     pub fn state<T: 'static>(&mut self) {
-        self.0.push(Need { id: TypeId::of::<T>(), type_name: type_name::<T>() });
+        self.add(TypeId::of::<T>(), type_name::<T>());
     }
 
-    /// Asks for an attached [`WebSocket`](crate::WebSocket).
+    /// Adds the need for an attached [`WebSocket`](crate::WebSocket).
     pub fn web_socket(&mut self) {
-        let id = TypeId::of::<WebSocketAttached>();
-        if self.0.iter().all(|need| need.id != id) {
-            self.0.push(Need { id, type_name: "WebSocket" });
-        }
+        self.add(TypeId::of::<WebSocketAttached>(), "WebSocket");
     }
 
-    /// Adds other needs, each once.
-    pub(crate) fn extend(&mut self, other: Self) {
-        for need in other.0 {
-            if self.0.iter().all(|own| own.id != need.id) {
-                self.0.push(need);
-            }
+    /// Keeps each need once, so that each is one mistake if it isn't met.
+    fn add(&mut self, id: TypeId, type_name: &'static str) {
+        if self.0.iter().all(|need| need.id != id) {
+            self.0.push(Need { id, type_name });
         }
     }
 

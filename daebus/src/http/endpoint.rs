@@ -19,11 +19,10 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
         Ok(parameters) => parameters.iter().map(|(_, value)| value.to_owned()).collect(),
         Err(rejection) => return worded(rejection.into_response()).await,
     };
-    let deadline = Deadline::after(route.timeout.unwrap_or(timeout));
-    let cx = Context::new(Arc::clone(core), route.source.function()).with_http(parts, deadline);
+    let deadline = Deadline::after(route.definition.timeout.unwrap_or(timeout));
+    let cx = Context::new(Arc::clone(core), route.definition.name).with_http(parts, deadline);
     let handler = (route.run)(RouteRequest::new(cx, body, parameters));
-    let name = route.source.function();
-    let run = Invocation::of_function(core, "route", name, route.source, &route.in_flight, Report::Reply);
+    let run = Invocation::new(core, "route", &route.definition, Report::Reply);
     let answered = async {
         match handler.await {
             Ok(response) => Ok(Ok(response)),

@@ -67,7 +67,7 @@ impl TableEntry {
 impl fmt::Display for TableEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.serves {
-            Serves::Route(route, _) => write!(f, "{} ({route})", route.source),
+            Serves::Route(route, _) => write!(f, "{} ({route})", route.definition.source),
             Serves::Other(mount) => write!(f, "{} ({:?})", mount.who, mount.path),
         }
     }
@@ -84,7 +84,7 @@ impl RoutingTable {
     ///
     /// A sentence, when its pattern or a method of it can't be, or it collides with one that is here.
     pub(super) fn add_route(&mut self, route: Arc<Route>) -> Result<(), Mistake> {
-        let wrong = |mistake: Mistake| mistake.at(route.source);
+        let wrong = |mistake: Mistake| mistake.at(route.definition.source);
         check_prefix(&route.prefix).map_err(wrong)?;
         let pattern = Pattern::parse(&route.path())
             .map_err(|reason| wrong(Mistake::new(format!("the route {reason}"))))?;

@@ -86,11 +86,11 @@ impl MessageHandlers<'_> {
     ) -> impl Future<Output = Outcome> + Send + 'static {
         let core = Arc::clone(&self.server.core);
         let client = self.client.clone();
-        let run = Invocation::new(&core, "socket", &handler, Report::Reply);
+        let run = Invocation::new(&core, "socket", &handler.definition, Report::Reply);
         run.span().record("client", client.id());
-        let deadline = Deadline::after(handler.timeout.unwrap_or(self.server.timeout));
+        let deadline = Deadline::after(handler.definition.timeout.unwrap_or(self.server.timeout));
         async move {
-            let mut cx = Context::new(core, handler.name)
+            let mut cx = Context::new(core, handler.definition.name)
                 .with_message(Arc::new(envelope), deadline)
                 .with_connection_headers(Arc::clone(&client.upgrade().headers));
             cx.extensions_mut().insert(client);

@@ -42,10 +42,14 @@ impl<'a> Extracted<'a> {
         }
     }
 
-    /// The setting that hands the needs over.
-    pub(super) fn needs(&self) -> Option<TokenStream> {
+    /// The expression of what the arguments need at start-up, after their declaration.
+    pub(super) fn needs(&self, private: &Private) -> TokenStream {
+        if self.arguments.is_empty() {
+            let p = private.here();
+            return quote!(<#p::Needs as #p::core::default::Default>::default());
+        }
         let needs = &self.needs;
-        (!self.arguments.is_empty()).then(|| quote!(.needs(#needs)))
+        quote!(#needs)
     }
 
     /// Statements that extract each argument from `message`.

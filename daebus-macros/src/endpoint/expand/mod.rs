@@ -122,7 +122,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         let p = private.at(ty.span());
         quote_spanned!(ty.span()=> #p::argument::<#p::kind::#kind, #ty>)
     });
-    let needs = arguments.needs();
+    let needs = arguments.needs(private);
     let run = run(private, handler, &arguments, thread);
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
@@ -130,7 +130,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         #p::Blueprint::endpoint(
             #blueprint,
             #p::Trigger::#trigger,
-            #p::Endpoint::new(#source, #run) #needs #rest #doc,
+            #p::Endpoint::new(#p::Definition::new(#source, #needs) #rest #doc, #run),
         )
     }}
 }

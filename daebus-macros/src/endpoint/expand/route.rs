@@ -25,7 +25,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
         let p = private.at(ty.span());
         quote_spanned!(ty.span()=> #p::route::argument::<_, #ty>)
     });
-    let needs = extracted.needs();
+    let needs = extracted.needs(private);
     let one_body = one_body(private, &extracted);
     let run = run(private, handler, &arguments, &extracted);
     let status = route.status.map(|status| quote!(.status(#status)));
@@ -34,7 +34,12 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
     quote! {{
         #one_body
         #declarations
-        #p::route::Route::new(&[#(#methods),*], #pattern, #source, #run) #needs #status #timeout #doc
+        #p::route::Route::new(
+            &[#(#methods),*],
+            #pattern,
+            #p::Definition::new(#source, #needs) #timeout #doc,
+            #run,
+        ) #status
     }}
 }
 

@@ -13,7 +13,6 @@ mod request;
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
@@ -29,7 +28,7 @@ pub use refusal::Answered;
 pub(crate) use refusal::Refusal;
 pub use request::RouteRequest;
 
-use crate::handler::{InFlight, Needs, Source};
+use crate::handler::Definition;
 
 type Run = Arc<dyn Fn(RouteRequest) -> BoxFuture<'static, Answered> + Send + Sync>;
 
@@ -42,12 +41,8 @@ pub struct Route {
     /// The blueprint's.
     pub(crate) prefix: String,
     pub(crate) status: u16,
-    pub(crate) source: Source,
+    pub(crate) definition: Definition,
     pub(crate) run: Run,
-    pub(crate) needs: Needs,
-    pub(crate) timeout: Option<Duration>,
-    pub(crate) doc: &'static str,
-    pub(crate) in_flight: InFlight,
 }
 
 impl Route {
@@ -55,7 +50,7 @@ impl Route {
     pub fn new<F, Fut>(
         methods: &'static [&'static str],
         pattern: &'static str,
-        source: Source,
+        definition: Definition,
         run: F,
     ) -> Self
     where
@@ -67,12 +62,8 @@ impl Route {
             pattern,
             prefix: String::new(),
             status: 200,
-            source,
+            definition,
             run: Arc::new(move |request| Box::pin(run(request))),
-            needs: Needs::default(),
-            timeout: None,
-            doc: "",
-            in_flight: InFlight::default(),
         }
     }
 
@@ -80,27 +71,6 @@ impl Route {
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
-        self
-    }
-
-    /// Sets what the arguments need when the service starts.
-    #[must_use]
-    pub fn needs(mut self, needs: Needs) -> Self {
-        self.needs = needs;
-        self
-    }
-
-    /// Gives the handler this long; the service's own default otherwise.
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// The function's documentation.
-    #[must_use]
-    pub fn doc(mut self, doc: &'static str) -> Self {
-        self.doc = doc;
         self
     }
 
@@ -126,7 +96,7 @@ impl fmt::Debug for Route {
         f.debug_struct("Route")
             .field("methods", &self.methods)
             .field("path", &self.path())
-            .field("source", &self.source)
+            .field("source", &self.definition.source)
             .finish_non_exhaustive()
     }
 }

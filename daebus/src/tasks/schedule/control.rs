@@ -73,7 +73,7 @@ impl ScheduleControl {
             last_error: None,
         };
         Self {
-            name: entry.endpoint.name,
+            name: entry.endpoint.definition.name,
             overlap: entry.schedule.overlap_rule(),
             has_interval: matches!(entry.timetable, Timetable::Every(_)),
             state: Mutex::new(state),

@@ -19,15 +19,16 @@ pub(crate) struct Schedules {
 
 impl Schedules {
     pub(crate) fn new(schedules: &[Scheduled]) -> Self {
-        let controls =
-            schedules.iter().map(|entry| (entry.endpoint.name, Arc::new(ScheduleControl::new(entry))));
+        let controls = schedules
+            .iter()
+            .map(|entry| (entry.endpoint.definition.name, Arc::new(ScheduleControl::new(entry))));
         Self { controls: controls.collect() }
     }
 
     /// Starts them, the service being ready.
     pub(crate) fn start(&self, core: &Arc<Core>, schedules: &[Scheduled], workers: &Workers) {
         for entry in schedules {
-            if let Some(control) = self.controls.get(entry.endpoint.name) {
+            if let Some(control) = self.controls.get(entry.endpoint.definition.name) {
                 // Before its task has begun, so that a service that says it is ready takes a `run_now` at once.
                 control.open();
                 let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());

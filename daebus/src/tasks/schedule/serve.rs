@@ -88,17 +88,19 @@ impl Runner {
         let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
         let run = async move {
             let endpoint = &entry.endpoint;
-            let mut cx = Context::new(Arc::clone(&core), endpoint.name);
-            cx.deadline = endpoint.timeout.map(Deadline::after);
-            let run = Invocation::new(&core, "background", endpoint, Report::Invoker);
+            let mut cx = Context::new(Arc::clone(&core), endpoint.definition.name);
+            cx.deadline = endpoint.definition.timeout.map(Deadline::after);
+            let run = Invocation::new(&core, "background", &endpoint.definition, Report::Invoker);
             let span = run.span().clone();
             let error = run.call(endpoint, cx).await.err().map(|failure| failure.to_string());
-            span.in_scope(|| log.lock().log(&endpoint.source, error.as_deref()));
+            span.in_scope(|| log.lock().log(&endpoint.definition.source, error.as_deref()));
             control.ended(error.clone());
             drop(running);
             let ended = match error {
                 None => Ok(()),
-                Some(reason) => Err(TaskError::Failed { name: entry.endpoint.name.to_owned(), reason }),
+                Some(reason) => {
+                    Err(TaskError::Failed { name: entry.endpoint.definition.name.to_owned(), reason })
+                }
             };
             for waiter in waiters {
                 // Whoever asked may be gone.

@@ -20,7 +20,8 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<ThreadControl>) {
-    let span = info_span!("thread", service = core.service.as_str(), handler = entry.endpoint.name);
+    let span =
+        info_span!("thread", service = core.service.as_str(), handler = entry.endpoint.definition.name);
     let watch = async {
         let shutdown = core.shutdown.clone();
         let closing = async {
@@ -54,7 +55,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &ThreadControl) {
         let failure = run_once(core, entry, &run).await.err();
         let asked = !run.running.is_running();
         drop(run);
-        let source = entry.endpoint.source;
+        let source = entry.endpoint.definition.source;
         match (asked, failure) {
             (true, None) => debug!(%source, "thread stopped"),
             (true, Some(failure)) => {
@@ -88,7 +89,7 @@ async fn keep(core: &Arc<Core>, entry: &Threaded, control: &ThreadControl) {
 
 async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &ThreadRun<'_>) -> Result<(), Failure> {
     let endpoint = &entry.endpoint;
-    let mut cx = Context::new(Arc::clone(core), endpoint.name);
+    let mut cx = Context::new(Arc::clone(core), endpoint.definition.name);
     cx.extensions_mut().insert(run.running.clone());
-    Invocation::new(core, "thread", endpoint, Report::Invoker).call(endpoint, cx).await.map(drop)
+    Invocation::new(core, "thread", &endpoint.definition, Report::Invoker).call(endpoint, cx).await.map(drop)
 }

@@ -33,8 +33,11 @@ impl Threads {
         let may_start = auto_start == AutoStart::AsSaid;
         let control = |entry: &Threaded| {
             (
-                entry.endpoint.name,
-                Arc::new(ThreadControl::new(entry.endpoint.name, entry.options.auto_start && may_start)),
+                entry.endpoint.definition.name,
+                Arc::new(ThreadControl::new(
+                    entry.endpoint.definition.name,
+                    entry.options.auto_start && may_start,
+                )),
             )
         };
         Self { controls: threads.iter().map(control).collect(), patience }
@@ -43,7 +46,7 @@ impl Threads {
     /// Watches over them from now on, the service being ready.
     pub(crate) fn watch(&self, core: &Arc<Core>, threads: &[Threaded], workers: &Workers) {
         for entry in threads {
-            if let Some(control) = self.controls.get(entry.endpoint.name) {
+            if let Some(control) = self.controls.get(entry.endpoint.definition.name) {
                 workers.spawn(supervise::supervise(Arc::clone(core), entry.clone(), Arc::clone(control)));
             }
         }

@@ -1,0 +1,137 @@
+//! What an attribute says about a handler, whatever triggers it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+
+use super::state::Needs;
+
+/// The position of a handler in the source code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source {
+    function: &'static str,
+    module: &'static str,
+    file: &'static str,
+    line: u32,
+}
+
+impl Source {
+    /// Creates the position of a function in a module.
+    pub const fn new(function: &'static str, module: &'static str, file: &'static str, line: u32) -> Self {
+        Self { function, module, file, line }
+    }
+
+    pub(crate) fn function(&self) -> &'static str {
+        self.function
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { function, module, file, line } = self;
+        if module.is_empty() {
+            write!(f, "{function} ({file}:{line})")
+        } else {
+            write!(f, "{module}::{function} ({file}:{line})")
+        }
+    }
+}
+
+/// What an attribute says about a handler: its position, what its arguments need, its limits.
+#[derive(Debug, Clone)]
+pub struct Definition {
+    /// The action, channel, message type, schedule or thread; otherwise the function's name.
+    pub(crate) name: &'static str,
+    pub(crate) source: Source,
+    pub(crate) needs: Needs,
+    pub(crate) timeout: Option<Duration>,
+    concurrency: Option<usize>,
+    /// Admits `concurrency` runs at once.
+    pub(crate) limit: Option<Arc<Semaphore>>,
+    pub(crate) idempotent: bool,
+    pub(crate) doc: &'static str,
+    /// The runs that have begun or wait for their turn.
+    pub(crate) in_flight: InFlight,
+}
+
+impl Definition {
+    /// Defines a handler without limits of its own. `needs` is what its arguments need when the service starts.
+    pub fn new(source: Source, needs: Needs) -> Self {
+        Self {
+            name: source.function(),
+            source,
+            needs,
+            timeout: None,
+            concurrency: None,
+            limit: None,
+            idempotent: false,
+            doc: "",
+            in_flight: InFlight::default(),
+        }
+    }
+
+    /// Sets how long one run may take. Defaults to the service's timeout.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how many runs there are at most at once. Zero counts as one.
+    #[must_use]
+    pub fn concurrency(mut self, at_once: usize) -> Self {
+        self.concurrency = Some(at_once);
+        self
+    }
+
+    /// Declares that two runs have the same effect as one.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Sets the function's documentation.
+    #[must_use]
+    pub fn doc(mut self, doc: &'static str) -> Self {
+        self.doc = doc;
+        self
+    }
+
+    /// Returns the definition with counters and a limit of its own: a blueprint may be cloned and mounted in several
+    /// services.
+    pub(crate) fn mounted(self) -> Self {
+        let permits = self.concurrency.map(|at_once| at_once.clamp(1, Semaphore::MAX_PERMITS));
+        let limit = permits.map(|permits| Arc::new(Semaphore::new(permits)));
+        Self { limit, in_flight: InFlight::default(), ..self }
+    }
+}
+
+/// How many runs of one handler are in flight.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct InFlight(Arc<AtomicUsize>);
+
+impl InFlight {
+    /// One more, until the guard is dropped.
+    pub(crate) fn enter(&self) -> InFlightGuard {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        InFlightGuard(self.clone())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// One run of a handler.
+#[derive(Debug)]
+pub(crate) struct InFlightGuard(InFlight);
+
+impl Drop for InFlightGuard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
