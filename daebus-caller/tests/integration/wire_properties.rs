@@ -338,9 +338,11 @@ fn what_says_nothing_comes_back() {
     comes_back(&Nothing);
     comes_back(&None::<u64>);
     assert_eq!(encode(&()).unwrap().as_str(), "{}");
+    assert_eq!(encode(&&()).unwrap().as_str(), "{}", "by reference, as a generic sender passes it on");
     assert_eq!(encode(&Nothing).unwrap().as_str(), "{}");
     assert_eq!(encode(&None::<()>).unwrap().as_str(), "null");
     assert_eq!(encode(&Value::Null).unwrap().as_str(), "null");
+    assert_eq!(encode(&&Value::Null).unwrap().as_str(), "null");
 }
 
 /// A quarter megabyte of whatever an algorithm that looks back would choke on. What is linear takes a tenth of a second
