@@ -1,7 +1,7 @@
-//! The source itself: the rules of ARCHITECTURE.md, the book, lists that stand in several places, and the template of a
-//! service.
+//! The source itself: the rules of ARCHITECTURE.md, the book, and the template of a service.
 
 mod book;
+mod imports;
 mod lists;
 mod structure;
 mod template;
