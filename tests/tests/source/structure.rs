@@ -7,6 +7,8 @@ use std::process::Command;
 
 use daebus_tests::workspace;
 
+use crate::imports::Imports;
+
 /// Files past 400 lines, each with the reason why it is one idea all the same.
 const LONG: &[(&str, &str)] = &[
     ("tests/tests/bus/conformance.rs", "one list of statements about a bus, which all of them are held to"),
@@ -15,43 +17,58 @@ const LONG: &[(&str, &str)] = &[
 
 const LIMIT: usize = 400;
 
+/// The crates that are published: each has its layers in ARCHITECTURE.md.
+const CRATES: [&str; 3] = ["daebus-caller", "daebus-macros", "daebus"];
+
 #[test]
-fn imports_run_one_way() {
+fn modules_import_only_from_layers_above_their_own() {
     let map = read("ARCHITECTURE.md");
-    let floors: HashMap<&str, usize> = block(&map, "```floors\n")
-        .lines()
-        .enumerate()
-        .flat_map(|(floor, line)| line.split_whitespace().map(move |room| (room, floor)))
-        .collect();
-    let facade = floors["lib"];
-    let src = workspace().join("daebus/src");
     let mut mistakes = Vec::new();
-    for file in rust_files(&src) {
-        let shown = file.strip_prefix(&src).unwrap().to_owned();
-        let room = room_of(&shown);
-        let Some(&floor) = floors.get(room.as_str()) else {
-            mistakes.push(format!("{room} is a room that ARCHITECTURE.md has no floor for"));
-            continue;
-        };
-        for import in imports(&fs::read_to_string(&file).unwrap()) {
-            // A name that is no room is one that the facade exports.
-            let other = floors.get(import.as_str()).copied().unwrap_or(facade);
-            let own = import == room;
-            let in_facade = floor == facade;
-            if !own && !in_facade && other >= floor {
-                mistakes.push(format!("{} imports {import}, which isn't below it", shown.display()));
+    for name in CRATES {
+        let layers: HashMap<&str, usize> = block(&map, &format!("```layers {name}\n"))
+            .lines()
+            .enumerate()
+            .flat_map(|(layer, line)| line.split_whitespace().map(move |module| (module, layer)))
+            .collect();
+        let src = workspace().join(name).join("src");
+        for file in rust_files(&src) {
+            let module = top_module(file.strip_prefix(&src).unwrap());
+            if !layers.contains_key(module.as_str()) {
+                mistakes.push(format!("{name}: the module {module} is in no layer of ARCHITECTURE.md"));
+            }
+        }
+        for (file, targets) in Imports::of(&src).all {
+            let module = top_module(&file);
+            let layer = layers.get(module.as_str()).copied().unwrap_or_default();
+            for (target, names) in targets {
+                let other = top_module(&target);
+                let is_above = layers.get(other.as_str()).is_some_and(|other| *other < layer);
+                // The last layer puts the crate together.
+                if module != other && !is_above && layer != layers["lib"] {
+                    let names = names.into_iter().collect::<Vec<_>>().join(", ");
+                    mistakes.push(format!(
+                        "{name}: {} imports {names} from {}, but {other} is not in a layer above {module}",
+                        file.display(),
+                        target.display()
+                    ));
+                }
             }
         }
     }
+    mistakes.sort();
+    mistakes.dedup();
     assert!(mistakes.is_empty(), "{}", mistakes.join("\n"));
 }
 
 #[test]
-fn the_check_of_imports_sees_imports() {
-    let code = "//! crate::no\nuse crate::{a::{b, c}, d, E as F};\nfn f() { crate::g::h() } // crate::no\n";
-    let mut seen = imports(code);
-    seen.sort();
-    assert_eq!(seen, ["E", "a", "d", "g"]);
+fn no_files_import_each_other() {
+    let mut cycles = Vec::new();
+    for name in CRATES {
+        let imports = Imports::of(&workspace().join(name).join("src"));
+        assert!(imports.files.len() > 20, "{name}: only {} files import anything", imports.files.len());
+        cycles.extend(imports.cycles().iter().map(|cycle| format!("{name}: {cycle}")));
+    }
+    assert!(cycles.is_empty(), "{} cycles:\n{}", cycles.len(), cycles.join("\n"));
 }
 
 #[test]
@@ -123,37 +140,10 @@ fn every_dependency_is_explained() {
     }
 }
 
-/// The room that a file of `daebus/src` belongs to: its first folder, or its name.
-fn room_of(file: &Path) -> String {
+/// The module at the root of the crate that a file belongs to: its first folder, or its name.
+fn top_module(file: &Path) -> String {
     let first = file.components().next().unwrap().as_os_str().to_string_lossy();
     first.trim_end_matches(".rs").to_owned()
-}
-
-/// The first names behind every `crate::`.
-fn imports(code: &str) -> Vec<String> {
-    let code = without_comments(code);
-    code.match_indices("crate::")
-        .filter(|(at, _)| !code[..*at].ends_with('$'))
-        .flat_map(|(at, path)| heads(&code[at + path.len()..]))
-        .collect()
-}
-
-/// The first name of a path, or of each path in braces.
-fn heads(path: &str) -> Vec<String> {
-    let name = |text: &str| text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
-    let Some(list) = path.strip_prefix('{') else { return vec![name(path)] };
-    let (mut depth, mut item, mut items) = (0, String::new(), Vec::new());
-    for c in list.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => items.push(std::mem::take(&mut item)),
-            c => item.push(c),
-        }
-    }
-    items.push(item);
-    items.iter().map(|item| name(item.trim())).filter(|name| !name.is_empty()).collect()
 }
 
 fn without_comments(code: &str) -> String {
