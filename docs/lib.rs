@@ -30,3 +30,10 @@ pub mod seeds {}
 #[cfg(doctest)]
 #[doc = include_str!("src/wire-behaviours.md")]
 pub mod wire_behaviours {}
+
+// The README files of the crates are on crates.io, that of the repository in front of it.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[doc = include_str!("../daebus/README.md")]
+#[doc = include_str!("../daebus-caller/README.md")]
+pub mod readme {}

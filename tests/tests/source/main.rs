@@ -3,5 +3,6 @@
 mod book;
 mod imports;
 mod lists;
+mod packages;
 mod structure;
 mod template;

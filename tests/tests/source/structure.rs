@@ -18,7 +18,7 @@ const LONG: &[(&str, &str)] = &[
 const LIMIT: usize = 400;
 
 /// The crates that are published: each has its layers in ARCHITECTURE.md.
-const CRATES: [&str; 3] = ["daebus-caller", "daebus-macros", "daebus"];
+pub(crate) const CRATES: [&str; 3] = ["daebus-caller", "daebus-macros", "daebus"];
 
 #[test]
 fn modules_import_only_from_layers_above_their_own() {
@@ -173,7 +173,7 @@ fn read(file: &str) -> String {
     fs::read_to_string(workspace().join(file)).unwrap()
 }
 
-fn cargo(arguments: &[&str]) -> String {
+pub(crate) fn cargo(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo).args(arguments).current_dir(workspace()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
