@@ -4,10 +4,13 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::setup;
-use crate::step::{Report, works};
+use crate::step::{Report, bounded, works};
 
 /// How long compiling and running may take, each: many times what it takes on two cores.
 const LONG: Duration = Duration::from_secs(30 * 60);
+
+/// How long packaging may take, including the attempts to reach crates.io without a network.
+const PACKAGING: Duration = Duration::from_secs(3 * 60);
 
 /// Features that have tests. `tls` has none that need it and a long build; the lints compile it.
 const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing";
@@ -39,7 +42,10 @@ pub(crate) fn test(report: &mut Report) {
     );
 }
 
-/// Formatting, clippy and the documentation.
+/// The crates that are published, each after those that it depends on.
+const PUBLISHED: [&str; 3] = ["daebus-macros", "daebus-caller", "daebus"];
+
+/// Formatting, clippy, the documentation and the packages for crates.io.
 pub(crate) fn lint(report: &mut Report) {
     report.run("formatting", &mut cargo(&["fmt", "--all", "--check"]), LONG);
     let clippy =
@@ -47,6 +53,21 @@ pub(crate) fn lint(report: &mut Report) {
     report.run("clippy", &mut cargo(&clippy), LONG);
     let doc = ["doc", "--workspace", "--features", ALL_FEATURES, "--no-deps"];
     report.run("documentation", cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"), LONG);
+    report.step("packages for crates.io", |_| packages());
+}
+
+/// Packages what would be published, and uploads nothing. Without verifying: the other steps compile the same code.
+fn packages() -> Result<(), String> {
+    // Uncommitted changes are checked as well.
+    let unverified = ["--no-verify", "--allow-dirty"];
+    let mut publish = cargo(&["publish", "--workspace", "--dry-run"]);
+    let Err(reason) = bounded(publish.args(unverified).current_dir(crate::root()), PACKAGING) else {
+        return Ok(());
+    };
+    println!("   {reason}; packaging again without crates.io, in case it can't be reached");
+    let mut package = cargo(&["package", "--offline"]);
+    package.args(PUBLISHED.iter().flat_map(|name| ["--package", name]));
+    bounded(package.args(unverified).current_dir(crate::root()), PACKAGING)
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -13,14 +13,16 @@ use step::Report;
 const HELP: &str = "\
 cargo xtask <command>
 
-  setup   install what the tests need and this machine lacks: redis-server and chromium (through apt), and the Python
-          packages daebus, requests and websockets in a virtual environment of their own, target/interop-venv
-  test    setup, then every test: units, buses, faults, interop with Python, a browser, examples, documentation
-  lint    rustfmt, clippy and rustdoc, warnings being errors
-  ci      lint, then test
-  new     NAME PATH: a project of one's own from templates/service, as in cargo xtask new room-thermostat ../thermostat
+  setup   install redis-server and chromium (with apt) if missing, and the Python packages daebus, requests and websockets
+          into target/interop-venv
+  test    run setup, compile all tests, then run them: unit tests, buses, failures of Redis, interoperation with Python,
+          a browser, examples, documentation
+  lint    run rustfmt, clippy and rustdoc with warnings as errors, and package the crates without publishing them
+  ci      run lint, then test
+  new     NAME PATH: create a project from templates/service, as in cargo xtask new room-thermostat ../thermostat
 
-Every step runs even when an earlier one failed; the end says which did, and the exit code is 1 then.";
+A failed step doesn't stop the others, but tests run only if they compile. The summary at the end names the failed
+steps, and the exit code is 1.";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
