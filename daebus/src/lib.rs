@@ -168,7 +168,7 @@ pub use handler::extract::{
 };
 pub use handler::layer::{self, Next};
 pub use handler::{Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
-pub use http::{Cors, Http};
+pub use http::{Cors, Http, HttpLayer};
 pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use tasks::{

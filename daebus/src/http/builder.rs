@@ -5,15 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Request;
-use axum::response::IntoResponse;
-use axum::routing::Route;
-use daebus_caller::BoxError;
-use tower_layer::Layer;
-use tower_service::Service;
 
 use super::cors::Cors;
-use super::layer::HttpLayer;
+use super::layer::{AnyHttpLayer, HttpLayer};
 use super::limits::HttpLimits;
 
 /// An HTTP server for an application's routes, put in with [`Daebus::attach`](crate::Daebus::attach). HTTP/1 and HTTP/2.
@@ -59,7 +53,7 @@ pub struct Http {
     pub(super) address: String,
     pub(super) prefix: String,
     pub(super) cors: Option<Cors>,
-    pub(super) layers: Vec<HttpLayer>,
+    pub(super) layers: Vec<AnyHttpLayer>,
     pub(super) router: Option<Router>,
     pub(super) routers: usize,
     pub(super) assets: Option<PathBuf>,
@@ -121,16 +115,8 @@ impl Http {
     /// let http = Http::bind("127.0.0.1:8080").layer(from_fn(require_auth));
     /// # let _ = http;
     /// ```
-    pub fn layer<L>(mut self, layer: L) -> Self
-    where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request, Response: IntoResponse + 'static, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
-        self.layers.push(HttpLayer::new(layer));
+    pub fn layer(mut self, layer: impl HttpLayer) -> Self {
+        self.layers.push(AnyHttpLayer::new(layer));
         self
     }
 

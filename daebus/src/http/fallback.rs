@@ -1,34 +1,24 @@
-//! Who answers what no route does: the application's own router, then files, then nobody.
+//! Requests whose path no route has: answered by the application's own router, then by files, then with 404.
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::MethodRouter;
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 
 use super::problem::is_bare;
 
-/// Who answers what no route does.
+/// Answers requests whose path no route has.
 #[derive(Debug, Clone)]
-pub(super) struct Beyond {
+pub(super) struct Fallback {
     pub(super) router: Option<Router>,
     pub(super) assets: Option<ServeDir>,
 }
 
-impl Beyond {
-    /// Behind a path's own methods: the others may be the router's. Without one axum's own 405 is all there is to say.
-    pub(super) fn behind(&self, answers: MethodRouter) -> MethodRouter {
-        let Some(router) = self.router.clone() else { return answers };
-        answers.fallback(async move |request: Request| {
-            let Ok(response) = router.oneshot(request).await;
-            if knows_nothing(&response) { StatusCode::METHOD_NOT_ALLOWED.into_response() } else { response }
-        })
-    }
-
-    /// Behind all paths.
+impl Fallback {
+    /// Adds the fallback to the router of all routes.
     pub(super) fn onto(self, router: Router) -> Router {
         router.fallback(async move |request: Request| self.answer(request).await)
     }
@@ -57,7 +47,8 @@ async fn file(assets: ServeDir, request: Request) -> Response {
     response.into_response()
 }
 
-/// A router that has no such path says a bare 404, unless the application gave it a fallback of its own.
-fn knows_nothing(response: &Response) -> bool {
+/// Returns whether a router has no such path: its response is then a 404 without a body, unless the application gave it
+/// a fallback of its own.
+pub(super) fn knows_nothing(response: &Response) -> bool {
     response.status() == StatusCode::NOT_FOUND && is_bare(response)
 }

@@ -1,4 +1,4 @@
-//! A tower layer of any kind around the router.
+//! Tower layers around the router.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -18,31 +18,50 @@ use tracing::error;
 
 use super::problem::problem;
 
-/// A tower layer, applied by a closure.
-#[derive(Clone)]
-pub(super) struct HttpLayer(Arc<dyn Fn(Router) -> Router + Send + Sync>);
+/// A tower layer that fits around the routes of an [`Http`](crate::Http): one whose service takes an HTTP request, gives
+/// something that axum can send, and fails with something that can be boxed. Every such layer implements it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer for HTTP routes",
+    note = "`Http::layer` takes tower layers whose service takes `axum::extract::Request` and can be cloned; for an async \
+            function there is `axum::middleware::from_fn`"
+)]
+pub trait HttpLayer: Send + Sync + 'static {
+    /// Wraps a router.
+    #[must_use]
+    fn wrap(&self, router: Router) -> Router;
+}
 
-impl HttpLayer {
-    pub(super) fn new<L>(layer: L) -> Self
-    where
-        L: Layer<Route> + Clone + Send + Sync + 'static,
-        L::Service: Service<Request, Response: IntoResponse + 'static, Error: Into<BoxError>, Future: Send + 'static>
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-    {
-        Self(Arc::new(move |router| router.layer(Worded(layer.clone()))))
-    }
-
-    pub(super) fn apply(&self, router: Router) -> Router {
-        self.0(router)
+impl<L> HttpLayer for L
+where
+    L: Layer<Route> + Clone + Send + Sync + 'static,
+    L::Service: Service<Request, Response: IntoResponse + 'static, Error: Into<BoxError>, Future: Send + 'static>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+{
+    fn wrap(&self, router: Router) -> Router {
+        router.layer(Worded(self.clone()))
     }
 }
 
-impl fmt::Debug for HttpLayer {
+/// A layer of any type.
+#[derive(Clone)]
+pub(super) struct AnyHttpLayer(Arc<dyn HttpLayer>);
+
+impl AnyHttpLayer {
+    pub(super) fn new(layer: impl HttpLayer) -> Self {
+        Self(Arc::new(layer))
+    }
+
+    pub(super) fn wrap(&self, router: Router) -> Router {
+        self.0.wrap(router)
+    }
+}
+
+impl fmt::Debug for AnyHttpLayer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HttpLayer")
+        f.write_str("AnyHttpLayer")
     }
 }
 

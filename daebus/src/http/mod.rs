@@ -12,6 +12,7 @@ mod endpoint;
 mod fallback;
 mod layer;
 mod limits;
+mod method_not_allowed;
 mod plan;
 mod probes;
 mod problem;
@@ -22,6 +23,7 @@ mod server;
 
 pub use builder::Http;
 pub use cors::Cors;
+pub use layer::HttpLayer;
 pub(crate) use plan::Plan;
 pub(crate) use routing_table::PathService;
 pub(crate) use server::Server;

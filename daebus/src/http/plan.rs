@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
 
 use super::builder::Http;
-use super::fallback::Beyond;
+use super::fallback::Fallback;
 use super::limits::HttpLimits;
 use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, check_prefix};
@@ -23,7 +23,7 @@ use crate::handler::Core;
 pub(crate) struct Plan {
     http: Http,
     table: RoutingTable,
-    beyond: Beyond,
+    fallback: Fallback,
     cors: Option<CorsLayer>,
 }
 
@@ -65,8 +65,8 @@ impl Plan {
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
-        let beyond = Beyond { router: http.router.take(), assets };
-        Ok(Self { http, table, beyond, cors })
+        let fallback = Fallback { router: http.router.take(), assets };
+        Ok(Self { http, table, fallback, cors })
     }
 
     /// Takes the address. `what` says for what, in the error.
@@ -92,9 +92,9 @@ impl Plan {
     /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
     pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
-        let Self { http, table, beyond, cors } = self;
-        let paths = table.into_router(core, timeout, &beyond);
-        let mut router = http.layers.iter().fold(beyond.onto(paths), |router, layer| layer.apply(router));
+        let Self { http, table, fallback, cors } = self;
+        let paths = table.into_router(core, timeout, fallback.router.as_ref());
+        let mut router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
         if http.has_service_routes {
             router = probes::routes(core).fallback_service(router);
         }

@@ -9,9 +9,8 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
 
-use super::endpoint;
-use super::fallback::Beyond;
 use super::route::{Pattern, Route, Segment};
+use super::{endpoint, method_not_allowed};
 use crate::error::Mistake;
 use crate::handler::Core;
 
@@ -144,8 +143,8 @@ impl RoutingTable {
         under.map(ToString::to_string).collect()
     }
 
-    /// The router. A method that a path doesn't have may be one of the application's own router.
-    pub(super) fn into_router(self, core: &Arc<Core>, timeout: Duration, beyond: &Beyond) -> Router {
+    /// Returns the router of all routes. `own` is the application's own router.
+    pub(super) fn into_router(self, core: &Arc<Core>, timeout: Duration, own: Option<&Router>) -> Router {
         let mut paths: Vec<(String, MethodRouter)> = Vec::new();
         let mut index: HashMap<String, usize> = HashMap::new();
         for place in self.0 {
@@ -165,7 +164,7 @@ impl RoutingTable {
         }
         // A piece that begins with `:` or `*` is text here; axum's check is for people who come from its version 0.7.
         paths.into_iter().fold(Router::new().without_v07_checks(), |router, (path, answers)| {
-            router.route(&path, beyond.behind(answers))
+            router.route(&path, method_not_allowed::answer(answers, own))
         })
     }
 }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
@@ -20,12 +19,7 @@ use super::client::Client;
 use super::outgoing::Outgoing;
 use super::server::SocketServer;
 use super::session::Session;
-use super::settings::Settings;
-use super::sockets::Sockets;
 use super::upgrade::{Upgrade, check_origin};
-use crate::blueprint::Registry;
-use crate::handler::Core;
-use crate::runtime::Workers;
 
 /// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
 /// hundreds of connections that are mostly silent.
@@ -42,15 +36,8 @@ impl fmt::Debug for Acceptor {
 }
 
 impl Acceptor {
-    pub(super) fn new(
-        settings: Settings,
-        sockets: Sockets,
-        core: Arc<Core>,
-        registry: Arc<Registry>,
-        workers: Workers,
-        timeout: Duration,
-    ) -> Self {
-        Self(Arc::new(SocketServer::new(settings, sockets, core, registry, workers, timeout)))
+    pub(super) fn new(server: SocketServer) -> Self {
+        Self(Arc::new(server))
     }
 
     /// Upgrades what comes to a path, whatever the method: what isn't an upgrade is told that it should be.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 pub(crate) use accept::Acceptor;
 pub use client::{Client, ClientInfo, SocketError};
+use server::SocketServer;
 use settings::Settings;
 pub use settings::WhenFull;
 pub use sockets::Sockets;
@@ -219,6 +220,6 @@ impl WebSocket {
         workers: Workers,
         timeout: Duration,
     ) -> Acceptor {
-        Acceptor::new(self.settings, self.sockets, core, registry, workers, timeout)
+        Acceptor::new(SocketServer::new(self.settings, self.sockets, core, registry, workers, timeout))
     }
 }

@@ -1,15 +1,15 @@
 //! The bus on Redis, through fred. Only this folder uses the driver.
 //!
-//! `connection` is one connection, `supervisor` keeps two of them connected, `reader` delivers messages, `subscriptions`
+//! `connection` is one connection, `reconnect` keeps two of them connected, `reader` delivers messages, `subscriptions`
 //! records who listens to what, `failure` is why a command failed, and `state` is what all of them share. Where fred's
 //! own behaviour is replaced, the comment there says why.
 
 mod connection;
 mod failure;
 mod reader;
+mod reconnect;
 mod state;
 mod subscriptions;
-mod supervisor;
 mod url;
 
 use std::collections::HashMap;
@@ -29,8 +29,8 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::connection::Connector;
+use self::reconnect::Reconnector;
 use self::state::RedisBusState;
-use self::supervisor::Supervisor;
 pub(super) use self::url::InvalidRedisUrl;
 pub use self::url::RedisUrl;
 use crate::bus::interface::{Bus, BusState, SetOptions};
@@ -71,10 +71,10 @@ impl RedisBus {
     /// [`BusError::Refused`] when the server refuses us for good, for a wrong password for example.
     pub async fn connect(url: &RedisUrl) -> Result<Arc<dyn Bus>, BusError> {
         // Before the first await: dropping the bus closes whatever there is by then.
-        let (bus, supervisor) = Self::prepare(url);
+        let (bus, reconnector) = Self::prepare(url);
         // Boxed, since fred's futures are nested so deeply that a program awaiting this would exceed the compiler's limit.
-        let pair = supervisor.connect().boxed().await?;
-        bus.run_beside(supervisor.keep(pair));
+        let pair = reconnector.connect().boxed().await?;
+        bus.run_beside(reconnector.keep(pair));
         Ok(Arc::new(bus))
     }
 
@@ -85,20 +85,20 @@ impl RedisBus {
     ///
     /// Panics outside of a tokio runtime.
     pub fn connect_lazily(url: &RedisUrl) -> Arc<dyn Bus> {
-        let (bus, supervisor) = Self::prepare(url);
+        let (bus, reconnector) = Self::prepare(url);
         bus.run_beside(async move {
-            let pair = supervisor.connect_at_last().boxed().await;
-            supervisor.keep(pair).await;
+            let pair = reconnector.connect_at_last().boxed().await;
+            reconnector.keep(pair).await;
         });
         Arc::new(bus)
     }
 
-    fn prepare(url: &RedisUrl) -> (Self, Supervisor) {
+    fn prepare(url: &RedisUrl) -> (Self, Reconnector) {
         let connector = Connector::new(url.config().clone());
         let is_clustered = connector.is_clustered();
         let shared = RedisBusState::new(url.to_string());
         let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
-        (bus, Supervisor::new(shared, connector))
+        (bus, Reconnector::new(shared, connector))
     }
 
     /// Runs the tasks of the bus, which end with it.

@@ -1,4 +1,4 @@
-//! Keeps the two connections up.
+//! Connects, and reconnects with backoff after each loss of a connection.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::error::BusError;
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
-pub(super) struct Supervisor {
+pub(super) struct Reconnector {
     shared: Arc<RedisBusState>,
     connector: Connector,
 }
@@ -27,7 +27,7 @@ pub(super) struct Pair {
     commands: Arc<Connection>,
 }
 
-impl Supervisor {
+impl Reconnector {
     pub(super) fn new(shared: Arc<RedisBusState>, connector: Connector) -> Self {
         Self { shared, connector }
     }

@@ -1,0 +1,21 @@
+//! Requests whose path a route has, and whose method none has: 405 with `Allow`.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::IntoResponse as _;
+use axum::routing::MethodRouter;
+use tower::ServiceExt as _;
+
+use super::fallback::knows_nothing;
+
+/// Answers the methods that `routes` lacks: by the application's own router, which may have the path too, and else with
+/// 405. `MethodRouter` adds the header `Allow`.
+pub(super) fn answer(routes: MethodRouter, router: Option<&Router>) -> MethodRouter {
+    // Without a fallback, `MethodRouter` answers 405 itself.
+    let Some(router) = router.cloned() else { return routes };
+    routes.fallback(async move |request: Request| {
+        let Ok(response) = router.oneshot(request).await;
+        if knows_nothing(&response) { StatusCode::METHOD_NOT_ALLOWED.into_response() } else { response }
+    })
+}
