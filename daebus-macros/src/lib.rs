@@ -6,16 +6,17 @@
 // Documentation here would show up a second time, below that of the re-exports.
 #![allow(missing_docs)]
 
+mod assertion;
 mod attr;
 mod blueprint;
 mod contract;
-mod diagnostics;
 mod endpoint;
 mod fault;
-mod guess;
+mod mistakes;
 mod names;
-mod paths;
+mod private;
 mod stub;
+mod suggestion;
 
 use proc_macro::TokenStream;
 

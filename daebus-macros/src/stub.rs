@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, parse_quote};
 
-use crate::paths::Private;
+use crate::private::Private;
 
 /// One action as a method: it takes the payload and returns a call.
 pub(crate) struct Method {

@@ -6,7 +6,7 @@ use syn::{LitStr, Type};
 
 use super::arguments::Arguments;
 use super::duration_argument;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names;
 
 /// An action, checked.

@@ -9,7 +9,8 @@ use syn::spanned::Spanned as _;
 use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, Type};
 
 use super::duration::MAX;
-use crate::diagnostics::{Mistakes, suggestion};
+use crate::mistakes::Mistakes;
+use crate::suggestion::suggestion;
 
 /// Keys whose value is a type; every other value is read as an expression.
 const TYPE_KEYS: [&str; 4] = ["payload", "answer", "error", "progress"];

@@ -6,7 +6,7 @@ use syn::LitStr;
 
 use super::arguments::{Arguments, Seconds};
 use super::duration_argument;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names;
 
 /// A handler that runs by the clock, checked.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::diagnostics::list;
+use crate::suggestion::list;
 
 /// Units from the longest to the shortest, which is their order in a duration of several parts.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];

@@ -6,7 +6,7 @@ use syn::LitStr;
 
 use super::arguments::Arguments;
 use super::duration;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 /// Reads the duration under `key`; the literal is for later errors about it.
 pub(super) fn argument(

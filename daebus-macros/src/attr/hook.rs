@@ -1,7 +1,7 @@
 //! `#[on_start]`, `#[on_stop]`.
 
 use super::arguments::Arguments;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 /// They take no arguments.
 pub(super) fn check(arguments: Arguments, mistakes: &mut Mistakes) {

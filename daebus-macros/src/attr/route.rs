@@ -7,7 +7,8 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 use super::arguments::Arguments;
 use super::duration_argument;
 use super::pattern::parameters;
-use crate::diagnostics::{Mistakes, suggestion};
+use crate::mistakes::Mistakes;
+use crate::suggestion::suggestion;
 
 /// What axum's router knows.
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];

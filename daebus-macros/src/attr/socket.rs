@@ -6,7 +6,7 @@ use syn::LitStr;
 
 use super::arguments::Arguments;
 use super::duration_argument;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names;
 
 /// A handler of WebSocket messages, checked.

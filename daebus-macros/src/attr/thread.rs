@@ -3,7 +3,7 @@
 use syn::LitStr;
 
 use super::arguments::Arguments;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names;
 
 /// A handler that runs for as long as the service does, checked.

@@ -9,7 +9,7 @@ use syn::{LitStr, Type, parse_quote_spanned};
 use super::model::Blueprint;
 use crate::contract::Offer;
 use crate::endpoint::{self, Handler};
-use crate::paths::Private;
+use crate::private::Private;
 use crate::stub::{self, Method};
 
 /// An import beside the module, and the check inside of it: the contract's path is written outside, where it means

@@ -6,9 +6,9 @@ use quote::quote;
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::{agreement, guess};
-use crate::diagnostics::Mistakes;
 use crate::endpoint::{self, Function};
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 use crate::stub::Stub;
 
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {

@@ -3,9 +3,9 @@
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned as _;
 
+use crate::assertion::{self, Extractor};
 use crate::endpoint::{self, Handler};
-use crate::guess::{self, Extractor};
-use crate::paths::Private;
+use crate::private::Private;
 
 /// One assertion for each guess about a handler that answers an action.
 pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
@@ -20,10 +20,10 @@ pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
         (&action.types.answer, &handler.function.sig.output, output.is_guess)
     {
         let span = ty.span();
-        assertions.extend(guess::answer(&name, &output, span, &cfgs, private));
+        assertions.extend(assertion::answer(&name, &output, span, &cfgs, private));
     }
     let mut refuse = |ty, extractor| {
-        assertions.extend(guess::argument(&name, ty, extractor, ty.span(), &cfgs, private));
+        assertions.extend(assertion::argument(&name, ty, extractor, ty.span(), &cfgs, private));
     };
     for ty in &handler.arguments {
         if endpoint::payload_of(ty).is_none() && action.types.payload.is_none() {

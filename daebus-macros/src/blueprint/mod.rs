@@ -15,8 +15,8 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use crate::attr::Arguments;
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 /// Expands `#[blueprint("users")]`.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -67,7 +67,7 @@ mod tests {
     use quote::quote;
 
     use super::expand_with;
-    use crate::paths::Private;
+    use crate::private::Private;
 
     fn expand(arguments: TokenStream, item: &TokenStream) -> String {
         expand_with(&Private::for_test(), arguments, item).to_string()

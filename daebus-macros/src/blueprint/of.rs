@@ -8,8 +8,8 @@ use syn::spanned::Spanned as _;
 use syn::{LitStr, Path, Token};
 
 use super::validate::checked_name;
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 struct Collection {
     name: LitStr,

@@ -5,8 +5,8 @@ use syn::{Attribute, Ident, Item, ItemFn, ItemMod, UseTree};
 
 use super::parse::ModuleItem;
 use crate::attr::Kind;
-use crate::diagnostics::Mistakes;
 use crate::endpoint;
+use crate::mistakes::Mistakes;
 
 /// The names the attribute adds, and whether they are taken.
 #[derive(Default)]

@@ -8,10 +8,10 @@ use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::scope;
 use crate::attr::{Arguments, Checked};
-use crate::diagnostics::Mistakes;
 use crate::endpoint::{self, Handler};
+use crate::mistakes::Mistakes;
 use crate::names;
-use crate::paths::Private;
+use crate::private::Private;
 use crate::stub::{self, Method, Parameter};
 
 /// Checks what concerns the module. What is wrong with one handler is reported by that handler's own attribute.
@@ -144,7 +144,7 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
     {
         let note = format!(
             "\nIts name on the bus is `{first}`; it answers to {} too.",
-            crate::diagnostics::list(others)
+            crate::suggestion::list(others)
         );
         attrs.push(syn::parse_quote!(#[doc = #note]));
     }

@@ -7,9 +7,9 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, Path, Type, braced, bracketed};
 
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names::hash;
-use crate::paths::Private;
+use crate::private::Private;
 
 /// One handler of the blueprint, under one of its names.
 pub(crate) struct Offer {

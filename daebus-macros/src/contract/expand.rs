@@ -6,10 +6,10 @@ use syn::{Visibility, parse_quote};
 
 use super::model::{Action, Contract, Event};
 use super::validate::on;
-use crate::diagnostics::Mistakes;
-use crate::guess;
+use crate::assertion;
+use crate::mistakes::Mistakes;
 use crate::names::hash;
-use crate::paths::Private;
+use crate::private::Private;
 use crate::stub::{self, Stub};
 
 pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes) -> TokenStream {
@@ -23,7 +23,7 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
     let stub = stub(private, contract, &caller);
     let guesses = contract.actions.iter().filter(|action| sound && action.output.is_guess).map(|action| {
         let name = action.method.ident.to_string();
-        guess::answer(&name, &action.output, action.output_span, &[], private)
+        assertion::answer(&name, &action.output, action.output_span, &[], private)
     });
     let agreement = agreement(private, contract, sound);
     let mistakes = mistakes.into_tokens();

@@ -12,8 +12,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::attr::Arguments;
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 /// Expands `#[contract("user_service")]`.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -41,7 +41,7 @@ mod tests {
     use quote::quote;
 
     use super::expand_with;
-    use crate::paths::Private;
+    use crate::private::Private;
 
     fn check(arguments: TokenStream, item: &TokenStream, mistakes: usize) -> String {
         let tokens = expand_with(&Private::for_test(), arguments, item);

@@ -10,10 +10,10 @@ use syn::{
 use super::model::{Action, Contract, Event};
 use super::parse::Declaration;
 use crate::attr::{Arguments, checked_channel, checked_name};
-use crate::diagnostics::Mistakes;
 use crate::endpoint;
+use crate::mistakes::Mistakes;
 use crate::names;
-use crate::paths::Private;
+use crate::private::Private;
 use crate::stub::{self, Method, Parameter};
 
 const ACTION: &str =

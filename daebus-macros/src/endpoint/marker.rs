@@ -7,7 +7,7 @@
 use syn::{Attribute, Meta, Token, parse_quote, punctuated::Punctuated};
 
 use crate::attr::Kind;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 /// Attributes of the compiler and its tools, which expand to nothing.
 const INERT: [&str; 22] = [

@@ -23,8 +23,8 @@ use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::attr::{Kind, RawAttribute};
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 /// Expands the first of our attributes on a function. It takes the others along.
 pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
@@ -51,7 +51,7 @@ mod tests {
     use quote::quote;
 
     use super::{Function, validate};
-    use crate::diagnostics::Mistakes;
+    use crate::mistakes::Mistakes;
 
     fn mistakes(function: proc_macro2::TokenStream) -> Vec<String> {
         let mut mistakes = Mistakes::default();

@@ -4,7 +4,8 @@ use syn::ext::IdentExt as _;
 use syn::{FnArg, Pat, Signature};
 
 use crate::attr::Route;
-use crate::diagnostics::{Mistakes, suggestion};
+use crate::mistakes::Mistakes;
+use crate::suggestion::suggestion;
 
 /// Every `<name>` has its argument. The other way round the compiler knows: an argument that is neither in the path nor
 /// an extractor doesn't fit.

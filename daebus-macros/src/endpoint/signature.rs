@@ -4,7 +4,7 @@ use syn::{FnArg, GenericParam, Receiver, Safety, Signature, Type};
 
 use super::spelling::payload_of;
 use super::type_contents::{borrow_in, contains_impl_trait};
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 const INSTEAD: &str = "a handler is a free function whose arguments are extractors: \
                        `async fn get_user(Payload(query): Payload<GetUser>, State(db): State<Db>) -> Result<User, UserError>`";

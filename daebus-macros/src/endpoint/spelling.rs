@@ -7,7 +7,7 @@ use syn::spanned::Spanned as _;
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 
 use super::type_contents::contains_impl_trait;
-use crate::paths::Private;
+use crate::private::Private;
 
 /// `T` of an argument spelled `Payload<T>`.
 pub(crate) fn payload_of(ty: &Type) -> Option<&Type> {

@@ -2,7 +2,7 @@
 
 use super::{marker, model::Handler, parse::Function, path_parameters, signature};
 use crate::attr::{Checked, RawAttribute};
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 /// Checks a function with its attributes: `first`, which has called us, and its siblings among `function.attrs`.
 /// What it gives can be expanded even when there were mistakes.

@@ -4,7 +4,7 @@ use heck::ToSnakeCase as _;
 use syn::ext::IdentExt as _;
 use syn::{Ident, LitStr};
 
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 use crate::names::RESERVED_CODES;
 
 pub(super) fn checked_code(code: &LitStr, mistakes: &mut Mistakes) -> Option<String> {

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 
 use super::model::{ErrorType, Fault, Variant};
-use crate::paths::Private;
+use crate::private::Private;
 
 pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
     let ident = &error.ident;

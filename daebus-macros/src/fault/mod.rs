@@ -9,8 +9,8 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::DeriveInput;
 
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 /// Expands `#[derive(Fault)]`.
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
@@ -34,7 +34,7 @@ mod tests {
     use quote::quote;
 
     use super::expand_with;
-    use crate::paths::Private;
+    use crate::private::Private;
 
     fn check(item: TokenStream, mistakes: usize) -> String {
         let tokens = expand_with(&Private::for_test(), item);

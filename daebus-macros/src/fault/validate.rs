@@ -7,7 +7,7 @@ use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, LitSt
 use super::code::{checked_code, code_of_name};
 use super::model::{ErrorType, Fault, Variant};
 use crate::attr::Arguments;
-use crate::diagnostics::Mistakes;
+use crate::mistakes::Mistakes;
 
 const DEFAULT_STATUS: u16 = 400;
 

@@ -5,7 +5,7 @@ use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 use syn::spanned::Spanned as _;
 
-use crate::paths::Private;
+use crate::private::Private;
 
 /// The variable that stands for an argument: first for its declaration, then for its value.
 pub(super) fn variable(at: usize) -> Ident {

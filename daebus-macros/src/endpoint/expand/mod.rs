@@ -16,8 +16,8 @@ use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
 use crate::attr::Checked;
-use crate::diagnostics::Mistakes;
-use crate::paths::Private;
+use crate::mistakes::Mistakes;
+use crate::private::Private;
 
 /// With mistakes, the struct is still there and mounts nothing, so that whoever names it sees no second error.
 pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -> TokenStream {

@@ -11,7 +11,7 @@ use super::source::source;
 use crate::attr::Route;
 use crate::endpoint::model::Handler;
 use crate::endpoint::path_parameters::argument_name;
-use crate::paths::Private;
+use crate::private::Private;
 
 /// The expression that makes the route.
 pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> TokenStream {

@@ -6,7 +6,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::attr::{Background, Overlap, Restart, Thread, When};
-use crate::paths::Private;
+use crate::private::Private;
 
 pub(super) fn within(private: &Private, timeout: Option<Duration>) -> Option<TokenStream> {
     let timeout = duration(private, timeout?);

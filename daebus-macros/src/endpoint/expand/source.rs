@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote_spanned;
 
 use crate::endpoint::model::Handler;
-use crate::paths::Private;
+use crate::private::Private;
 
 /// Where the function stands: start-up lines and collisions show it, so the place is the user's, not the attribute's.
 pub(super) fn source(private: &Private, handler: &Handler) -> TokenStream {

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, Type};
 
 use crate::endpoint::Output;
-use crate::paths::Private;
+use crate::private::Private;
 
 /// That a return type is a `Result` exactly when it is spelled as one.
 pub(crate) fn answer(
