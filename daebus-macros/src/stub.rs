@@ -140,7 +140,7 @@ impl Stub<'_> {
 }
 
 /// The names that every stub has taken.
-pub(crate) const TAKEN: [&str; 4] = ["new", "connect", "caller", "clone"];
+pub(crate) const RESERVED_METHODS: [&str; 4] = ["new", "connect", "caller", "clone"];
 
 /// The name of a method's parameter: the argument's own where it has one, else `payload`.
 pub(crate) fn parameter_name(pattern: &syn::Pat) -> Ident {

@@ -34,7 +34,7 @@ impl Action {
         let span = arguments.span;
         let name = arguments
             .name("the action", "\"get_user\"", mistakes)
-            .and_then(|name| checked_name(name, mistakes));
+            .and_then(|name| checked_action_name(name, mistakes));
         let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes);
         let timeout = timeout.map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);
@@ -52,7 +52,7 @@ impl Action {
 }
 
 /// The name, when it can be that of an action.
-pub(crate) fn checked_name(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
+pub(crate) fn checked_action_name(name: LitStr, mistakes: &mut Mistakes) -> Option<LitStr> {
     match names::check_action(&name.value()) {
         Ok(()) => Some(name),
         Err(reason) => {

@@ -5,7 +5,7 @@ use std::fmt;
 use syn::ext::IdentExt;
 use syn::parse::Parser;
 
-const EXAMPLE: &str = "`\"/users/<id>\"`";
+const PATTERN_EXAMPLE: &str = "`\"/users/<id>\"`";
 
 /// Why a text is not a pattern.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(super) enum PatternError {
 impl fmt::Display for PatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoLeadingSlash => write!(f, "a path begins with `/`: {EXAMPLE}"),
+            Self::NoLeadingSlash => write!(f, "a path begins with `/`: {PATTERN_EXAMPLE}"),
             Self::BadCharacter(bad) => {
                 write!(f, "a path can't contain {bad:?}; clients send it percent-encoded")
             }
@@ -48,7 +48,10 @@ impl fmt::Display for PatternError {
             }
             Self::ForeignParameter(name) => write!(f, "a parameter is written `<{name}>`"),
             Self::PartialSegment(segment) => {
-                write!(f, "`{segment}`: a parameter takes the whole segment from `/` to `/`, as in {EXAMPLE}")
+                write!(
+                    f,
+                    "`{segment}`: a parameter takes the whole segment from `/` to `/`, as in {PATTERN_EXAMPLE}"
+                )
             }
             Self::TypedParameter { kind, name } => write!(
                 f,
@@ -56,7 +59,7 @@ impl fmt::Display for PatternError {
             ),
             Self::BadName(inside) => write!(
                 f,
-                "`<{inside}>` can't be the name of an argument: use letters, digits and `_`, as in {EXAMPLE}"
+                "`<{inside}>` can't be the name of an argument: use letters, digits and `_`, as in {PATTERN_EXAMPLE}"
             ),
             Self::RestNotLast(name) => {
                 write!(f, "`<{name}..>` takes the rest of the path, so it must come last")

@@ -7,7 +7,7 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned as _;
 use syn::{LitStr, Path, Token};
 
-use super::validate::checked_name;
+use super::validate::checked_blueprint_name;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
 
@@ -18,17 +18,21 @@ struct Collection {
 
 impl Parse for Collection {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        const EXAMPLE: &str = "`blueprint_of![\"users\"; get_user, create_user]`";
+        const COLLECTION_EXAMPLE: &str = "`blueprint_of![\"users\"; get_user, create_user]`";
         if !input.peek(LitStr) {
-            return Err(input.error(format!("the blueprint's name comes first, in quotes: {EXAMPLE}")));
+            return Err(
+                input.error(format!("the blueprint's name comes first, in quotes: {COLLECTION_EXAMPLE}"))
+            );
         }
         let name = input.parse()?;
         if !input.peek(Token![;]) {
-            return Err(input.error(format!("a `;` stands between the name and the handlers: {EXAMPLE}")));
+            return Err(
+                input.error(format!("a `;` stands between the name and the handlers: {COLLECTION_EXAMPLE}"))
+            );
         }
         input.parse::<Token![;]>()?;
         if input.is_empty() {
-            return Err(input.error(format!("there is no handler: {EXAMPLE}")));
+            return Err(input.error(format!("there is no handler: {COLLECTION_EXAMPLE}")));
         }
         Ok(Self { name, handlers: Punctuated::parse_terminated(input)? })
     }
@@ -46,7 +50,7 @@ fn expand_with(private: &Private, tokens: TokenStream) -> TokenStream {
         let mistakes = mistakes.into_tokens();
         return quote!({ #mistakes #p::Blueprint::new("") });
     };
-    let name = checked_name(collection.name, &mut mistakes);
+    let name = checked_blueprint_name(collection.name, &mut mistakes);
     let mut seen: Vec<String> = Vec::new();
     for handler in &collection.handlers {
         let path = handler.to_token_stream().to_string();

@@ -8,7 +8,7 @@ use syn::{Attribute, Ident, Item, Token, Visibility, braced, token};
 use crate::attr::Kind;
 use crate::endpoint::Function;
 
-const EXAMPLE: &str = "`#[blueprint(\"users\")] mod users { … }`";
+const MODULE_EXAMPLE: &str = "`#[blueprint(\"users\")] mod users { … }`";
 
 /// A module with a body.
 pub(super) struct Module {
@@ -36,7 +36,9 @@ impl Parse for Module {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         if !input.peek(Token![mod]) {
-            return Err(input.error(format!("`#[blueprint]` belongs on a module with a body: {EXAMPLE}")));
+            return Err(
+                input.error(format!("`#[blueprint]` belongs on a module with a body: {MODULE_EXAMPLE}"))
+            );
         }
         let mod_token = input.parse()?;
         let ident: Ident = input.parse()?;

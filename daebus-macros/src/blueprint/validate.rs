@@ -24,7 +24,8 @@ pub(super) fn validate(
     let name = arguments.name("the blueprint", &format!("\"{}\"", module.ident), mistakes);
     let contract = arguments.path("contract", mistakes);
     arguments.finish(mistakes);
-    let name = name.map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_name(name, mistakes));
+    let name = name
+        .map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_blueprint_name(name, mistakes));
 
     let taken = scope::check(&module.items, mistakes);
     let mut of_handlers = Mistakes::default();
@@ -37,7 +38,7 @@ pub(super) fn validate(
              `#[on_start]` or `#[on_stop]` on a function that stands directly in it",
         );
     }
-    refuse_twice(&handlers, mistakes);
+    refuse_shared_names(&handlers, mistakes);
     let methods = handlers
         .iter()
         .enumerate()
@@ -55,7 +56,7 @@ pub(super) fn validate(
     }
 }
 
-pub(super) fn checked_name(name: LitStr, mistakes: &mut Mistakes) -> LitStr {
+pub(super) fn checked_blueprint_name(name: LitStr, mistakes: &mut Mistakes) -> LitStr {
     if let Err(reason) = names::check_text(&name.value()) {
         mistakes.on(&name, format!("this can't be the name of a blueprint: {reason}"));
     }
@@ -70,7 +71,7 @@ fn handler(item: &ModuleItem, mistakes: &mut Mistakes) -> Option<Handler> {
 }
 
 /// Two functions under one name. Where a `cfg` may leave one of them out, the check is made when the service starts.
-fn refuse_twice(handlers: &[Handler], mistakes: &mut Mistakes) {
+fn refuse_shared_names(handlers: &[Handler], mistakes: &mut Mistakes) {
     let mut seen: Vec<(&str, String, &Handler)> = Vec::new();
     for handler in handlers {
         for (what, named) in handler.endpoints.iter().filter_map(exclusive_name) {
@@ -117,7 +118,7 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
         return None;
     }
     let ident = &function.sig.ident;
-    if stub::TAKEN.iter().any(|taken| ident == taken) {
+    if stub::RESERVED_METHODS.iter().any(|taken| ident == taken) {
         let message = format!(
             "the blueprint's caller has a `{ident}` of its own; give the function another name: what it is called on the bus \
              stays `{}`",

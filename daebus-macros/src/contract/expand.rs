@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
 use syn::{Visibility, parse_quote};
 
-use super::model::{Action, Contract, Event};
+use super::model::{Contract, ContractAction, ContractEvent};
 use super::validate::on;
 use crate::assertion;
 use crate::mistakes::Mistakes;
@@ -65,9 +65,9 @@ fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
     stub.expand(private)
 }
 
-fn expand_event(private: &Private, event: &Event) -> TokenStream {
+fn expand_event(private: &Private, event: &ContractEvent) -> TokenStream {
     let p = private.here();
-    let Event { attrs, ident, channel, payload } = event;
+    let ContractEvent { attrs, ident, channel, payload } = event;
     let stub::Parameter { name, ty } = payload;
     let hear = on(ident);
     let doc = format!("Hears what is published on the channel `{}`.", channel.value());
@@ -139,7 +139,7 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
     }
 }
 
-fn types(private: &Private, action: &Action, marker: &Ident) -> TokenStream {
+fn types(private: &Private, action: &ContractAction, marker: &Ident) -> TokenStream {
     let p = private.here();
     let name = &action.method.action;
     let key = hash(&name.value());

@@ -10,11 +10,11 @@ pub(super) struct Contract {
     /// The trait as its author wrote it, without our attributes.
     pub(super) item: ItemTrait,
     pub(super) service: LitStr,
-    pub(super) actions: Vec<Action>,
-    pub(super) events: Vec<Event>,
+    pub(super) actions: Vec<ContractAction>,
+    pub(super) events: Vec<ContractEvent>,
 }
 
-pub(super) struct Action {
+pub(super) struct ContractAction {
     pub(super) method: Method,
     /// What a handler looks like, for whoever forgot to write it.
     pub(super) signature: String,
@@ -22,14 +22,14 @@ pub(super) struct Action {
     pub(super) output_span: Span,
 }
 
-pub(super) struct Event {
+pub(super) struct ContractEvent {
     pub(super) attrs: Vec<syn::Attribute>,
     pub(super) ident: syn::Ident,
     pub(super) channel: LitStr,
     pub(super) payload: Parameter,
 }
 
-impl Action {
+impl ContractAction {
     pub(super) fn payload(&self) -> TokenStream {
         self.method.payload.as_ref().map_or_else(|| quote::quote!(()), |payload| payload.ty.clone())
     }

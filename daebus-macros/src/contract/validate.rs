@@ -7,9 +7,9 @@ use syn::{
     Attribute, FnArg, Generics, Ident, ItemTrait, LitStr, Meta, PatType, ReturnType, TraitItem, TraitItemFn,
 };
 
-use super::model::{Action, Contract, Event};
+use super::model::{Contract, ContractAction, ContractEvent};
 use super::parse::Declaration;
-use crate::attr::{Arguments, checked_channel, checked_name};
+use crate::attr::{Arguments, checked_action_name, checked_channel};
 use crate::endpoint;
 use crate::mistakes::Mistakes;
 use crate::names;
@@ -73,16 +73,16 @@ fn declaration(item: &ItemTrait, mistakes: &mut Mistakes) {
 }
 
 /// One of our attributes on a method.
-enum Kind {
+enum MethodKind {
     Action,
     Event,
 }
 
-fn kind_of(attribute: &Attribute) -> Option<Kind> {
+fn method_kind(attribute: &Attribute) -> Option<MethodKind> {
     let last = &attribute.path().segments.last()?.ident;
     match () {
-        () if last == "action" => Some(Kind::Action),
-        () if last == "event" => Some(Kind::Event),
+        () if last == "action" => Some(MethodKind::Action),
+        () if last == "event" => Some(MethodKind::Event),
         () => None,
     }
 }
@@ -92,7 +92,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     let attrs = std::mem::take(&mut function.attrs);
     let mut ours = Vec::new();
     for attribute in attrs {
-        match kind_of(&attribute) {
+        match method_kind(&attribute) {
             Some(kind) => ours.push((kind, attribute)),
             None => function.attrs.push(attribute),
         }
@@ -112,7 +112,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     if let ReturnType::Type(_, ty) = output {
         nameable(ty, &function.sig.generics, mistakes);
     }
-    taken(function, &kind, contract, mistakes);
+    refuse_taken(function, &kind, contract, mistakes);
     // Whatever is wrong with the attribute, the caller gets its method.
     let is_sound = mistakes.len() == before;
     let arguments = match &attribute.meta {
@@ -125,7 +125,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     };
     let span = attribute.path().segments.last().map_or_else(Span::call_site, |last| last.ident.span());
     match kind {
-        Kind::Action => {
+        MethodKind::Action => {
             let arguments = Arguments::read(arguments, "action", span, mistakes);
             let action = action(arguments, function, payload, private, mistakes);
             if is_sound {
@@ -142,7 +142,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
                 }
             }
         }
-        Kind::Event => {
+        MethodKind::Event => {
             let arguments = Arguments::read(arguments, "event", span, mistakes);
             let event = event(arguments, function, payload, mistakes);
             contract.events.extend(event.filter(|_| is_sound));
@@ -207,18 +207,18 @@ fn nameable(ty: &syn::Type, generics: &Generics, mistakes: &mut Mistakes) {
 }
 
 /// Names that the caller has already.
-fn taken(function: &TraitItemFn, kind: &Kind, contract: &Contract, mistakes: &mut Mistakes) {
+fn refuse_taken(function: &TraitItemFn, kind: &MethodKind, contract: &Contract, mistakes: &mut Mistakes) {
     let ident = &function.sig.ident;
     let stub = format!("{}Caller", contract.item.ident);
-    if stub::TAKEN.iter().any(|taken| ident == taken) {
+    if stub::RESERVED_METHODS.iter().any(|taken| ident == taken) {
         mistakes.on(ident, format!("`{stub}` has a `{ident}` of its own; give the function another name, the one on the bus stays"));
     }
     let methods = contract.actions.iter().map(|action| action.method.ident.to_string());
     let methods: Vec<String> =
         methods.chain(contract.events.iter().map(|event| on(&event.ident).to_string())).collect();
     let new = match kind {
-        Kind::Action => ident.to_string(),
-        Kind::Event => on(ident).to_string(),
+        MethodKind::Action => ident.to_string(),
+        MethodKind::Event => on(ident).to_string(),
     };
     if methods.contains(&new) {
         mistakes.on(ident, format!("`{stub}` has a method `{new}` already; give the function another name"));
@@ -237,9 +237,9 @@ fn action(
     payload: Option<&PatType>,
     private: &Private,
     mistakes: &mut Mistakes,
-) -> Action {
+) -> ContractAction {
     let name = arguments.name("the action", "\"get_user\"", mistakes);
-    let name = name.and_then(|name| checked_name(name, mistakes));
+    let name = name.and_then(|name| checked_action_name(name, mistakes));
     let name = name.unwrap_or_else(|| LitStr::new("", arguments.span));
     let idempotent = arguments.flag("idempotent", mistakes);
     let progress = arguments.ty("progress", mistakes);
@@ -270,7 +270,7 @@ fn action(
     };
     let signature = handler_signature(&method, sig, progress.as_ref());
     let output_span = if let ReturnType::Type(_, ty) = &sig.output { ty.span() } else { sig.ident.span() };
-    Action { method, signature, output, output_span }
+    ContractAction { method, signature, output, output_span }
 }
 
 fn parameter(payload: &PatType) -> Parameter {
@@ -303,7 +303,7 @@ fn event(
     function: &TraitItemFn,
     payload: Option<&PatType>,
     mistakes: &mut Mistakes,
-) -> Option<Event> {
+) -> Option<ContractEvent> {
     let arguments_span = arguments.span;
     let channel = arguments.name("the channel", "\"user_events\"", mistakes);
     arguments.finish(mistakes);
@@ -325,7 +325,7 @@ fn event(
     };
     let otherwise =
         format!("Publishes on the channel `{}`; returns how many connections received it.", channel.value());
-    Some(Event {
+    Some(ContractEvent {
         attrs: stub::attributes(&function.attrs, &otherwise),
         ident: sig.ident.clone(),
         channel,

@@ -38,7 +38,7 @@ pub(crate) fn validate(
     let mut endpoints: Vec<Checked> = Vec::new();
     for raw in raw {
         let Some(endpoint) = raw.check(mistakes) else { continue };
-        refuse_twice(&endpoints, &endpoint, mistakes);
+        refuse_repeated(&endpoints, &endpoint, mistakes);
         if let Checked::Route(route) = &endpoint {
             path_parameters::check(route, &function.sig, mistakes);
         }
@@ -50,7 +50,7 @@ pub(crate) fn validate(
 }
 
 /// The same thing said twice on one function would run it twice.
-fn refuse_twice(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes) {
+fn refuse_repeated(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistakes) {
     for other in before {
         match (other, endpoint) {
             (Checked::Action(first), Checked::Action(second))
