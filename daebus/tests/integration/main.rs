@@ -15,6 +15,7 @@ mod http;
 mod http_limits;
 mod http_server;
 mod layers;
+mod logs;
 mod schedules;
 mod socket;
 mod start;

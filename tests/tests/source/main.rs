@@ -3,6 +3,7 @@
 mod book;
 mod imports;
 mod lists;
+mod names;
 mod packages;
 mod structure;
 mod template;

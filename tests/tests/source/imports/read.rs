@@ -215,7 +215,7 @@ impl<'ast> Visit<'ast> for Reader<'_> {
 }
 
 /// Whether it is compiled for tests only.
-fn is_test(attributes: &[Attribute]) -> bool {
+pub(crate) fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).any(|attribute| {
         attribute.parse_args::<TokenStream>().is_ok_and(|condition| {
             let condition = condition.to_string();

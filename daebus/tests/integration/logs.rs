@@ -1,0 +1,80 @@
+//! What log lines say about the handler that they come from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use std::io;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use daebus::prelude::*;
+use daebus::testing::TestApp;
+
+/// The log of this process. Plain `fn` handlers run on threads of their own, so a subscriber of one thread isn't enough.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn of_process() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
+            log
+        })
+    }
+
+    /// Returns the one line that contains `text`.
+    fn line(&self, text: &str) -> String {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let mut lines = log.lines().filter(|line| line.contains(text));
+        let line = lines.next().unwrap_or_else(|| panic!("{text:?} is not in the log:\n{log}")).to_owned();
+        assert_eq!(lines.next(), None, "{text:?} is in the log once");
+        line
+    }
+}
+
+/// A handler on a thread of its own.
+#[action("grind")]
+fn grind() {
+    tracing::info!("grinding coffee");
+}
+
+/// A handler in the service's runtime.
+#[action("brew")]
+async fn brew() -> Result<(), BoxError> {
+    Err("the water is cold".into())
+}
+
+#[tokio::test]
+async fn log_lines_of_plain_fn_handlers_name_service_handler_and_request() {
+    let log = Log::of_process();
+    let app = TestApp::new(Daebus::new("barista").register(blueprint_of!["coffee"; grind])).await;
+    app.caller().send_request::<()>("grind", json!({})).await.unwrap();
+    app.finish().await;
+    let line = log.line("grinding coffee");
+    for field in ["service=\"barista\"", "trigger=\"action\"", "handler=\"grind\"", "request_id="] {
+        assert!(line.contains(field), "{field} is missing in: {line}");
+    }
+}
+
+#[tokio::test]
+async fn the_failure_of_a_handler_is_logged_once_with_its_position() {
+    let log = Log::of_process();
+    let app = TestApp::new(Daebus::new("failing_barista").register(blueprint_of!["coffee"; brew])).await;
+    app.caller().send_request::<()>("brew", json!({})).await.unwrap_err();
+    app.finish().await;
+    let line = log.line("the water is cold");
+    for part in ["ERROR", "service=\"failing_barista\"", "handler failed", "logs.rs:"] {
+        assert!(line.contains(part), "{part} is missing in: {line}");
+    }
+}
