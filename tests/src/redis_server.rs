@@ -9,8 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long a server may take to start or to end.
-const PATIENCE: Duration = Duration::from_secs(10);
+use crate::PATIENCE;
 
 /// How many ports to try: another process may take a port between the moment it was found free and the server's start.
 const ATTEMPTS: usize = 10;

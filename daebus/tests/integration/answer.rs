@@ -10,12 +10,11 @@ use bytes::Bytes;
 use daebus::Service;
 use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
 use daebus::prelude::*;
+use daebus_tests_support::{next, within};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(5);
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
@@ -137,12 +136,12 @@ async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
         (0..8).map(|_| caller.send_request::<String>("waits", ()).into_future()).collect();
     // Two run, three wait, and the door is closed: whoever is back now was refused.
     for _ in 0..3 {
-        let error = timeout(SOON, calls.next()).await?.unwrap().unwrap_err();
+        let error = within(calls.next()).await.unwrap().unwrap_err();
         assert_eq!(code(&error), Some("overloaded"), "{error}");
         assert!(error.is_not_run());
     }
     door.open.add_permits(5);
-    while let Some(answer) = timeout(SOON, calls.next()).await? {
+    while let Some(answer) = within(calls.next()).await {
         assert_eq!(answer?, "through");
     }
     assert_eq!(came.len(), 5);
@@ -172,9 +171,9 @@ async fn a_dropped_call_cancels_the_handler() -> Result<(), BoxError> {
         .await?;
     let caller = service.callers().to("svc");
     let call = caller.send_request::<Value>("waits", ()).spawn();
-    timeout(SOON, came.recv()).await?;
+    next(&mut came).await;
     call.abort();
-    timeout(SOON, told.recv()).await?.ok_or("the handler was dropped")?;
+    next(&mut told).await;
     assert_eq!(caller.in_flight(), 0);
     Ok(service.stop().await?)
 }
@@ -186,7 +185,7 @@ async fn stopping_drains_and_refuses() -> Result<(), BoxError> {
         app("drain").state(door.clone()).register(Blueprint::new("b").action("waits", waits)).start().await?;
     let caller = Caller::connect("memory://drain", "svc").await?;
     let running = caller.send_request::<String>("waits", ()).spawn();
-    timeout(SOON, came.recv()).await?;
+    next(&mut came).await;
     let stopping = tokio::spawn(service.stop());
     // Nobody answers on the channel any more, while what runs goes on.
     let late = loop {
@@ -302,7 +301,7 @@ async fn a_listener_handles_messages_in_order_and_survives_its_own_panics() -> R
         assert_eq!(caller.send_message("n.x", n).await?, 1);
     }
     for n in (0..100).filter(|n| *n != 13) {
-        assert_eq!(timeout(SOON, heard.recv()).await?, Some(n));
+        assert_eq!(next(&mut heard).await, n);
     }
     Ok(service.stop().await?)
 }

@@ -7,11 +7,10 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
 use daebus::prelude::*;
+use daebus_tests_support::{PATIENCE, eventually, next, within};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{Semaphore, mpsc};
-use tokio::time::{Instant, timeout};
-
-const SOON: Duration = Duration::from_secs(5);
+use tokio::time::Instant;
 
 fn app(bus: &str) -> Daebus {
     Daebus::new("svc").bus(format!("memory://{bus}"))
@@ -19,11 +18,6 @@ fn app(bus: &str) -> Daebus {
 
 async fn connect(bus: &str) -> Arc<dyn Bus> {
     bus::connect(&BusUrl::parse(&format!("memory://{bus}")).unwrap()).await.unwrap()
-}
-
-/// Waits for the next value, which has to arrive.
-async fn next<T>(values: &mut mpsc::UnboundedReceiver<T>) -> T {
-    timeout(SOON, values.recv()).await.expect("a value arrives in time").expect("the sender exists")
 }
 
 /// A gate that handlers wait at. It reports each arrival.
@@ -97,7 +91,7 @@ async fn the_concurrency_of_an_action_limits_how_many_of_its_handlers_run_at_onc
         gate.open.add_permits(1);
     }
     for call in calls {
-        timeout(SOON, call).await??;
+        within(call).await?;
     }
     Ok(service.stop().await?)
 }
@@ -161,7 +155,7 @@ async fn a_dropped_service_ends_its_handlers_and_leaves_the_bus() -> Result<(), 
     fn blocks(running: Running, State(gate): State<Gate>, State(dropped): State<mpsc::UnboundedSender<()>>) {
         let _dropped = Dropped(dropped);
         gate.arrived.send(()).unwrap();
-        while running.wait(SOON) {}
+        while running.wait(PATIENCE) {}
     }
     #[background("soon", every = "10ms")]
     async fn ticks(State(gate): State<Gate>, State(dropped): State<mpsc::UnboundedSender<()>>) {
@@ -188,13 +182,10 @@ async fn a_dropped_service_ends_its_handlers_and_leaves_the_bus() -> Result<(), 
         next(&mut ended).await;
     }
     let bus = connect("dropped").await;
-    timeout(SOON, async {
-        while bus.subscribers("svc").await? + bus.subscribers("channel").await? > 0 {
-            tokio::task::yield_now().await;
-        }
-        Ok::<_, BusError>(())
+    eventually("nobody is subscribed", async || {
+        bus.subscribers("svc").await.unwrap() + bus.subscribers("channel").await.unwrap() == 0
     })
-    .await??;
+    .await;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use daebus::axum::body::Bytes;
 use daebus::prelude::*;
+use daebus_tests_support::within;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -63,7 +64,7 @@ async fn connect(addr: SocketAddr, bytes: &str) -> TcpStream {
 async fn rest(stream: &mut TcpStream) -> String {
     let mut rest = Vec::new();
     // A reset is an end too.
-    let _ = timeout(BOUND, stream.read_to_end(&mut rest)).await.expect("the connection is still open");
+    let _ = within(stream.read_to_end(&mut rest)).await;
     String::from_utf8_lossy(&rest).into_owned()
 }
 
@@ -71,7 +72,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 async fn first_line(stream: &mut TcpStream) -> String {
     let mut line = String::new();
     while !line.ends_with("\r\n") {
-        line.push(char::from(timeout(BOUND, stream.read_u8()).await.expect("no answer").unwrap()));
+        line.push(char::from(within(stream.read_u8()).await.unwrap()));
     }
     line.trim_end().to_owned()
 }
@@ -104,7 +105,7 @@ async fn a_client_that_drips_its_head_is_left() {
             tokio::time::sleep(SHORT / 10).await;
         }
     };
-    timeout(BOUND, dripping).await.expect("the connection is still open");
+    within(dripping).await;
     service.stop().await.unwrap();
 }
 

@@ -12,6 +12,7 @@ use daebus::axum::response::Response;
 use daebus::axum::routing::{get, post};
 use daebus::axum::{self, Router};
 use daebus::prelude::*;
+use daebus_tests_support::within;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
@@ -156,7 +157,7 @@ async fn raw(addr: SocketAddr, request: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(addr).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    let _ = timeout(BOUND, stream.read_to_end(&mut answer)).await.expect("no answer");
+    let _ = within(stream.read_to_end(&mut answer)).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
 
@@ -306,15 +307,15 @@ async fn a_stop_finishes_the_answers_that_are_being_made_and_takes_no_more() {
         let url = url.clone();
         async move { ask(&url, "/wait").await }
     });
-    timeout(BOUND, gate.entered.notified()).await.unwrap();
+    within(gate.entered.notified()).await;
     let mut stopping = tokio::spawn(service.stop());
     // New connections are refused while the old one is still served.
     let refused = async { while tokio::net::TcpStream::connect(addr).await.is_ok() {} };
-    timeout(BOUND, refused).await.expect("the server still takes connections in");
+    within(refused).await;
     assert!(timeout(Duration::from_millis(50), &mut stopping).await.is_err());
     gate.open.add_permits(1);
     assert_eq!(asked.await.unwrap(), (200, "waited".into()));
-    timeout(BOUND, stopping).await.unwrap().unwrap().unwrap();
+    within(stopping).await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -329,10 +330,10 @@ async fn a_handler_that_outlasts_the_drain_is_cut_off_by_name() {
     )
     .await;
     let asked = tokio::spawn(reqwest::get(format!("{url}/wait")));
-    timeout(BOUND, gate.entered.notified()).await.unwrap();
-    let error = timeout(BOUND, service.stop()).await.unwrap().unwrap_err().to_string();
+    within(gate.entered.notified()).await;
+    let error = within(service.stop()).await.unwrap_err().to_string();
     assert!(error.contains("1× integration::http_server::wait ("), "{error}");
-    assert!(timeout(BOUND, asked).await.unwrap().unwrap().is_err());
+    assert!(within(asked).await.unwrap().is_err());
 }
 
 #[tokio::test]
@@ -340,5 +341,5 @@ async fn a_stream_without_an_end_doesnt_hold_up_a_stop() {
     let (service, url) = start(app("server-ticks").register(blueprint_of!["b"; ticks]).attach(http())).await;
     let mut response = reqwest::get(format!("{url}/ticks")).await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "tick\n");
-    timeout(BOUND, service.stop()).await.expect("the stream held it up").unwrap();
+    within(service.stop()).await.unwrap();
 }

@@ -4,10 +4,8 @@
 
 use daebus::prelude::*;
 use daebus::{Context, Next, Outcome, layer};
+use daebus_tests_support::next;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
-
-const SOON: Duration = Duration::from_secs(5);
 
 fn app(bus: &str) -> Daebus {
     Daebus::new("svc").bus(format!("memory://{bus}"))
@@ -85,6 +83,6 @@ async fn layers_wrap_listeners_as_well() -> Result<(), BoxError> {
     let app = layered("layered-listener", Blueprint::new("b").listen("channel", report));
     let service = app.state(sender).start().await?;
     assert_eq!(service.callers().to("svc").send_message("channel", ()).await?, 1);
-    assert_eq!(timeout(SOON, reports.recv()).await?.as_deref(), Some(&OUTERMOST_FIRST[..]));
+    assert_eq!(next(&mut reports).await, OUTERMOST_FIRST);
     Ok(service.stop().await?)
 }

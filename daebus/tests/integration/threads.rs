@@ -8,16 +8,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use daebus::prelude::*;
 use daebus::testing::TestApp;
 use daebus::{Restart, TaskError, ThreadOptions};
+use daebus_tests_support::next;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 /// What the threads of a test tell it.
 type Tell = mpsc::UnboundedSender<String>;
-
-/// The next thing told, which must come within ten seconds of real time.
-async fn told(heard: &mut mpsc::UnboundedReceiver<String>) -> String {
-    tokio::time::timeout(Duration::from_secs(10), heard.recv()).await.expect("in time").expect("a thread")
-}
 
 #[thread("os")]
 fn os(running: Running, State(tell): State<Tell>, callers: Callers) {
@@ -37,13 +33,13 @@ async fn echo(Payload(value): Payload<Value>) -> Value {
 
 #[tokio::test]
 async fn a_plain_function_has_a_thread_of_its_own_until_the_service_stops() {
-    let (tell, mut heard) = mpsc::unbounded_channel();
+    let (tell, mut heard) = mpsc::unbounded_channel::<String>();
     let app = Daebus::new("svc").bus("memory://os-thread").state(tell).register(blueprint_of!["b"; os, echo]);
     let service = app.start().await.unwrap();
-    assert_eq!(told(&mut heard).await, "began as os");
-    assert_eq!(told(&mut heard).await, "heard 7");
+    assert_eq!(next(&mut heard).await, "began as os");
+    assert_eq!(next(&mut heard).await, "heard 7");
     service.stop().await.unwrap();
-    assert_eq!(told(&mut heard).await, "ended");
+    assert_eq!(next(&mut heard).await, "ended");
 }
 
 #[thread("manual", auto_start = false)]
@@ -55,18 +51,18 @@ async fn manual(running: Running, State(tell): State<Tell>) {
 
 #[tokio::test]
 async fn a_thread_is_started_and_stopped_by_name() -> Result<(), TaskError> {
-    let (tell, mut heard) = mpsc::unbounded_channel();
+    let (tell, mut heard) = mpsc::unbounded_channel::<String>();
     let app = Daebus::new("svc").bus("memory://manual").state(tell).register(blueprint_of!["b"; manual]);
     let service = app.start().await.unwrap();
     let tasks = service.tasks();
     assert!(!tasks.threads()[0].running && !tasks.threads()[0].wanted);
     for _ in 0..3 {
         tasks.start("manual")?;
-        assert_eq!(told(&mut heard).await, "began");
+        assert_eq!(next(&mut heard).await, "began");
         tasks.start("manual")?;
         assert!(tasks.threads()[0].running);
         tasks.stop("manual").await?;
-        assert_eq!(told(&mut heard).await, "ended");
+        assert_eq!(next(&mut heard).await, "ended");
         assert!(!tasks.threads()[0].running);
     }
     tasks.stop("manual").await?;

@@ -47,7 +47,7 @@ async fn calls_go_on_after_the_server_was_away() {
         assert!(!job.is_finished());
         server.run();
         // The service may come back later than its caller: then there is nobody at first, and that is tried again too.
-        let answer = tokio::time::timeout(BOUND, &mut job).await.unwrap();
+        let answer = within(&mut job).await;
         assert_eq!(answer.unwrap(), json!({"n": 1}));
         assert_eq!(service.next().await["action"], "before");
         assert_eq!(service.next().await["action"], "while_away");

@@ -3,7 +3,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a test that fails")]
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,14 +11,13 @@ use bytes::Bytes;
 use daebus_caller::BusError;
 use daebus_caller::bus::{
     self, Bus, BusState, BusUrl, Deliver, Message, Outbox, Queue, QueueLimits, QueueReceiver, SetOptions,
-    Subscription, Topic,
+    Topic,
 };
-use daebus_tests::RedisServer;
+use daebus_tests::{PATIENCE, RedisServer, within};
 use futures_util::future::join_all;
 use tokio::task::unconstrained;
 
-/// Far more than it takes, so that a busy machine fails nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{listen, next};
 
 /// Two users of one bus.
 struct Place {
@@ -53,20 +51,6 @@ impl Place {
 
 async fn connect(url: &str) -> Arc<dyn Bus> {
     bus::connect(&BusUrl::parse(url).unwrap()).await.unwrap()
-}
-
-async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("it takes too long")
-}
-
-async fn listen(bus: &Arc<dyn Bus>, topic: &str) -> (Subscription, QueueReceiver) {
-    let limits = QueueLimits { messages: 100_000, bytes: 1 << 30 };
-    let (queue, receiver) = Queue::drop_oldest(limits);
-    (bus.subscribe(Topic::parse(topic), queue).await.unwrap(), receiver)
-}
-
-async fn next(receiver: &mut QueueReceiver) -> Message {
-    within(receiver.recv()).await.unwrap()
 }
 
 /// Waits until what was published before has arrived at `bus`, and says what `receiver` got.

@@ -3,22 +3,17 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "what fails here is a test that fails")]
 
 use std::collections::BTreeSet;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use daebus_caller::BusError;
-use daebus_caller::bus::{
-    self, Bus, BusState, BusUrl, Deliver, Message, Outbox, Queue, QueueLimits, QueueReceiver, SetOptions,
-    Subscription, Topic,
-};
-use daebus_tests::RedisServer;
+use daebus_caller::bus::{self, Bus, BusState, BusUrl, Deliver, Message, Outbox, SetOptions, Topic};
+use daebus_tests::{PATIENCE, RedisServer, eventually, within};
 use futures_util::future::join_all;
 
-/// Far more than it takes, so that a busy machine fails nothing.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::{listen, next};
 
 async fn connect(server: &RedisServer) -> Arc<dyn Bus> {
     try_connect(&server.url()).await.unwrap()
@@ -28,30 +23,8 @@ async fn try_connect(url: &str) -> Result<Arc<dyn Bus>, BusError> {
     within(bus::connect(&BusUrl::parse(url).unwrap())).await
 }
 
-async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("it takes too long")
-}
-
 async fn until(bus: &Arc<dyn Bus>, state: BusState) {
     within(bus.state().wait_for(|now| *now == state)).await.unwrap();
-}
-
-async fn listen(bus: &Arc<dyn Bus>, topic: &str) -> (Subscription, QueueReceiver) {
-    let (queue, receiver) = Queue::drop_oldest(QueueLimits { messages: 100_000, bytes: 1 << 30 });
-    (bus.subscribe(Topic::parse(topic), queue).await.unwrap(), receiver)
-}
-
-async fn next(receiver: &mut QueueReceiver) -> Message {
-    within(receiver.recv()).await.unwrap()
-}
-
-/// Polls the server, which has no way to tell.
-async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
 }
 
 fn connections(server: &RedisServer) -> usize {
@@ -133,7 +106,8 @@ async fn nothing_is_delivered_twice_and_only_a_dying_server_loses_messages() {
     });
     for kills in 1..=5 {
         let before = confirmed.load(Ordering::Relaxed);
-        eventually("the publisher goes on", || confirmed.load(Ordering::Relaxed) >= before + 1000).await;
+        eventually("the publisher goes on", async || confirmed.load(Ordering::Relaxed) >= before + 1000)
+            .await;
         if kills < 5 {
             server.kill();
             server.run();
@@ -390,8 +364,8 @@ async fn a_bus_that_is_closed_or_dropped_leaves_nothing_behind() {
         } else {
             drop(bus);
         }
-        eventually("its connections end", || connections(&server) == 0).await;
-        eventually("its tasks end", || tasks() == before).await;
+        eventually("its connections end", async || connections(&server) == 0).await;
+        eventually("its tasks end", async || tasks() == before).await;
         drop((end, receiver));
     }
 }

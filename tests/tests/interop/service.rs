@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use daebus::prelude::*;
-use daebus_tests::{PythonService, RedisServer, eventually, until};
+use daebus_tests::{PythonService, RedisServer, eventually, until, within};
 
 /// A call that goes well takes milliseconds.
 const SOON: Duration = Duration::from_secs(10);
@@ -190,7 +190,7 @@ async fn broadcasts_go_both_ways() {
     let Setting { caller, .. } = &setting().await;
     let mut alerts = caller.listen::<Value>("from_*").await.unwrap();
     let () = caller.send_request("shout", json!({"alert": "überhitzt"})).await.unwrap();
-    let heard = tokio::time::timeout(SOON, alerts.next()).await.unwrap();
+    let heard = within(alerts.next()).await;
     assert_eq!(heard, Some(json!({"alert": "überhitzt"})));
 
     assert_eq!(caller.send_message("to_python", json!({"hello": "python"})).await.unwrap(), 1);
@@ -234,7 +234,7 @@ async fn a_contract_gives_types_to_python() {
     let mut alerts = python.on_alert().await.unwrap();
     let alert = || Alert { text: "überhitzt".into() };
     python.shout(&alert()).await.unwrap();
-    let heard = tokio::time::timeout(SOON, alerts.next()).await.unwrap();
+    let heard = within(alerts.next()).await;
     assert_eq!(heard, Some(alert()));
     assert_eq!(python.alert(&alert()).await.unwrap(), 1);
 

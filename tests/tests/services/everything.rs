@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use daebus::prelude::*;
-use daebus_tests::PATIENCE;
+use daebus_tests::{next, within};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 #[derive(Serialize, Deserialize, Clone)]
@@ -112,11 +112,11 @@ async fn the_parts_fit_together() -> Result<(), BoxError> {
     let users = UsersCaller::connect("memory://everything").await?;
     let missing = users.get_user(&7).await;
     assert!(matches!(missing, Err(CallError::Service(UserError::NotFound { id: 7 }))), "a typed error");
-    assert_eq!(within(events.recv()).await, Some(json!({"id": 7})), "the handler's broadcast");
+    assert_eq!(next(&mut events).await, json!({"id": 7}), "the handler's broadcast");
     let mut listening = users.on_user_event().await?;
     users.user_event(&User { id: 8 }).await?;
     assert_eq!(within(listening.next()).await.map(|user| user.id), Some(8), "the contract's event");
-    assert_eq!(within(events.recv()).await, Some(json!({"id": 8})));
+    assert_eq!(next(&mut events).await, json!({"id": 8}));
 
     let caller = users::Caller::connect("memory://everything", "user_service").await?;
     let tea = caller.tea().await;
@@ -126,15 +126,11 @@ async fn the_parts_fit_together() -> Result<(), BoxError> {
     let found = untyped.send_request::<Value>("find_user", 9).await.unwrap_err();
     assert!(matches!(&found, CallError::Service(fault) if fault.code() == Some("not_found")), "{found:?}");
     assert_eq!(untyped.send_request::<String>("outside", ()).await?, "outside");
-    assert_eq!(within(events.recv()).await, Some(json!({"id": 9})));
+    assert_eq!(next(&mut events).await, json!({"id": 9}));
     untyped.send_message("sensor.kitchen", 21.5).await?;
-    assert_eq!(within(events.recv()).await, Some(json!(21.5)), "a pattern");
+    assert_eq!(next(&mut events).await, json!(21.5), "a pattern");
 
     service.stop().await?;
     assert_eq!(hooks.load(Ordering::SeqCst), 2);
     Ok(())
-}
-
-async fn within<T>(what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, what).await.expect("it happens in time")
 }

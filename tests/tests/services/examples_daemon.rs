@@ -1,7 +1,7 @@
 //! The examples with schedules and threads, each run as it stands.
 
 use daebus::prelude::*;
-use daebus_tests::{PATIENCE, Process, PythonCaller, RedisServer, eventually, example};
+use daebus_tests::{Process, PythonCaller, RedisServer, eventually, example, within};
 
 fn start(name: &str, redis: &RedisServer) -> Process {
     Process::start(example(name).env("DAEBUS_URL", redis.url()))
@@ -9,7 +9,7 @@ fn start(name: &str, redis: &RedisServer) -> Process {
 
 /// The next message of a channel.
 async fn heard(messages: &mut daebus::Listening<Value>) -> Value {
-    tokio::time::timeout(PATIENCE, messages.next()).await.expect("a message comes").expect("the bus is there")
+    within(messages.next()).await.expect("the bus is there")
 }
 
 /// An untyped caller, and what it hears on a channel; confirmed before the service is there to speak.

@@ -1,7 +1,7 @@
 //! The examples with HTTP and WebSockets, each run as it stands, with real clients: reqwest and tungstenite.
 
 use daebus::prelude::*;
-use daebus_tests::{PATIENCE, Process, PythonCaller, RedisServer, example};
+use daebus_tests::{PATIENCE, Process, PythonCaller, RedisServer, example, within};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::{Client as Http, Method, RequestBuilder, StatusCode};
 use tokio::net::TcpStream;
@@ -68,7 +68,7 @@ struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn next(&mut self) -> Message {
-        let frame = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a frame comes");
+        let frame = within(self.0.next()).await;
         frame.expect("the connection is open").unwrap()
     }
 
@@ -170,7 +170,7 @@ async fn metrics_service_is_reached_every_way() {
     let update = asking.hear().await;
     assert_eq!(update["type"], "metrics_update");
     assert!(update["data"]["broadcasts"].as_u64().unwrap() >= 1, "{update}");
-    let update = tokio::time::timeout(PATIENCE, updates.next()).await.unwrap().unwrap();
+    let update = within(updates.next()).await.unwrap();
     assert!(update["timestamp"].as_f64().unwrap() > 1.6e9, "{update}");
 
     caller.send_message("system_events", json!({"type": "maintenance_mode"})).await.unwrap();
@@ -204,7 +204,7 @@ async fn user_service_keeps_users_on_every_transport() {
     let (status, ada) = service.post("/api/users", &new).await;
     assert_eq!((status, &ada["email"]), (StatusCode::CREATED, &json!("ada@example.com")));
     assert!(!ada.to_string().contains("analytical") && !ada.to_string().contains("argon2"), "{ada}");
-    let event = tokio::time::timeout(PATIENCE, events.next()).await.unwrap().unwrap();
+    let event = within(events.next()).await.unwrap();
     assert_eq!(event, json!({"type": "user_created", "user_id": ada["id"]}));
     service.process.line("Received user event: user_created");
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use daebus::prelude::*;
 use daebus::{Feature, FeatureContext, Service};
-use daebus_tests::{PATIENCE, RedisServer, eventually};
+use daebus_tests::{PATIENCE, RedisServer, eventually, next, within};
 use tokio::sync::mpsc;
 
 type Tell = mpsc::UnboundedSender<Value>;
@@ -36,15 +36,11 @@ impl Feature for Nothing {
 async fn start(url: &str, tell: Tell) -> Service {
     let app = Daebus::new("joins").bus(url).wait_for_bus(false).state(tell).feature(Nothing);
     let starting = app.register(blueprint_of!["b"; echo, declared]).start();
-    tokio::time::timeout(PATIENCE, starting).await.expect("it doesn't wait").unwrap()
-}
-
-async fn next(heard: &mut mpsc::UnboundedReceiver<Value>) -> Value {
-    tokio::time::timeout(PATIENCE, heard.recv()).await.expect("in time").unwrap()
+    within(starting).await.unwrap()
 }
 
 async fn ready(service: &Service) {
-    tokio::time::timeout(PATIENCE, service.ready()).await.expect("it joins its bus");
+    within(service.ready()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +63,7 @@ async fn it_starts_without_and_joins_when_the_bus_comes() {
 
     redis.run();
     ready(&service).await;
-    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    assert!(within(guard.confirmed()).await);
     let broadcast = service.broadcast();
     assert_eq!(broadcast.send("declared", json!({"n": 1})).await.unwrap(), 1);
     assert_eq!(next(&mut heard).await, json!({"n": 1}));
@@ -88,7 +84,7 @@ async fn a_bus_that_goes_and_comes_back_finds_everybody_where_they_were() {
         let tell = tell.clone();
         async move { drop(tell.send(event)) }
     });
-    assert!(tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    assert!(within(guard.confirmed()).await);
     redis.kill();
     let broadcast = service.broadcast();
     eventually("it notices", async || broadcast.send("x", json!({})).await.is_err()).await;
@@ -166,6 +162,6 @@ async fn it_stops_at_once_while_the_bus_is_away() {
     let (tell, _heard) = mpsc::unbounded_channel();
     let service = start(&redis.url(), tell).await;
     let guard = service.events().listen::<Value>("x", |_| async {});
-    tokio::time::timeout(PATIENCE, service.stop()).await.expect("at once").unwrap();
-    assert!(!tokio::time::timeout(PATIENCE, guard.confirmed()).await.unwrap());
+    within(service.stop()).await.unwrap();
+    assert!(!within(guard.confirmed()).await);
 }

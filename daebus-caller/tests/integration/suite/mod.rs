@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::bus::{Bus, Outbox, Queue, QueueLimits, Subscription, Topic};
+use daebus_tests_support::next;
+pub(crate) use daebus_tests_support::{eventually, within};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
@@ -85,20 +87,6 @@ macro_rules! caller_suite {
     };
 }
 
-/// No test waits for ever.
-pub(crate) async fn within<F: Future>(test: F) -> F::Output {
-    tokio::time::timeout(3 * BOUND, test).await.expect("the test should have ended long ago")
-}
-
-/// Waits until `holds`, looking again and again.
-pub(crate) async fn eventually(what: &str, mut holds: impl AsyncFnMut() -> bool) {
-    let started = tokio::time::Instant::now();
-    while !holds().await {
-        assert!(started.elapsed() < BOUND, "{what}: still not so after {BOUND:?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
 /// A service as small as can be: hears requests on its channel and answers each with what a function says.
 pub(crate) struct Service {
     /// Every message that arrived, as it arrived.
@@ -161,7 +149,7 @@ impl Service {
 
     /// The next message, which must come.
     pub(crate) async fn next(&mut self) -> Value {
-        tokio::time::timeout(BOUND, self.heard.recv()).await.expect("a message should have come").unwrap()
+        next(&mut self.heard).await
     }
 }
 

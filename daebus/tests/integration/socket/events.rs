@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use daebus::Upgrade;
 use daebus::prelude::*;
+use daebus_tests_support::eventually;
 
-use super::peer::{Peer, app, clients, serve, until};
+use super::peer::{Peer, app, clients, serve};
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
@@ -73,7 +74,7 @@ async fn a_client_comes_and_goes() {
     let sockets = clients(&service, 1).await;
     assert_eq!(sockets.get(&id).unwrap().query()["more"], "1");
     peer.leave().await;
-    until("the handler of its end has run", || log.lines().len() == 2).await;
+    eventually("the handler of its end has run", async || log.lines().len() == 2).await;
     assert_eq!(log.lines(), ["joined good 0", "left good 0 false"]);
     assert_eq!(sockets.count(), 0);
     service.stop().await.unwrap();
@@ -86,7 +87,7 @@ async fn a_client_that_vanishes_has_gone_too() {
     let mut peer = Peer::connect_to(&service, "/ws?token=good").await;
     peer.receive().await;
     drop(peer);
-    until("the handler of its end has run", || log.lines().len() == 2).await;
+    eventually("the handler of its end has run", async || log.lines().len() == 2).await;
     service.stop().await.unwrap();
 }
 
@@ -180,7 +181,7 @@ async fn what_is_known_about_a_client() {
     assert_eq!(answer["data"]["status"], "registered");
     let sockets = clients(&service, 1).await;
     let client = sockets.list().pop().unwrap();
-    until("the answer is counted", || client.messages_out() == 1).await;
+    eventually("the answer is counted", async || client.messages_out() == 1).await;
     assert_eq!(client.messages_in(), 1);
     assert_eq!(client.dropped(), 0);
     assert_eq!(client.path(), "/ws");
@@ -200,7 +201,7 @@ async fn what_is_known_about_a_client() {
     assert!(sockets.disconnect(client.id(), 4001, "that is enough"));
     assert!(!sockets.disconnect("user_nobody", 1000, ""));
     assert_eq!(peer.closed().await, (4001, "that is enough".to_owned()));
-    until("it is struck off", || sockets.count() == 0).await;
+    eventually("it is struck off", async || sockets.count() == 0).await;
     assert!(client.send(None, &1).is_err() && !client.is_connected());
     service.stop().await.unwrap();
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use daebus::prelude::*;
+use daebus_tests_support::{eventually, within};
 use futures_util::{SinkExt, StreamExt};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::peer::{Peer, SOON, clients, serve, until};
+use super::peer::{Peer, SOON, clients, serve};
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
@@ -51,7 +52,7 @@ async fn a_rate_is_a_rate_and_not_a_sentence() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(SOON, accepted_again).await.unwrap();
+    within(accepted_again).await;
     drop(peer);
     service.stop().await.unwrap();
 }
@@ -117,7 +118,7 @@ async fn a_client_is_pinged_and_one_that_does_not_answer_is_let_go() {
             }
         }
     };
-    timeout(SOON, pinged).await.unwrap();
+    within(pinged).await;
     assert_eq!(sockets.count(), 1);
     assert_eq!(alive.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
     drop(dead);
@@ -164,13 +165,13 @@ async fn there_is_a_most_of_connections() {
     assert_eq!((status, &body["code"]), (503, &json!("overloaded")));
     let sockets = clients(&service, 2).await;
     first.leave().await;
-    until("its place is free", || sockets.count() == 1).await;
+    eventually("its place is free", async || sockets.count() == 1).await;
     let again = async {
         while Peer::try_connect(&service, "/ws", &[]).await.is_err() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    timeout(SOON, again).await.unwrap();
+    within(again).await;
     second.leave().await;
     service.stop().await.unwrap();
 }

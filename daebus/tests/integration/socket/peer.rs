@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use daebus::prelude::*;
 use daebus::{Service, Sockets};
+use daebus_tests_support::{eventually, within};
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -27,19 +28,9 @@ pub(crate) fn app(name: &str, web_socket: WebSocket, blueprint: Blueprint) -> Da
         .attach(web_socket)
 }
 
-/// Waits, with a bound, until something holds that no event tells of.
-pub(crate) async fn until(what: &str, holds: impl Fn() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(timeout(SOON, wait).await.is_ok(), "{what} within {SOON:?}");
-}
-
 pub(crate) async fn clients(service: &Service, count: usize) -> Sockets {
     let sockets = service.sockets().unwrap();
-    until("the clients are there", || sockets.count() == count).await;
+    eventually("the clients are there", async || sockets.count() == count).await;
     sockets
 }
 
@@ -66,7 +57,7 @@ impl Peer {
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        match timeout(SOON, connect_async(request)).await.unwrap() {
+        match within(connect_async(request)).await {
             Ok((stream, _)) => Ok(Self(stream)),
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
@@ -117,7 +108,7 @@ impl Peer {
 
     async fn next(&mut self) -> Message {
         loop {
-            let message = timeout(SOON, self.0.next()).await.expect("a message in time");
+            let message = within(self.0.next()).await;
             match message.expect("a message before the end").unwrap() {
                 Message::Ping(_) | Message::Pong(_) => {}
                 message => return message,

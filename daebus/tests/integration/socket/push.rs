@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use daebus::prelude::*;
+use daebus_tests_support::{eventually, within};
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-use super::peer::{Peer, SOON, app, clients, serve};
+use super::peer::{Peer, app, clients, serve};
 
 async fn who(client: Client) -> Json<String> {
     Json(client.id().to_owned())
@@ -97,7 +98,7 @@ async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
     let service = app("order", WebSocket::new(), blueprint).state(gate.clone()).start().await.unwrap();
     let (mut slow, mut quick) = (Peer::connect(&service).await, Peer::connect(&service).await);
     slow.send(json!({"type": "wait"})).await;
-    timeout(SOON, gate.entered.notified()).await.unwrap();
+    within(gate.entered.notified()).await;
     // More than wait inside the service: the rest waits on the way.
     for n in 0..20 {
         slow.send(json!({"type": "turn", "data": n})).await;
@@ -137,7 +138,7 @@ async fn what_a_client_sent_before_it_left_is_handled() {
         peer.send(json!({"type": "save"})).await;
     }
     peer.leave().await;
-    super::peer::until("all are saved", || count.load(Ordering::SeqCst) == 10).await;
+    eventually("all are saved", async || count.load(Ordering::SeqCst) == 10).await;
     service.stop().await.unwrap();
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use daebus::prelude::*;
+use daebus_tests_support::within;
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
-use super::peer::{Peer, SOON, app, clients, serve};
+use super::peer::{Peer, app, clients, serve};
 
 #[derive(Clone, Default)]
 struct Steps {
@@ -64,7 +64,7 @@ async fn a_message_that_is_handled_is_answered_first() {
     let service = app("first", WebSocket::new(), blueprint()).state(steps.clone()).start().await.unwrap();
     let mut peer = Peer::connect(&service).await;
     peer.send(json!({"type": "work"})).await;
-    timeout(SOON, steps.entered.notified()).await.unwrap();
+    within(steps.entered.notified()).await;
     let (stopped, ()) = tokio::join!(service.stop(), async {
         assert_eq!(peer.receive().await["type"], "server_shutdown");
         steps.go_on.notify_one();
@@ -85,9 +85,9 @@ async fn a_handler_that_does_not_end_is_cut_off_and_its_client_closed_all_the_sa
         .unwrap();
     let mut peer = Peer::connect(&service).await;
     peer.send(json!({"type": "work"})).await;
-    timeout(SOON, steps.entered.notified()).await.unwrap();
+    within(steps.entered.notified()).await;
     let started = Instant::now();
-    let error = timeout(SOON, service.stop()).await.unwrap().unwrap_err().to_string();
+    let error = within(service.stop()).await.unwrap_err().to_string();
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(error.contains("work"), "{error}");
     assert_eq!(peer.receive().await["type"], "server_shutdown");

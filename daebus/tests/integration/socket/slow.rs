@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use daebus::prelude::*;
 use daebus::{Service, Sockets, WhenFull};
+use daebus_tests_support::{eventually, within};
 use tokio::time::timeout;
 
-use super::peer::{Peer, SOON, clients, serve, until};
+use super::peer::{Peer, clients, serve};
 
 async fn who(client: Client) -> Json<String> {
     Json(client.id().to_owned())
@@ -26,7 +27,7 @@ async fn flood(sockets: &Sockets, quick: &mut Peer) -> usize {
         }
         0
     };
-    timeout(SOON, flooding).await.unwrap()
+    within(flooding).await
 }
 
 async fn two(name: &str, web_socket: WebSocket) -> (Service, Peer, Peer, Client) {
@@ -57,7 +58,7 @@ async fn a_slow_client_loses_the_oldest_and_holds_up_nobody() {
             }
         }
     };
-    timeout(SOON, catching_up).await.unwrap();
+    within(catching_up).await;
     assert_eq!(sockets.dropped(), client.dropped());
     drop((slow, quick));
     service.stop().await.unwrap();
@@ -70,7 +71,7 @@ async fn or_it_is_disconnected() {
     let sockets = service.sockets().unwrap();
     flood(&sockets, &mut quick).await;
     assert!(!client.is_connected());
-    until("it is gone", || sockets.count() == 1).await;
+    eventually("it is gone", async || sockets.count() == 1).await;
     drop((slow, quick));
     service.stop().await.unwrap();
 }
