@@ -2,9 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
 
 use crate::PATIENCE;
 
@@ -40,7 +42,7 @@ impl Process {
             std::thread::spawn(move || {
                 for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
                     let line = String::from_utf8_lossy(&line).into_owned();
-                    lines.said.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+                    lines.said.lock().push(line);
                     lines.more.notify_all();
                 }
                 lines.ended.fetch_add(1, Ordering::SeqCst);
@@ -63,7 +65,7 @@ impl Process {
 
     /// How many lines there are; a place for [`Self::line_from`].
     pub fn mark(&self) -> usize {
-        self.lines.said.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lines.said.lock().len()
     }
 
     /// The same from a certain line on; returns the place behind it too.
@@ -73,7 +75,7 @@ impl Process {
     /// When there is none within [`PATIENCE`], or the process has ended without it.
     pub fn line_from(&self, from: usize, words: &str) -> (usize, String) {
         let deadline = Instant::now() + PATIENCE;
-        let mut said = self.lines.said.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.lines.said.lock();
         let mut looked_at = from;
         loop {
             if let Some(at) = said.iter().skip(looked_at).position(|line| line.contains(words)) {
@@ -85,13 +87,13 @@ impl Process {
             assert!(!ended, "the process has ended without a line with {words:?}:\n{}", said.join("\n"));
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "no line with {words:?} within {PATIENCE:?}:\n{}", said.join("\n"));
-            said = self.lines.more.wait_timeout(said, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.lines.more.wait_for(&mut said, left);
         }
     }
 
     /// Everything it has said so far.
     pub fn said(&self) -> String {
-        self.lines.said.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+        self.lines.said.lock().join("\n")
     }
 
     /// Writes a line to its input.

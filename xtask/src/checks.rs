@@ -51,6 +51,8 @@ pub(crate) fn lint(report: &mut Report) {
     let clippy =
         ["clippy", "--workspace", "--all-targets", "--features", ALL_FEATURES, "--", "-D", "warnings"];
     report.run("clippy", &mut cargo(&clippy), LONG);
+    let bare = ["clippy", "--package", "daebus", "--package", "daebus-caller", "--no-default-features"];
+    report.run("clippy without default features", cargo(&bare).args(["--", "-D", "warnings"]), LONG);
     let doc = ["doc", "--workspace", "--features", ALL_FEATURES, "--no-deps"];
     report.run("documentation", cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"), LONG);
     report.step("packages for crates.io", |_| packages());

@@ -33,7 +33,7 @@ use crate::runtime::Workers;
 /// /// Listens to one more room, until the service stops.
 /// #[action("watch_room")]
 /// async fn watch_room(Payload(room): Payload<String>, events: Events) {
-///     let channel = format!("provided.{room}");
+///     let channel = format!("rooms.{room}");
 ///     events.listen::<Value>(&channel, move |event| {
 ///         let room = room.clone();
 ///         async move { println!("{room}: {event}") }
