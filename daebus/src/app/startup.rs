@@ -38,7 +38,7 @@ impl Daebus {
     /// When the application is put together wrongly (every mistake is told), the bus refuses us, or a feature or
     /// `on_start` fails.
     pub async fn start(self) -> Result<Service> {
-        start(self, Environment::production()).await
+        Box::pin(start(self, Environment::production())).await
     }
 
     /// Starts the service somewhere else than in the world.

@@ -121,11 +121,11 @@ pub(super) async fn invoke(
     cx: &FeatureContext,
     name: &str,
     within: Option<Duration>,
-    work: impl Future<Output = Result<(), BoxError>>,
+    work: impl Future<Output = Result<(), BoxError>> + Send,
 ) -> Result<(), Failure> {
     let run = Invocation::of_feature(cx.core(), name);
     let work = async { work.await.map_err(Failure::from) };
-    run.run(within.map(Deadline::after), work).await
+    run.run(within.map(Deadline::after), Box::pin(work)).await
 }
 
 impl fmt::Debug for Features {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use daebus_caller::deadline::{self, Deadline};
 use daebus_caller::wire::{Fault, FaultCode, beginning};
+use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info_span, warn};
@@ -122,14 +123,16 @@ impl Invocation {
 
     /// Runs an endpoint within the deadline of its context.
     pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> Outcome {
-        self.run(cx.deadline, endpoint.run.clone().run(cx)).await
+        self.run(cx.deadline, Box::pin(endpoint.run.clone().run(cx))).await
     }
 
     /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.
+    ///
+    /// The handler is boxed: each of the futures around it would otherwise hold it twice.
     pub(crate) async fn run<T>(
         self,
         deadline: Option<Deadline>,
-        handler: impl Future<Output = Result<T, Failure>>,
+        handler: BoxFuture<'_, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let span = self.span.clone();
         self.run_in_span(deadline, handler).instrument(span).await
@@ -138,7 +141,7 @@ impl Invocation {
     async fn run_in_span<T>(
         mut self,
         deadline: Option<Deadline>,
-        handler: impl Future<Output = Result<T, Failure>>,
+        handler: BoxFuture<'_, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let turn = within(deadline, self.turn()).await;
         let result = match turn {

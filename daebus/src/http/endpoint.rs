@@ -23,14 +23,14 @@ pub(super) async fn run(core: &Arc<Core>, route: &Route, timeout: Duration, requ
     let cx = Context::new(Arc::clone(core), route.definition.name).with_http(parts, deadline);
     let handler = (route.run)(RouteRequest::new(cx, body, parameters));
     let run = Invocation::new(core, "route", &route.definition, Report::Reply);
-    let answered = async {
+    let answered = async move {
         match handler.await {
             Ok(response) => Ok(Ok(response)),
             Err(Refusal::Response(response)) => Ok(Err(*response)),
             Err(Refusal::Failure(failure)) => Err(failure),
         }
     };
-    match run.run(Some(deadline), answered).await {
+    match run.run(Some(deadline), Box::pin(answered)).await {
         Ok(Ok(mut response)) => {
             if response.status() == StatusCode::OK
                 && let Ok(status) = StatusCode::from_u16(route.status)

@@ -27,7 +27,6 @@ use super::problem::problem;
 )]
 pub trait HttpLayer: Send + Sync + 'static {
     /// Wraps a router.
-    #[must_use]
     fn wrap(&self, router: Router) -> Router;
 }
 

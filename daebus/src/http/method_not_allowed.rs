@@ -9,13 +9,13 @@ use tower::ServiceExt as _;
 
 use super::fallback::knows_nothing;
 
-/// Answers the methods that `routes` lacks: by the application's own router, which may have the path too, and else with
+/// Answers the methods that `methods` lacks: by `own`, the application's router, which may have the path too, and else with
 /// 405. `MethodRouter` adds the header `Allow`.
-pub(super) fn answer(routes: MethodRouter, router: Option<&Router>) -> MethodRouter {
+pub(super) fn answer(methods: MethodRouter, own: Option<&Router>) -> MethodRouter {
     // Without a fallback, `MethodRouter` answers 405 itself.
-    let Some(router) = router.cloned() else { return routes };
-    routes.fallback(async move |request: Request| {
-        let Ok(response) = router.oneshot(request).await;
+    let Some(own) = own.cloned() else { return methods };
+    methods.fallback(async move |request: Request| {
+        let Ok(response) = own.oneshot(request).await;
         if knows_nothing(&response) { StatusCode::METHOD_NOT_ALLOWED.into_response() } else { response }
     })
 }
