@@ -12,8 +12,6 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longer than anything here may take.
-const BOUND: Duration = Duration::from_secs(10);
 /// A limit that a test waits for.
 const SHORT: Duration = Duration::from_millis(200);
 

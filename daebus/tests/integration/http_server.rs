@@ -16,8 +16,6 @@ use daebus_tests_support::within;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::timeout;
 
-const BOUND: Duration = Duration::from_secs(10);
-
 #[derive(Clone)]
 struct User(&'static str);
 
