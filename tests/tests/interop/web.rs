@@ -76,7 +76,7 @@ async fn everybody(sockets: Sockets) -> Result<(), BoxError> {
 
 #[socket("tell")]
 async fn tell(Payload(whom): Payload<Value>, client: Client, sockets: Sockets) -> Result<(), BoxError> {
-    sockets.send(whom["to"].as_str().unwrap_or_default(), None, &json!({"from": client.id()}))?;
+    sockets.send(whom["to"].as_str().unwrap_or_default(), None, json!({"from": client.id()}))?;
     Ok(())
 }
 

@@ -114,7 +114,7 @@ async fn one_that_is_turned_away_hears_no_broadcast_and_is_not_listened_to() {
     let log = Log::default();
     let service = gated("deaf", &log).start().await.unwrap();
     let mut peer = Peer::connect_to(&service, "/ws").await;
-    service.sockets().unwrap().broadcast(None, &1).unwrap();
+    service.sockets().unwrap().broadcast(None, 1).unwrap();
     // Handled or not, there is nothing to be received but the end.
     let _ = futures_util::SinkExt::send(
         &mut peer.0,
@@ -161,7 +161,7 @@ async fn ids_are_the_applications_own_and_a_later_client_takes_the_place() {
     assert_eq!(first.closed().await.0, 1008);
     // The first one's end doesn't strike off the second.
     let sockets = clients(&service, 1).await;
-    sockets.send("kiosk-1", None, &"still here").unwrap();
+    sockets.send("kiosk-1", None, "still here").unwrap();
     assert_eq!(second.receive().await, json!({"type": "message", "data": "still here"}));
     second.leave().await;
     service.stop().await.unwrap();
@@ -202,6 +202,6 @@ async fn what_is_known_about_a_client() {
     assert!(!sockets.disconnect("user_nobody", 1000, ""));
     assert_eq!(peer.closed().await, (4001, "that is enough".to_owned()));
     eventually("it is struck off", async || sockets.count() == 0).await;
-    assert!(client.send(None, &1).is_err() && !client.is_connected());
+    assert!(client.send(None, 1).is_err() && !client.is_connected());
     service.stop().await.unwrap();
 }

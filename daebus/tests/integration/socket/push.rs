@@ -38,19 +38,19 @@ async fn messages_go_to_one_to_some_and_to_all() {
         ids.push(peer.ask(json!({"type": "who"})).await["data"].as_str().unwrap().to_owned());
     }
     let sockets = clients(&service, 3).await;
-    assert_eq!(sockets.broadcast(None, &json!({"n": 1})).unwrap(), 3);
+    assert_eq!(sockets.broadcast(None, json!({"n": 1})).unwrap(), 3);
     for peer in [&mut a, &mut b, &mut c] {
         assert_eq!(peer.receive().await, json!({"type": "broadcast", "data": {"n": 1}}));
     }
-    sockets.send(&ids[0], None, &2).unwrap();
+    sockets.send(&ids[0], None, 2).unwrap();
     assert_eq!(a.receive().await, json!({"type": "message", "data": 2}));
     assert_eq!(sockets.send_to([&ids[1], &ids[2], "user_nobody"], "some", &()).unwrap(), 2);
     for peer in [&mut b, &mut c] {
         assert_eq!(peer.receive().await, json!({"type": "some", "data": {}}));
     }
-    assert_eq!(sockets.broadcast_where("others", &4, |client| client.id() != ids[0]).unwrap(), 2);
+    assert_eq!(sockets.broadcast_where("others", 4, |client| client.id() != ids[0]).unwrap(), 2);
     assert_eq!(c.receive().await, json!({"type": "others", "data": 4}));
-    let error = sockets.send("user_nobody", "x", &5).unwrap_err();
+    let error = sockets.send("user_nobody", "x", 5).unwrap_err();
     assert_eq!(error.to_string(), "the client user_nobody is not connected");
     drop((a, b, c));
     service.stop().await.unwrap();
@@ -108,7 +108,7 @@ async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
         assert_eq!(quick.ask(json!({"type": "turn", "data": n})).await["data"], n);
     }
     let sockets = clients(&service, 2).await;
-    assert_eq!(sockets.broadcast("tick", &1).unwrap(), 2);
+    assert_eq!(sockets.broadcast("tick", 1).unwrap(), 2);
     // A client hears what is sent to it while its own message is still handled.
     for peer in [&mut slow, &mut quick] {
         assert_eq!(peer.receive().await, json!({"type": "tick", "data": 1}));
@@ -154,7 +154,7 @@ async fn a_broadcast_reaches_two_hundred_clients() {
     let sockets = clients(&service, CLIENTS).await;
     let started = std::time::Instant::now();
     for n in 0..MESSAGES {
-        assert_eq!(sockets.broadcast("tick", &n).unwrap(), CLIENTS);
+        assert_eq!(sockets.broadcast("tick", n).unwrap(), CLIENTS);
     }
     for peer in &mut peers {
         for n in 0..MESSAGES {

@@ -18,7 +18,7 @@ async fn flood(sockets: &Sockets, quick: &mut Peer) -> usize {
     let text = "x".repeat(64 * 1024);
     let flooding = async {
         for n in 0.. {
-            sockets.broadcast("tick", &json!({"n": n, "text": text})).unwrap();
+            sockets.broadcast("tick", json!({"n": n, "text": text})).unwrap();
             // The client that reads gets every one at once, whatever the other does.
             assert_eq!(quick.receive().await["data"]["n"], n);
             if sockets.dropped() > 0 {
