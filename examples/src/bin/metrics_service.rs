@@ -128,7 +128,7 @@ pub mod metrics {
         client: Client,
         State(Every(seconds)): State<Every>,
     ) -> Result<Subscribed, BoxError> {
-        client.set(WANTS_METRICS, &true)?;
+        client.set(WANTS_METRICS, true)?;
         Ok(Subscribed { status: "subscribed".into(), update_interval: seconds })
     }
 

@@ -171,7 +171,7 @@ async fn there_is_a_most_of_connections() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    within(again).await;
+    within(Box::pin(again)).await;
     second.leave().await;
     service.stop().await.unwrap();
 }

@@ -66,7 +66,7 @@ pub mod kiosk {
     /// Two readings a second, to every page.
     #[background("measure", 0.5)]
     pub async fn measure(State(room): State<Room>, sockets: Sockets) -> Result<(), BoxError> {
-        sockets.broadcast("reading", &room.with(Sensor::measure))?;
+        sockets.broadcast("reading", room.with(Sensor::measure))?;
         Ok(())
     }
 }
