@@ -111,3 +111,22 @@ async fn a_handler_is_still_a_function() {
     let user = users::get_user(Payload(GetUser { id: 1 }), State(Db("x"))).await.unwrap();
     assert_eq!(user.email, "1@x");
 }
+
+type Lines = std::sync::Arc<std::sync::Mutex<Vec<&'static str>>>;
+
+/// Its argument's type has a lifetime inside of other types.
+#[on_stop]
+async fn last_line(State(lines): State<Lines>) {
+    lines.lock().unwrap().push("stopped");
+}
+
+#[tokio::test]
+async fn a_handler_takes_types_that_mention_a_static_lifetime() {
+    let lines = Lines::default();
+    let app = Daebus::new("static_lines")
+        .bus("memory://static-lines")
+        .state(lines.clone())
+        .register(blueprint_of!["lines"; last_line]);
+    app.start().await.unwrap().stop().await.unwrap();
+    assert_eq!(*lines.lock().unwrap(), ["stopped"]);
+}
