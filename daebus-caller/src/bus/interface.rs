@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use super::message::Deliver;
 use super::subscription::Subscription;
@@ -67,6 +68,15 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// Returns a receiver of the bus's state and of its changes.
     fn state(&self) -> watch::Receiver<BusState>;
+
+    /// Returns when the bus last became ready again after an outage; `None` if it never did. The first connection
+    /// doesn't count.
+    ///
+    /// For some seconds after a reconnect, peers that lost their connection in the same outage may not have restored their
+    /// subscriptions: a message that reached no receiver may reach one later.
+    fn last_reconnect(&self) -> Option<Instant> {
+        None
+    }
 
     /// Returns whether receiver counts cover only one node, as in a Redis Cluster.
     fn counts_are_partial(&self) -> bool {

@@ -62,6 +62,23 @@ async fn a_server_that_comes_back_finds_every_subscription_restored() {
 }
 
 #[tokio::test]
+async fn the_last_reconnect_is_known_and_the_first_connection_is_none() {
+    let mut server = RedisServer::start();
+    let bus = connect(&server).await;
+    assert_eq!(bus.last_reconnect(), None);
+    let mut last = tokio::time::Instant::now();
+    for _ in 0..2 {
+        server.kill();
+        until(&bus, BusState::Away).await;
+        server.run();
+        until(&bus, BusState::Ready).await;
+        let reconnected = bus.last_reconnect().unwrap();
+        assert!(reconnected > last && reconnected <= tokio::time::Instant::now());
+        last = reconnected;
+    }
+}
+
+#[tokio::test]
 async fn who_leaves_while_the_server_is_away_stays_away() {
     let mut server = RedisServer::start();
     let bus = connect(&server).await;

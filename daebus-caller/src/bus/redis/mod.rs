@@ -27,6 +27,7 @@ use futures_util::future::{BoxFuture, FutureExt};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use self::connection::Connector;
 use self::reconnect::Reconnector;
@@ -221,6 +222,10 @@ impl Bus for RedisBus {
 
     fn state(&self) -> watch::Receiver<BusState> {
         self.shared.state.subscribe()
+    }
+
+    fn last_reconnect(&self) -> Option<Instant> {
+        self.shared.last_reconnect()
     }
 
     fn counts_are_partial(&self) -> bool {

@@ -88,7 +88,7 @@ impl Reconnector {
             while let Err(failure) = self.replace(&mut pair).await {
                 outage.wait(&self.shared.location, &failure).await;
             }
-            self.shared.ready(Arc::clone(&pair.commands));
+            self.shared.ready_again(Arc::clone(&pair.commands));
             outage.end(&self.shared.location);
         }
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::connection::{Connection, TopicKind};
 use super::failure::Failure;
@@ -39,6 +40,7 @@ struct Connections {
     commands: Option<Arc<Connection>>,
     /// There from before its subscriptions are restored.
     subscriber: Option<Arc<Connection>>,
+    last_reconnect: Option<Instant>,
 }
 
 impl RedisBusState {
@@ -100,13 +102,27 @@ impl RedisBusState {
         Ok(())
     }
 
-    /// Both connections are there, and every subscription is confirmed.
+    /// Marks the bus as ready: both connections exist, and every subscription is confirmed.
     pub(super) fn ready(&self, commands: Arc<Connection>) {
+        self.make_ready(commands, None);
+    }
+
+    /// Marks the bus as ready again after an outage.
+    pub(super) fn ready_again(&self, commands: Arc<Connection>) {
+        self.make_ready(commands, Some(Instant::now()));
+    }
+
+    fn make_ready(&self, commands: Arc<Connection>, reconnected: Option<Instant>) {
         let mut connections = self.connections.write();
         if *self.state.borrow() != BusState::Closed {
             connections.commands = Some(commands);
+            connections.last_reconnect = reconnected;
             self.state.send_replace(BusState::Ready);
         }
+    }
+
+    pub(super) fn last_reconnect(&self) -> Option<Instant> {
+        self.connections.read().last_reconnect
     }
 
     /// A connection is lost.
