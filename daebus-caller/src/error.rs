@@ -148,11 +148,12 @@ impl<E> From<BusError> for CallError<E> {
 }
 
 impl<E> CallError<E> {
-    /// Whether the action was not run for sure, so that calling again can't do a thing twice.
+    /// Returns whether the action certainly did not run, so that a repeated call can't run it twice.
+    ///
+    /// A fault counts only if the service marked its reply as refused ([`Fault::is_refused`]), whatever its code.
     pub fn is_not_run(&self) -> bool {
-        use crate::wire::FaultCode::{Overloaded, ShuttingDown};
         match self {
-            Self::Fault(fault) => matches!(fault.reserved_code(), Some(Overloaded | ShuttingDown)),
+            Self::Fault(fault) => fault.is_refused(),
             Self::NoService { .. } | Self::Encode { .. } => true,
             Self::Bus(error) => error.is_not_sent(),
             _ => false,

@@ -18,9 +18,9 @@ pub enum FaultCode {
     InvalidPayload,
     /// The handler panicked, or failed inside; the log has the reason. HTTP 500.
     Internal,
-    /// Not run: too much is waiting already. HTTP 503.
+    /// Too many requests are waiting already. HTTP 503.
     Overloaded,
-    /// Not run: the service is going away. HTTP 503.
+    /// The service is stopping. HTTP 503.
     ShuttingDown,
     /// The budget was spent before the answer was there. HTTP 504.
     DeadlineExceeded,
@@ -81,12 +81,19 @@ pub struct Fault {
     code: Option<Cow<'static, str>>,
     details: Value,
     status: u16,
+    refused: bool,
 }
 
 impl Fault {
     /// An error of the application's own: `code` is a `snake_case` word, `error` a sentence. HTTP status 400.
     pub fn new(code: impl Into<Cow<'static, str>>, error: impl Into<String>) -> Self {
-        Self { error: error.into(), code: Some(code.into()), details: Value::Null, status: 400 }
+        Self {
+            error: error.into(),
+            code: Some(code.into()),
+            details: Value::Null,
+            status: 400,
+            refused: false,
+        }
     }
 
     /// An error with one of the framework's codes.
@@ -138,9 +145,18 @@ impl Fault {
         self.status
     }
 
-    /// Reads the payload of an error reply. What has no `error` of its own is quoted as it came.
-    pub(super) fn read(payload: &str) -> Self {
-        let without_words = |error: String| Self { error, code: None, details: Value::Null, status: 500 };
+    /// Returns whether the called service refused the request without running it.
+    ///
+    /// The called service's framework marks the reply. A code says nothing about it: a handler that ran may forward
+    /// the `overloaded` of another service. The mark isn't forwarded with the fault.
+    pub fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Reads the payload of an error reply. A payload without `error` is quoted.
+    pub(super) fn read(payload: &str, refused: bool) -> Self {
+        let without_words =
+            |error: String| Self { error, code: None, details: Value::Null, status: 500, refused };
         let quoted = || {
             without_words(format!(
                 "an error without words: {}",
@@ -158,6 +174,7 @@ impl Fault {
             code,
             details: fields.get("details").map_or(Value::Null, read_details),
             status: 400,
+            refused,
         };
         if let Some(code) = fault.reserved_code() {
             fault.status = code.status();

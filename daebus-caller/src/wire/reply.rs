@@ -33,6 +33,8 @@ pub struct Reply<'a> {
     pub is_final: bool,
     /// Extension: the instance that answered.
     pub instance: Option<Cow<'a, str>>,
+    /// Extension: whether the service refused the request without running it. Anything but `true` reads as false.
+    pub refused: bool,
 }
 
 impl<'a> Reply<'a> {
@@ -56,13 +58,14 @@ impl<'a> Reply<'a> {
             request_id: fields.text("request_id"),
             is_final,
             instance: fields.text("instance"),
+            refused: fields.get("refused").is_some_and(|refused| refused.get() == "true"),
         })
     }
 
     /// The fault of an error reply; for a payload that has none, what there is in words.
     pub fn fault(&self) -> Fault {
         let payload = self.payload.map_or("{}", RawValue::get);
-        Fault::read(payload)
+        Fault::read(payload, self.refused)
     }
 }
 
@@ -90,19 +93,23 @@ pub struct ReplyWriter<'a> {
     pub is_final: bool,
     /// Extension: the instance that answers.
     pub instance: &'a str,
+    /// Extension: whether the request is refused and was not run; left out if false.
+    pub refused: bool,
 }
 
 impl ReplyWriter<'_> {
     /// The reply as a message.
     pub fn write(&self) -> Bytes {
         let payload = self.payload.as_str();
-        ObjectWriter::new(payload.len() + 160)
+        let mut object = ObjectWriter::new(payload.len() + 160)
             .field("status", self.status.as_str())
             .raw("payload", payload)
             .raw("request_id", self.request_id.map_or("null", RawJson::as_str))
             .field("final", &self.is_final)
-            .field("instance", self.instance)
-            .finish()
-            .into_bytes()
+            .field("instance", self.instance);
+        if self.refused {
+            object = object.field("refused", &true);
+        }
+        object.finish().into_bytes()
     }
 }

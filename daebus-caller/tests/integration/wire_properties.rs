@@ -267,17 +267,19 @@ proptest! {
     }
 
     #[test]
-    fn replies_come_back(payload in values(), id in values(), is_final in any::<bool>(), status in 0..3_usize) {
+    fn replies_come_back(payload in values(), id in values(), is_final in any::<bool>(), refused in any::<bool>(), status in 0..3_usize) {
         let status = [Status::Success, Status::Error, Status::Progress][status];
         let payload = encode(&payload).unwrap();
         let id = RawJson::from_value(&id).unwrap();
-        let written = ReplyWriter { status, payload: &payload, request_id: Some(&id), is_final, instance: "svc@1" }.write();
+        let written = ReplyWriter { status, payload: &payload, request_id: Some(&id), is_final, instance: "svc@1", refused }.write();
         let text = std::str::from_utf8(&written).unwrap();
         let read = Reply::read(text).unwrap();
         prop_assert_eq!(read.status, status);
         prop_assert_eq!(read.is_final, is_final);
         prop_assert_eq!(read.payload.map(serde_json::value::RawValue::get), Some(payload.as_str()));
         prop_assert_eq!(read.instance.as_deref(), Some("svc@1"));
+        prop_assert_eq!(read.refused, refused);
+        prop_assert_eq!(text.contains(r#","refused":true}"#), refused);
         let id: Value = serde_json::from_str(id.as_str()).unwrap();
         prop_assert_eq!(read.request_id.as_deref(), id.as_str());
     }
@@ -286,7 +288,7 @@ proptest! {
     fn faults_come_back(error in any::<String>(), code in "[a-z_]{1,20}", details in values()) {
         let fault = Fault::new(code, error).with_details(details);
         let payload = fault.to_payload();
-        let written = ReplyWriter { status: Status::Error, payload: &payload, request_id: None, is_final: true, instance: "i" }.write();
+        let written = ReplyWriter { status: Status::Error, payload: &payload, request_id: None, is_final: true, instance: "i", refused: false }.write();
         let read = Reply::read(std::str::from_utf8(&written).unwrap()).unwrap().fault();
         prop_assert_eq!((read.error(), read.code(), read.details()), (fault.error(), fault.code(), fault.details()));
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use daebus_caller::BusError;
 use daebus_caller::bus::Outbox;
-use daebus_caller::wire::{Fault, RawJson, ReplyWriter, Status};
+use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
 use tokio::sync::Mutex;
 
 /// How long a reply waits for a bus that is away before it is given up.
@@ -39,7 +39,7 @@ impl Replier {
     /// Sends an update. After the final reply it is silently dropped: nobody waits for it any more.
     pub(crate) async fn progress(&self, payload: &RawJson) -> Result<(), BusError> {
         let finished = self.finished.lock().await;
-        if *finished { Ok(()) } else { self.send(Status::Progress, payload, false).await }
+        if *finished { Ok(()) } else { self.send(Status::Progress, payload, false, false).await }
     }
 
     /// Sends the final reply.
@@ -49,18 +49,29 @@ impl Replier {
             return Ok(());
         }
         match outcome {
-            Ok(payload) => self.send(Status::Success, payload, true).await,
-            Err(fault) => self.send(Status::Error, &fault.to_payload(), true).await,
+            Ok(payload) => self.send(Status::Success, payload, true, false).await,
+            Err(fault) => {
+                let refused =
+                    matches!(fault.reserved_code(), Some(FaultCode::Overloaded | FaultCode::ShuttingDown));
+                self.send(Status::Error, &fault.to_payload(), true, refused).await
+            }
         }
     }
 
-    async fn send(&self, status: Status, payload: &RawJson, is_final: bool) -> Result<(), BusError> {
+    async fn send(
+        &self,
+        status: Status,
+        payload: &RawJson,
+        is_final: bool,
+        refused: bool,
+    ) -> Result<(), BusError> {
         let reply = ReplyWriter {
             status,
             payload,
             request_id: self.request_id.as_ref(),
             is_final,
             instance: &self.instance,
+            refused,
         };
         self.outbox.publish(&self.channel, reply.write(), WITHIN).await.map(drop)
     }

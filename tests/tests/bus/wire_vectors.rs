@@ -120,6 +120,7 @@ fn replies() {
             put("final", (!reply.is_final).then(|| false.into()));
             put("request_id", reply.request_id.as_deref().map(Value::from));
             put("instance", reply.instance.as_deref().map(Value::from));
+            put("refused", reply.refused.then(|| true.into()));
             if status == "error" {
                 let fault = reply.fault();
                 let mut told = BTreeMap::from([("error", json!(fault.error()))]);

@@ -134,8 +134,8 @@ pub(crate) async fn retries_stop_at_the_first_answer(ground: Ground) {
     let _service = Service::start(&ground.service, "svc", {
         let tries = tries.clone();
         move |request| match tries.fetch_add(1, Ordering::Relaxed) {
-            0 => vec![error_reply("overloaded")],
-            1 => vec![error_reply("shutting_down")],
+            0 => vec![refusal("overloaded")],
+            1 => vec![refusal("shutting_down")],
             _ => echo(request),
         }
     })
@@ -158,6 +158,30 @@ pub(crate) async fn retries_leave_alone_what_may_have_run(ground: Ground) {
     service.next().await;
     let _ = caller.send_request::<Value>("last", ()).await;
     assert_eq!(service.next().await["action"], "last");
+}
+
+/// A handler may forward the fault of another service, whose refusal says nothing about the handler itself.
+pub(crate) async fn retries_leave_alone_a_forwarded_refusal(ground: Ground) {
+    let mut service = Service::start(&ground.service, "svc", |request| {
+        let mut reply = error_reply("overloaded");
+        // As part of the payload it isn't the framework's mark.
+        reply["payload"]["refused"] = json!(true);
+        if request["action"] == "last" { echo(request) } else { vec![reply] }
+    })
+    .await;
+    let caller = Caller::on_bus(ground.caller, "svc").unwrap();
+    let error = caller.send_request::<Value>("get", ()).retry(3).await.unwrap_err();
+    assert!(matches!(&error, CallError::Fault(fault) if fault.code() == Some("overloaded")), "{error:?}");
+    assert!(!error.is_not_run());
+    let _: Value = caller.send_request("last", ()).await.unwrap();
+    assert_eq!(service.next().await["action"], "get");
+    assert_eq!(service.next().await["action"], "last", "the request was sent once");
+}
+
+fn refusal(code: &'static str) -> Value {
+    let mut reply = error_reply(code);
+    reply["refused"] = json!(true);
+    reply
 }
 
 fn error_reply(code: &'static str) -> Value {

@@ -54,6 +54,7 @@ macro_rules! caller_suite {
             a_job_runs_in_the_background,
             retries_stop_at_the_first_answer,
             retries_leave_alone_what_may_have_run,
+            retries_leave_alone_a_forwarded_refusal,
             errors_are_told_apart,
             a_typed_error_reaches_its_caller,
             an_answer_that_does_not_fit_names_the_field,
