@@ -8,8 +8,13 @@ use uuid::Uuid;
 
 use super::deadline::Deadline;
 use super::pending::{Inbox, Pending};
+use crate::backoff::Backoff;
 use crate::bus::{Bus, BusState, Outbox, Subscription, Topic};
 use crate::error::BusError;
+
+/// The delays before a bus that has just gone away is asked again.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const MAX_DELAY: Duration = Duration::from_millis(500);
 
 /// What callers share: a service has one, and so has each family of callers that was `connect`ed.
 #[derive(Debug, Clone)]
@@ -49,28 +54,44 @@ impl Link {
         &self.0.pending
     }
 
-    /// The channel that replies come to; confirmed by the bus when this returns.
+    /// Returns the channel for replies. The bus has confirmed its subscription.
+    ///
+    /// Waits until the deadline for a bus that is away, or that goes away while it subscribes.
     pub(super) async fn inbox(&self, deadline: Deadline) -> Result<&str, BusError> {
-        // Even with the inbox there, a request must not go out while the bus is restoring it.
-        self.ready(deadline).await?;
         let subscribe = || {
             let receiver = Arc::new(Inbox(self.0.pending.clone()));
             self.bus().subscribe(Topic::Channel(self.0.inbox.clone()), receiver)
         };
-        self.0.subscription.get_or_try_init(subscribe).await?;
-        Ok(&self.0.inbox)
+        let subscribed = async {
+            let mut delays = Backoff::new(LOOK_AGAIN, MAX_DELAY);
+            loop {
+                // Even with the inbox subscribed, a request must not go out while the bus is restoring it.
+                self.ready(deadline).await?;
+                match self.0.subscription.get_or_try_init(subscribe).await {
+                    Ok(_) => return Ok(&*self.0.inbox),
+                    // The state may still be ready for a moment.
+                    Err(BusError::Away { .. }) => tokio::time::sleep(delays.next_delay()).await,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        let outcome = tokio::time::timeout_at(deadline.instant(), subscribed).await;
+        outcome.unwrap_or_else(|_| Err(self.away()))
     }
 
     /// Waits for the bus, no longer than until the deadline.
     pub(super) async fn ready(&self, deadline: Deadline) -> Result<(), BusError> {
         let mut state = self.bus().state();
-        let away = || BusError::Away { location: self.bus().location() };
         let settled = state.wait_for(|state| *state != BusState::Away);
         match tokio::time::timeout_at(deadline.instant(), settled).await {
             Ok(Ok(state)) if *state == BusState::Ready => Ok(()),
             Ok(_) => Err(BusError::Closed),
-            Err(_) => Err(away()),
+            Err(_) => Err(self.away()),
         }
+    }
+
+    fn away(&self) -> BusError {
+        BusError::Away { location: self.bus().location() }
     }
 
     /// Returns when the bus was closed, by whomever.

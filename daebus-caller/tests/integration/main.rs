@@ -2,6 +2,7 @@
 
 mod blocking;
 mod caller;
+mod delivery;
 mod odd_buses;
 mod queue;
 mod suite;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may, as tests may")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,21 +17,24 @@ use tokio::time::Instant;
 
 /// An in-process bus whose failures the test decides.
 #[derive(Debug)]
-struct Odd {
-    inner: Arc<dyn Bus>,
-    state: watch::Sender<BusState>,
-    /// What the next publishes come to, before they are as usual again.
-    outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
-    counts_are_partial: bool,
+pub(crate) struct Odd {
+    pub(crate) inner: Arc<dyn Bus>,
+    pub(crate) state: watch::Sender<BusState>,
+    /// The outcomes of the next messages. Later ones are published as usual.
+    pub(crate) outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
+    pub(crate) counts_are_partial: bool,
+    /// How many of the next subscriptions fail because the bus goes away.
+    pub(crate) failing_subscriptions: AtomicU64,
 }
 
 impl Odd {
-    fn new(outcomes: impl IntoIterator<Item = Result<u64, BusError>>) -> Self {
+    pub(crate) fn new(outcomes: impl IntoIterator<Item = Result<u64, BusError>>) -> Self {
         Self {
             inner: MemoryBus::new(),
             state: watch::Sender::new(BusState::Ready),
             outcomes: Mutex::new(outcomes.into_iter().collect()),
             counts_are_partial: false,
+            failing_subscriptions: AtomicU64::new(0),
         }
     }
 }
@@ -47,6 +51,11 @@ impl Bus for Odd {
         topic: Topic,
         receiver: Arc<dyn Deliver>,
     ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        let left = self.failing_subscriptions.load(Ordering::Relaxed);
+        if left > 0 {
+            self.failing_subscriptions.store(left - 1, Ordering::Relaxed);
+            return Box::pin(async { Err(BusError::Away { location: self.location() }) });
+        }
         self.inner.subscribe(topic, receiver)
     }
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
@@ -97,7 +106,7 @@ impl Bus for Odd {
 }
 
 /// Answers every request with its payload.
-async fn answer(bus: &Arc<Odd>) -> Subscription {
+pub(crate) async fn answer(bus: &Arc<Odd>) -> Subscription {
     let answering = bus.clone();
     let answer = move |message: Message| {
         let request: Value = serde_json::from_slice(&message.payload).unwrap();
@@ -114,7 +123,7 @@ fn unknown() -> Result<u64, BusError> {
     Err(BusError::Unknown { location: "odd://".into(), reason: "the connection broke".into() })
 }
 
-fn caller(bus: &Arc<Odd>) -> Caller {
+pub(crate) fn caller(bus: &Arc<Odd>) -> Caller {
     Caller::on_bus(bus.clone(), "svc").unwrap()
 }
 
