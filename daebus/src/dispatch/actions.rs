@@ -7,9 +7,8 @@ use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, debug, warn};
+use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
 use super::cancellations::{Cancellations, RequestKey};
@@ -69,7 +68,7 @@ impl Actions {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
-            move |message: Message| this.admit(&message, Some(FaultCode::Overloaded))
+            move |message: Message| this.take_in(&message, Some(FaultCode::Overloaded))
         };
         let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
         let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
@@ -95,17 +94,32 @@ impl Actions {
                 // First, since a busy loop turns too.
                 () = beat.asked() => beat.answer(),
                 message = receiver.recv() => match message {
-                    Some(message) => self.admit(&message, None),
-                    None => return,
+                    Some(message) => self.take_in(&message, None),
+                    None => break,
                 },
             }
         }
+        if self.0.draining.is_cancelled() {
+            beat.end();
+        }
     }
 
-    /// Takes one message in, without waiting for anything. `refused`: it isn't to be run, for this reason.
+    /// Takes one message in, without waiting for anything. `refused`: the request is not run, for this reason.
+    ///
+    /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
+    /// [`admit`](Self::admit), so a request that panics there has not been run.
+    fn take_in(&self, message: &Message, refused: Option<FaultCode>) {
+        let panics = &self.0.core.panics;
+        let Err(panic) = panics.contain_sync("intake", || self.admit(message, refused)) else { return };
+        let channel = &*message.channel;
+        error!(channel, %panic, "panic while a message was admitted; the message is not run");
+        if let Ok(envelope) = Envelope::of_request(message) {
+            self.refuse(Arc::new(envelope), Fault::internal());
+        }
+    }
+
     fn admit(&self, message: &Message, refused: Option<FaultCode>) {
         let inner = &self.0;
-        let received = Instant::now();
         let envelope = match Envelope::of_request(message) {
             Ok(envelope) => Arc::new(envelope),
             Err(UnreadableMessage { error, envelope }) => {
@@ -148,7 +162,7 @@ impl Actions {
         };
         let own = action.definition.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
-        let deadline = Deadline::at(received + budget);
+        let deadline = Deadline::after(budget);
         let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
             .limited_by(&inner.turns);
         let span = run.span().clone();

@@ -6,7 +6,6 @@ use std::time::Duration;
 use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::beginning;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -80,7 +79,7 @@ impl Listener {
     }
 
     async fn handle(self, run: Invocation, envelope: Arc<Envelope>) {
-        let deadline = Deadline::at(Instant::now() + self.timeout);
+        let deadline = Deadline::after(self.timeout);
         let cx = Context::new(Arc::clone(&self.core), self.endpoint.definition.name)
             .with_message(envelope, deadline);
         // A failure is in the log; a broadcast has no answer.

@@ -1,60 +1,88 @@
-//! Whether the loop that takes messages in still turns.
+//! A health check of the loop that takes messages in.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// Asks the loop that takes messages in whether it still turns.
+/// Checks whether the loop that takes messages in makes progress.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Pulse(Arc<PulseState>);
 
 #[derive(Debug, Default)]
 struct PulseState {
-    /// There is a loop. A service without actions has none, nor has one that hasn't joined its bus yet.
-    turning: AtomicBool,
+    phase: Mutex<Phase>,
     asked: Notify,
     answered: Notify,
 }
 
+/// The phase of the loop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Phase {
+    /// There is no loop: the service has no actions, has not joined its bus yet, or has drained.
+    #[default]
+    Idle,
+    Running,
+    /// The loop ended without a drain, so requests are no longer taken in.
+    Broken,
+}
+
 impl Pulse {
-    /// Whether the loop, if there is one, has come round `within` that time.
+    /// Returns whether the loop responds `within` that time. Returns true if there is no loop, and false if the loop ended
+    /// without a drain.
     pub(crate) async fn beats(&self, within: Duration) -> bool {
-        if !self.0.turning.load(Ordering::Acquire) {
-            return true;
-        }
         let answered = self.0.answered.notified();
-        self.0.asked.notify_one();
-        tokio::time::timeout(within, answered).await.is_ok()
+        match self.0.phase() {
+            Phase::Idle => return true,
+            Phase::Broken => return false,
+            Phase::Running => self.0.asked.notify_one(),
+        }
+        tokio::time::timeout(within, answered).await.is_ok() && self.0.phase() != Phase::Broken
     }
 
-    /// A loop begins; it ends when what this returns is dropped.
+    /// Marks the beginning of a loop, which ends with [`Beat::end`]. If the returned value is dropped instead, the loop
+    /// counts as broken.
     pub(super) fn begin(&self) -> Beat {
-        self.0.turning.store(true, Ordering::Release);
+        *self.0.phase.lock() = Phase::Running;
         Beat(Arc::clone(&self.0))
     }
 }
 
-/// The loop's end of it.
+impl PulseState {
+    fn phase(&self) -> Phase {
+        *self.phase.lock()
+    }
+}
+
+/// The loop's side of the check.
 #[derive(Debug)]
 pub(super) struct Beat(Arc<PulseState>);
 
 impl Beat {
-    /// Waits until somebody asks.
+    /// Waits until the loop is checked.
     pub(super) async fn asked(&mut self) {
         self.0.asked.notified().await;
     }
 
-    /// Answers.
+    /// Answers a check.
     pub(super) fn answer(&mut self) {
         self.0.answered.notify_waiters();
+    }
+
+    /// Marks the end of the loop in a drain.
+    pub(super) fn end(self) {
+        *self.0.phase.lock() = Phase::Idle;
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        self.0.turning.store(false, Ordering::Release);
+        let mut phase = self.0.phase.lock();
+        if *phase == Phase::Running {
+            *phase = Phase::Broken;
+        }
+        drop(phase);
         self.answer();
     }
 }
@@ -68,16 +96,33 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_turns_answers_and_one_that_hangs_does_not() {
         let pulse = Pulse::default();
-        assert!(pulse.beats(WITHIN).await, "nobody is there to hang");
+        assert!(pulse.beats(WITHIN).await, "there is no loop");
         let mut beat = pulse.begin();
         assert!(!pulse.beats(WITHIN).await);
         let turning = tokio::spawn(async move {
-            // The question that nobody answered still stands, and is one with the next.
+            // The check that was not answered is still pending and merges with the next one.
             beat.asked().await;
             beat.answer();
+            beat
         });
         assert!(pulse.beats(WITHIN).await);
-        tokio::time::timeout(WITHIN, turning).await.expect("the loop ends").unwrap();
-        assert!(pulse.beats(WITHIN).await, "it has ended");
+        let beat = tokio::time::timeout(WITHIN, turning).await.expect("the loop answers").unwrap();
+        beat.end();
+        assert!(pulse.beats(WITHIN).await, "the loop has drained");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_ended_without_a_drain_is_unhealthy() {
+        let pulse = Pulse::default();
+        drop(pulse.begin());
+        assert!(!pulse.beats(WITHIN).await);
+        let beat = pulse.begin();
+        let checked = tokio::spawn({
+            let pulse = pulse.clone();
+            async move { pulse.beats(WITHIN).await }
+        });
+        tokio::task::yield_now().await;
+        drop(beat);
+        assert!(!checked.await.unwrap(), "the loop ended during the check");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt::{self, Display};
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -25,13 +25,24 @@ impl Panics {
         subject: impl Display,
         future: impl Future<Output = T>,
     ) -> Result<T, Panic> {
-        AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
-            let message = panic_message(&*panic);
-            if let Some(recorded) = &self.0 {
-                recorded.lock().push(format!("{subject}: {message}"));
-            }
-            Panic(message.to_owned())
-        })
+        AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| self.record(&subject, &*panic))
+    }
+
+    /// Runs a function as [`contain`](Self::contain) runs a future.
+    pub(crate) fn contain_sync<T>(
+        &self,
+        subject: impl Display,
+        function: impl FnOnce() -> T,
+    ) -> Result<T, Panic> {
+        catch_unwind(AssertUnwindSafe(function)).map_err(|panic| self.record(&subject, &*panic))
+    }
+
+    fn record(&self, subject: &dyn Display, panic: &(dyn Any + Send)) -> Panic {
+        let message = panic_message(panic);
+        if let Some(recorded) = &self.0 {
+            recorded.lock().push(format!("{subject}: {message}"));
+        }
+        Panic(message.to_owned())
     }
 
     /// Returns the panics since the last call.

@@ -63,10 +63,10 @@ impl Heartbeat {
             if left.is_zero() {
                 return Verdict::Close(Close::new(1000, &format!("no message for {idle:?}")));
             }
-            self.next_idle = now + left;
+            self.next_idle = now + left.min(NEVER);
         }
         let Some(every) = self.ping.filter(|_| now >= self.next_ping) else { return Verdict::Wait };
-        self.next_ping = now + every;
+        self.next_ping = now + every.min(NEVER);
         // One whole interval after the last ping, it hasn't been answered.
         if now.saturating_duration_since(self.heard) >= every.saturating_mul(2) {
             return Verdict::Close(Close::hurried(1011, "no answer to a ping"));

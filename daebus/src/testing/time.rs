@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use daebus_caller::deadline::Deadline;
 use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
@@ -60,7 +61,9 @@ impl Time {
             // only a timer that was rounded up.
             let moved = now.saturating_duration_since(paused.target + paused.beyond);
             let moved = if moved < TICK { Duration::ZERO } else { moved };
-            let target = paused.target + moved + duration;
+            let target = (paused.target + moved)
+                .checked_add(duration)
+                .unwrap_or_else(|| Deadline::after(duration).instant());
             let until = target.max(now) + TICK;
             *paused = Paused { target, beyond: until - target };
             until

@@ -14,6 +14,7 @@ mod handlers;
 mod http;
 mod http_limits;
 mod http_server;
+mod intake;
 mod layers;
 mod logs;
 mod schedules;

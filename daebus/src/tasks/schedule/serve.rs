@@ -54,7 +54,7 @@ pub(super) async fn serve(
             }
             () = ticker.tick() => {
                 if !jitter.is_zero() {
-                    delayed = delayed.or_else(|| Some(Instant::now() + random_part(jitter)));
+                    delayed = delayed.or_else(|| Some(Deadline::after(random_part(jitter)).instant()));
                 } else if control.due() {
                     runner.begin(Vec::new());
                 }

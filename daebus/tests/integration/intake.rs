@@ -1,0 +1,103 @@
+//! How requests are taken in: nothing that a peer or the configuration says ends the loop.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
+use daebus::prelude::*;
+use daebus_tests_support::{next, within};
+use tokio::sync::mpsc;
+use tracing::Subscriber;
+use tracing::span::{Attributes, Id};
+use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::{Layer, Registry};
+
+async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
+    Json(value)
+}
+
+async fn hear(Payload(value): Payload<Value>, State(heard): State<mpsc::UnboundedSender<Value>>) {
+    heard.send(value).unwrap();
+}
+
+fn app(bus: &str) -> Daebus {
+    Daebus::new("svc").bus(format!("memory://{bus}"))
+}
+
+/// A peer that publishes requests as they are and reads the replies on its inbox.
+struct Peer {
+    bus: Arc<dyn Bus>,
+    replies: mpsc::UnboundedReceiver<Value>,
+    _inbox: bus::Subscription,
+}
+
+impl Peer {
+    async fn on(name: &str) -> Self {
+        let bus = bus::connect(&BusUrl::parse(&format!("memory://{name}")).unwrap()).await.unwrap();
+        let (received, replies) = mpsc::unbounded_channel();
+        let take =
+            move |message: Message| received.send(serde_json::from_slice(&message.payload).unwrap()).unwrap();
+        let inbox = bus.subscribe(Topic::Channel("caller:x".into()), Arc::new(take)).await.unwrap();
+        Self { bus, replies, _inbox: inbox }
+    }
+
+    async fn send(&self, request: &Value) {
+        self.bus.publish("svc", request.to_string().into()).await.unwrap();
+    }
+
+    /// Sends a request with this id and without `timeout_ms`, as a Python caller does.
+    async fn request(&self, action: &str, id: u32) {
+        let request = json!({"action": action, "payload": id, "request_id": id, "reply_to": "caller:x"});
+        self.send(&request).await;
+    }
+
+    async fn reply(&mut self) -> Value {
+        next(&mut self.replies).await
+    }
+}
+
+#[tokio::test]
+async fn a_service_without_a_time_limit_answers_and_listens() -> Result<(), BoxError> {
+    let (heard, mut messages) = mpsc::unbounded_channel::<Value>();
+    let blueprint = Blueprint::new("b").action("echo", echo).listen("news", hear);
+    let service = app("no-limit").timeout(Duration::MAX).state(heard).register(blueprint).start().await?;
+    let mut peer = Peer::on("no-limit").await;
+    for id in [1, 2] {
+        peer.request("echo", id).await;
+        assert_eq!(peer.reply().await["payload"], id);
+        peer.bus.publish("news", json!(id).to_string().into()).await?;
+        assert_eq!(next(&mut messages).await, id);
+    }
+    let caller = service.callers().to("svc").timeout(Duration::MAX);
+    assert_eq!(caller.send_request::<u32>("echo", 3).await?, 3);
+    Ok(service.stop().await?)
+}
+
+/// Panics when the span of the next handler is made, as a broken subscriber of the application would.
+struct BrokenSubscriber(Arc<AtomicBool>);
+
+impl<S: Subscriber> Layer<S> for BrokenSubscriber {
+    fn on_new_span(&self, span: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+        let panics = span.metadata().name() == "handler" && self.0.swap(false, Ordering::SeqCst);
+        assert!(!panics, "the subscriber is broken");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_while_a_request_is_admitted_is_answered_and_the_loop_goes_on() -> Result<(), BoxError> {
+    let panics = Arc::new(AtomicBool::new(false));
+    let _subscriber =
+        tracing::subscriber::set_default(Registry::default().with(BrokenSubscriber(Arc::clone(&panics))));
+    let service = app("admit-panics").register(Blueprint::new("b").action("echo", echo)).start().await?;
+    let mut peer = Peer::on("admit-panics").await;
+    panics.store(true, Ordering::SeqCst);
+    peer.request("echo", 1).await;
+    let reply = peer.reply().await;
+    assert_eq!((&reply["payload"]["code"], &reply["request_id"]), (&json!("internal"), &json!(1)), "{reply}");
+    peer.request("echo", 2).await;
+    assert_eq!(peer.reply().await["payload"], 2);
+    within(service.stop()).await?;
+    Ok(())
+}
