@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::cancellations::{Cancellations, RequestKey};
+use super::cancellations::{CancellableRequest, Cancellations, RequestKey};
 use super::intake::{Intake, Join};
 use super::pulse::Pulse;
 use crate::blueprint::Registry;
@@ -172,22 +172,21 @@ impl Actions {
         let entry = inner.running.enter(key_of(&envelope));
         let this = self.clone();
         let request = async move {
-            tokio::select! {
-                biased;
-                () = entry.cancelled() => this.cancelled(envelope).await,
-                () = this.answer(run, action, envelope.clone(), deadline) => {}
-            }
+            this.answer(run, action, envelope, deadline, entry).await;
             drop(place);
         };
         inner.workers.spawn(request.instrument(span));
     }
 
+    /// Runs the handler and sends the one final reply. `$cancel` ends the handler, not the reply: a reply that is being
+    /// published would be published twice.
     async fn answer(
         &self,
         run: Invocation,
         action: Arc<Endpoint>,
         envelope: Arc<Envelope>,
         deadline: Deadline,
+        entry: CancellableRequest,
     ) {
         let replier = self.replier(&envelope);
         let cx =
@@ -196,7 +195,11 @@ impl Actions {
             Some(replier) => cx.with_replier(Arc::clone(replier)),
             None => cx,
         };
-        let outcome = run.call(&action, cx).await;
+        let outcome = tokio::select! {
+            biased;
+            () = entry.cancelled() => Err(cancelled()),
+            outcome = run.call(&action, cx) => outcome,
+        };
         if let Some(replier) = replier {
             let outcome = outcome.as_ref().map_err(Failure::fault);
             if let Err(error) = replier.finish(outcome).await {
@@ -219,12 +222,6 @@ impl Actions {
         };
         let known = self.0.running.cancel(&(cancel.reply_to, cancel.request_id.get().to_owned()));
         debug!(request_id = cancel.request_id.get(), known, "the caller takes a request back");
-    }
-
-    async fn cancelled(&self, envelope: Arc<Envelope>) {
-        debug!("cancelled by the caller");
-        self.finish(&envelope, &Fault::reserved(FaultCode::Cancelled, "the caller took the request back"))
-            .await;
     }
 
     /// Says so where that can't be wrong: on a shared channel another process may have the action.
@@ -285,6 +282,11 @@ impl Actions {
         let request_id = envelope.request_id.clone();
         Some(Arc::new(Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone())))
     }
+}
+
+fn cancelled() -> Failure {
+    debug!("request cancelled by its caller");
+    Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
 }
 
 /// Only a request with an inbox and an id can be taken back.
