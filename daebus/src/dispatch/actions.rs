@@ -271,7 +271,14 @@ impl Actions {
 
     async fn finish(&self, envelope: &Envelope, fault: &Fault) {
         let Some(replier) = self.replier(envelope) else { return };
-        if let Err(error) = replier.finish(Err(fault)).await {
+        let not_run =
+            [FaultCode::Overloaded, FaultCode::ShuttingDown, FaultCode::UnknownAction].map(FaultCode::as_str);
+        let sent = if fault.code().is_some_and(|code| not_run.contains(&code)) {
+            replier.refuse(fault).await
+        } else {
+            replier.finish(Err(fault)).await
+        };
+        if let Err(error) = sent {
             warn!(channel = replier.channel(), %error, "the reply was not delivered");
         }
     }

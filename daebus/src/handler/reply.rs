@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use daebus_caller::BusError;
 use daebus_caller::bus::Outbox;
-use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
+use daebus_caller::wire::{Fault, RawJson, ReplyWriter, Status};
 use tokio::sync::Mutex;
 
 /// How long a reply waits for a bus that is away before it is given up.
@@ -50,12 +50,18 @@ impl Replier {
         }
         match outcome {
             Ok(payload) => self.send(Status::Success, payload, true, false).await,
-            Err(fault) => {
-                let refused =
-                    matches!(fault.reserved_code(), Some(FaultCode::Overloaded | FaultCode::ShuttingDown));
-                self.send(Status::Error, &fault.to_payload(), true, refused).await
-            }
+            Err(fault) => self.send(Status::Error, &fault.to_payload(), true, false).await,
         }
+    }
+
+    /// Sends the final reply of a request that was not run, so that the caller may send it to another instance. A handler
+    /// that ran never does: the code of its error says nothing about its own request.
+    pub(crate) async fn refuse(&self, fault: &Fault) -> Result<(), BusError> {
+        let mut finished = self.finished.lock().await;
+        if std::mem::replace(&mut *finished, true) {
+            return Ok(());
+        }
+        self.send(Status::Error, &fault.to_payload(), true, true).await
     }
 
     async fn send(

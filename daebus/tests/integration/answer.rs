@@ -150,6 +150,48 @@ async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
+async fn only_a_refusal_of_the_framework_says_that_a_request_was_not_run() -> Result<(), BoxError> {
+    async fn forwards() -> Result<(), Fault> {
+        Err(Fault::new("overloaded", "another service has too much to do"))
+    }
+    let (door, mut came) = Door::new();
+    let blueprint =
+        Blueprint::new("b").action("echo", echo).action("forwards", forwards).action("waits", waits);
+    let service =
+        app("refused").concurrency(1).backlog(0).state(door.clone()).register(blueprint).start().await?;
+    let error = call(&service, "forwards").await.unwrap_err();
+    assert_eq!((code(&error), error.is_not_run()), (Some("overloaded"), false), "{error}");
+
+    let bus = bus::connect(&BusUrl::parse("memory://refused")?).await?;
+    let request = |action: &str, payload: &[u8]| {
+        let head =
+            format!(r#"{{"action": "{action}", "request_id": "1", "reply_to": "caller:x", "payload": "#);
+        [head.as_bytes(), payload, b"}"].concat()
+    };
+    for (action, payload, expected, refused) in [
+        ("forwards", &b"{}"[..], "overloaded", Value::Null),
+        ("echo", b"\"\xff\"", "invalid_payload", Value::Null),
+        ("ecko", b"{}", "unknown_action", Value::Bool(true)),
+    ] {
+        let reply = exchange(&*bus, &request(action, payload)).await;
+        assert_eq!((&reply["payload"]["code"], &reply["refused"]), (&json!(expected), &refused), "{reply}");
+    }
+    let running = service.callers().to("svc").send_request::<String>("waits", ()).spawn();
+    next(&mut came).await;
+    let reply = exchange(&*bus, &request("echo", b"{}")).await;
+    assert_eq!(
+        (&reply["payload"]["code"], &reply["refused"]),
+        (&json!("overloaded"), &json!(true)),
+        "{reply}"
+    );
+    let error = call(&service, "echo").await.unwrap_err();
+    assert!(error.is_not_run(), "{error}");
+    door.open.add_permits(1);
+    assert_eq!(running.await?, "through");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
 async fn a_dropped_call_cancels_the_handler() -> Result<(), BoxError> {
     struct Told(mpsc::UnboundedSender<()>);
     impl Drop for Told {
