@@ -12,18 +12,22 @@ use super::message::{Deliver, Message};
 /// How much a [`Queue`] holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// At most this many messages; 8,192 by default, a burst that a busy service works off within a second.
+    /// The maximum number of messages. Defaults to no limit: the bytes limit memory, and a burst of small messages fits.
     pub messages: usize,
-    /// At most this many bytes of payload and channel name together; 64 MiB by default. One message that is larger
-    /// by itself is taken when the queue is empty, so that nothing is undeliverable.
+    /// The maximum number of bytes; the payload, the channel name and 128 bytes are counted for each message. Defaults to
+    /// 64 MiB. An empty queue accepts a message of any size, so that no message is undeliverable.
     pub bytes: usize,
 }
 
 impl Default for QueueLimits {
     fn default() -> Self {
-        Self { messages: 8192, bytes: 64 * 1024 * 1024 }
+        Self { messages: usize::MAX, bytes: 64 * 1024 * 1024 }
     }
 }
+
+/// What a message takes beside its payload and the name of its channel, rounded up: its place in the queue and the
+/// headers of its allocations. Without it, empty messages would be unlimited.
+const OVERHEAD: usize = 128;
 
 /// A bounded queue of messages: the bus puts in, one [`QueueReceiver`] takes out. Dropping its last handle closes it,
 /// as the end of a subscription or of its bus does for a queue that nobody else holds.
@@ -52,6 +56,13 @@ struct Buffer {
     dropped: u64,
     /// `dropped` as it was when the dropping that is going on began.
     dropping_since: Option<u64>,
+}
+
+impl Buffer {
+    /// Returns how many messages were dropped in the episode that ends here, if there is one.
+    fn end_dropping(&mut self) -> Option<u64> {
+        self.dropping_since.take().map(|since| self.dropped - since)
+    }
 }
 
 impl Queue {
@@ -128,13 +139,25 @@ impl QueueState {
         // Half empty counts as the end: a queue that hovers at its limit would otherwise log without end.
         let relieved =
             buffer.messages.len() <= self.limits.messages / 2 && buffer.bytes <= self.limits.bytes / 2;
-        let ended = if relieved { buffer.dropping_since.take() } else { None };
-        let dropped = ended.map(|since| buffer.dropped - since);
+        let dropped = if relieved { buffer.end_dropping() } else { None };
         drop(buffer);
         if let Some(dropped) = dropped {
-            tracing::warn!(channel = %message.channel, dropped, "the queue has room again; messages were lost meanwhile");
+            log_dropped(&message.channel, dropped);
         }
         Taken::Message(message)
+    }
+
+    /// Drops what waits, since it can't be received any more.
+    fn discard(&self) {
+        let mut buffer = self.lock();
+        buffer.closed = true;
+        buffer.bytes = 0;
+        let messages = std::mem::take(&mut buffer.messages);
+        let dropped = buffer.end_dropping();
+        drop(buffer);
+        if let (Some(dropped), Some(message)) = (dropped, messages.front()) {
+            log_dropped(&message.channel, dropped);
+        }
     }
 
     fn put(&self, message: Message) {
@@ -174,9 +197,8 @@ impl QueueState {
         if let Some(channel) = channel {
             tracing::warn!(
                 %channel,
-                limit_messages = self.limits.messages,
                 limit_bytes = self.limits.bytes,
-                "the queue is full: the oldest messages are dropped until its listener catches up"
+                "queue full, the oldest messages are dropped until the listener catches up"
             );
         }
     }
@@ -245,7 +267,7 @@ impl QueueReceiver {
 
 impl Drop for QueueReceiver {
     fn drop(&mut self) {
-        self.state.close();
+        self.state.discard();
     }
 }
 
@@ -256,7 +278,11 @@ enum Taken {
 }
 
 fn size(message: &Message) -> usize {
-    message.channel.len() + message.payload.len()
+    OVERHEAD + message.channel.len() + message.payload.len()
+}
+
+fn log_dropped(channel: &str, dropped: u64) {
+    tracing::warn!(channel, dropped, "the queue accepts messages again, messages were dropped meanwhile");
 }
 
 #[cfg(test)]
@@ -289,13 +315,13 @@ mod tests {
 
     #[test]
     fn bytes_are_bounded_too_but_one_large_message_passes() {
-        let (queue, mut receiver) = Queue::drop_oldest(limits(100, 10));
+        let (queue, mut receiver) = Queue::drop_oldest(limits(100, 2 * OVERHEAD + 10));
         queue.deliver(message(vec![1; 4]));
         queue.deliver(message(vec![2; 4]));
         queue.deliver(message(vec![3; 4]));
         assert_eq!((receiver.len(), receiver.dropped()), (2, 1));
-        queue.deliver(message(vec![4; 50]));
-        assert_eq!(drain(&mut receiver), [vec![4; 50]]);
+        queue.deliver(message(vec![4; 500]));
+        assert_eq!(drain(&mut receiver), [vec![4; 500]]);
         assert_eq!(receiver.dropped(), 3);
     }
 

@@ -27,7 +27,7 @@ fn received_messages_do_not_count_towards_the_byte_limit() {
 
 #[test]
 fn dropped_messages_do_not_count_towards_the_byte_limit() {
-    let limits = QueueLimits { messages: 4, bytes: 1000 };
+    let limits = QueueLimits { messages: 4, bytes: 2000 };
     let (queue, mut receiver) = Queue::drop_oldest(limits);
     for _ in 0..1000 {
         queue.deliver(message(200));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use daebus_caller::bus::QueueLimits;
+
 use super::attach::Attachment;
 use crate::blueprint::Blueprint;
 use crate::dispatch::HandlerLimits;
@@ -152,6 +154,21 @@ impl Daebus {
     /// larger broadcast is dropped with a warning.
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.limits.message_bytes = bytes;
+        self
+    }
+
+    /// Sets how many requests, and how many bytes of them, may wait between the bus and their admission. Defaults to 8,192
+    /// requests and 64 MiB. A request beyond that is answered with `overloaded` and not run.
+    pub fn intake_queue(mut self, requests: usize, bytes: usize) -> Self {
+        self.limits.intake = QueueLimits { messages: requests, bytes };
+        self
+    }
+
+    /// Sets how many bytes of broadcasts may wait for each listener. Defaults to 64 MiB, and counts 128 bytes for each
+    /// message beside its payload. Beyond that the oldest message is dropped; the log says when dropping begins, and how
+    /// many messages were dropped when it ends.
+    pub fn listener_queue(mut self, bytes: usize) -> Self {
+        self.limits.listener_bytes = bytes;
         self
     }
 

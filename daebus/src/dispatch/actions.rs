@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
+use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use serde_json::value::RawValue;
@@ -70,7 +70,7 @@ impl Actions {
             let this = self.clone();
             move |message: Message| this.take_in(&message, Some(FaultCode::Overloaded))
         };
-        let (queue, receiver) = Queue::refuse(QueueLimits::default(), refuse);
+        let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
         let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
         self.0.workers.spawn(self.clone().serve(receiver));
         Ok(intake)

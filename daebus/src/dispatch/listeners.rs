@@ -24,7 +24,8 @@ pub(crate) async fn listen(
     workers: Workers,
     (join, cut): (Join, CancellationToken),
 ) -> Result<Intake, daebus_caller::BusError> {
-    let (queue, receiver) = Queue::drop_oldest(QueueLimits::default());
+    let (queue, receiver) =
+        Queue::drop_oldest(QueueLimits { bytes: limits.listener_bytes, ..QueueLimits::default() });
     let intake = Intake::open(&core, topic.clone(), queue, join).await?;
     let listener = Listener {
         core,

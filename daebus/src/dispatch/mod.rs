@@ -10,6 +10,8 @@ mod pulse;
 
 use std::time::Duration;
 
+use daebus_caller::bus::QueueLimits;
+
 pub(crate) use actions::Actions;
 pub(crate) use intake::{Intakes, Join};
 pub(crate) use listeners::listen;
@@ -24,6 +26,10 @@ pub(crate) struct HandlerLimits {
     pub(crate) backlog: usize,
     /// Bytes of one message.
     pub(crate) message_bytes: usize,
+    /// Requests that are received and not yet admitted.
+    pub(crate) intake: QueueLimits,
+    /// Bytes of broadcasts that wait for one listener.
+    pub(crate) listener_bytes: usize,
     /// How long a handler may take when nobody says.
     pub(crate) timeout: Duration,
 }
@@ -37,6 +43,9 @@ impl Default for HandlerLimits {
             backlog: 1024,
             // What a machine with little memory can hold a few of. Python has no limit; larger things belong on disk.
             message_bytes: 16 * 1024 * 1024,
+            // A burst that a busy service admits or refuses within a second.
+            intake: QueueLimits { messages: 8192, ..QueueLimits::default() },
+            listener_bytes: QueueLimits::default().bytes,
             // Python has none. Long imports pass; a handler that hangs doesn't hold its place for ever.
             timeout: Duration::from_secs(300),
         }

@@ -16,6 +16,7 @@ mod http_limits;
 mod http_server;
 mod intake;
 mod layers;
+mod listeners;
 mod logs;
 mod schedules;
 mod socket;

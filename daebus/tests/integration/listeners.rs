@@ -1,0 +1,87 @@
+//! Bursts of broadcasts to a listener, on the in-process bus.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use daebus::caller::bus::{self, Bus, BusUrl};
+use daebus::prelude::*;
+use daebus_tests_support::next;
+use tokio::sync::mpsc;
+
+async fn hear(Payload(n): Payload<u32>, State(heard): State<mpsc::UnboundedSender<u32>>) {
+    heard.send(n).unwrap();
+}
+
+async fn app(name: &str) -> (Daebus, Arc<dyn Bus>, mpsc::UnboundedReceiver<u32>) {
+    let url = format!("memory://{name}");
+    let (tell, heard) = mpsc::unbounded_channel::<u32>();
+    let app = Daebus::new("svc").bus(&url).state(tell).register(Blueprint::new("b").listen("news", hear));
+    (app, bus::connect(&BusUrl::parse(&url).unwrap()).await.unwrap(), heard)
+}
+
+/// Publishes these numbers before the listener runs: the in-process bus delivers within the call, and this task doesn't
+/// yield meanwhile.
+async fn publish_at_once(bus: &dyn Bus, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        tokio::task::unconstrained(bus.publish("news", n.to_string().into())).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_listener_handles_every_message_of_a_burst() -> Result<(), BoxError> {
+    let (app, bus, mut heard) = app("burst").await;
+    let service = app.start().await?;
+    publish_at_once(&*bus, 0..30_000).await;
+    for n in 0..30_000 {
+        assert_eq!(next(&mut heard).await, n);
+    }
+    Ok(service.stop().await?)
+}
+
+/// The log of one thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    fn lines(&self, text: &str) -> Vec<String> {
+        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+}
+
+#[tokio::test]
+async fn a_full_listener_queue_drops_the_oldest_messages_and_logs_each_episode_once() -> Result<(), BoxError>
+{
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let (app, bus, mut heard) = app("burst-bytes").await;
+    let service = app.listener_queue(16 * 1024).start().await?;
+    for _ in 0..2 {
+        let (begun, ended) = (log.lines("queue full").len(), log.lines("messages were dropped").len());
+        publish_at_once(&*bus, 0..1000).await;
+        let first = next(&mut heard).await;
+        for n in first + 1..1000 {
+            assert_eq!(next(&mut heard).await, n, "the newest messages are kept, in order");
+        }
+        assert!((850..950).contains(&first), "{first} of 1000 messages were dropped");
+        assert_eq!(log.lines("queue full").len(), begun + 1);
+        let totals = log.lines("messages were dropped");
+        assert_eq!(totals.len(), ended + 1);
+        assert!(totals[ended].contains(&format!("dropped={first}")), "{totals:?}");
+    }
+    Ok(service.stop().await?)
+}
