@@ -8,6 +8,7 @@ mod name;
 mod payload;
 mod reply;
 mod request;
+mod unit;
 
 pub use fault::{Fault, FaultCode};
 pub use json::RawJson;

@@ -8,6 +8,7 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use super::json::{Fields, ObjectWriter, RawJson, without_nan};
+use super::unit::is_unit_struct;
 
 /// A payload that doesn't fit the type it is read as.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,8 +28,11 @@ pub struct PayloadError {
 /// When the value's `Serialize` fails, or a map in it has keys that aren't strings.
 pub fn encode<T: Serialize + ?Sized>(value: &T) -> Result<RawJson, serde_json::Error> {
     let json = RawJson::from_value(value)?;
-    // The size doesn't show what a reference refers to, and a bound such as `'static` would forbid references.
-    let is_unit = || size_of_val(value) == 0 || type_name::<T>().trim_start_matches('&') == "()";
+    // The size of a reference is not that of the value. `()` behind one is recognized by its type's name: serde
+    // serializes it as it serializes `Value::Null`.
+    let is_unit = || {
+        size_of_val(value) == 0 || is_unit_struct(value) || type_name::<T>().trim_start_matches('&') == "()"
+    };
     let is_nothing = json.as_str() == "null" && is_unit();
     Ok(if is_nothing { RawJson::nothing() } else { json })
 }

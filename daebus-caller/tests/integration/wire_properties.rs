@@ -342,6 +342,7 @@ fn what_says_nothing_comes_back() {
     assert_eq!(encode(&()).unwrap().as_str(), "{}");
     assert_eq!(encode(&&()).unwrap().as_str(), "{}", "by reference, as a generic sender passes it on");
     assert_eq!(encode(&Nothing).unwrap().as_str(), "{}");
+    assert_eq!(encode(&&Nothing).unwrap().as_str(), "{}");
     assert_eq!(encode(&None::<()>).unwrap().as_str(), "null");
     assert_eq!(encode(&Value::Null).unwrap().as_str(), "null");
     assert_eq!(encode(&&Value::Null).unwrap().as_str(), "null");
