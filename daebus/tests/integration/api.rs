@@ -75,10 +75,10 @@ pub mod users {
     pub async fn create_user(
         Payload(new): Payload<NewUser>,
         State(db): State<Db>,
-        events: Broadcast,
+        broadcast: Broadcast,
     ) -> Result<User, UserError> {
         let user = db.insert(new);
-        events.send("user_events", &UserEvent::Created { id: user.id }).await?;
+        broadcast.send("user_events", &UserEvent::Created { id: user.id }).await?;
         Ok(user)
     }
 

@@ -151,8 +151,8 @@ impl Feature for Ears {
 #[tokio::test]
 async fn a_feature_listens_before_the_service_is_ready() {
     #[on_start]
-    async fn announce(events: Broadcast) -> Result<(), BoxError> {
-        assert_eq!(events.send("news", json!({"it": "begins"})).await?, 1);
+    async fn announce(broadcast: Broadcast) -> Result<(), BoxError> {
+        assert_eq!(broadcast.send("news", json!({"it": "begins"})).await?, 1);
         Ok(())
     }
     let (tell, mut heard) = mpsc::unbounded_channel();

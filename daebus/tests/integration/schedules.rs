@@ -23,8 +23,8 @@ impl Began {
     }
 }
 
-async fn note(State(began): State<Began>, events: Broadcast) {
-    began.note(&events).await;
+async fn note(State(began): State<Began>, broadcast: Broadcast) {
+    began.note(&broadcast).await;
 }
 
 async fn app(schedule: Schedule) -> TestApp {
@@ -95,8 +95,8 @@ async fn daylight_saving_time_is_kept_up_with() {
     app.finish().await;
 }
 
-async fn slow(State(began): State<Began>, events: Broadcast) {
-    began.note(&events).await;
+async fn slow(State(began): State<Began>, broadcast: Broadcast) {
+    began.note(&broadcast).await;
     tokio::time::sleep(seconds(25)).await;
 }
 
@@ -320,18 +320,18 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
 #[tokio::test]
 async fn attributes_say_the_same() {
     #[background("seconds", 0.5)]
-    async fn half(events: Broadcast) -> Result<(), BoxError> {
-        events.send("half", json!(1)).await?;
+    async fn half(broadcast: Broadcast) -> Result<(), BoxError> {
+        broadcast.send("half", json!(1)).await?;
         Ok(())
     }
     /// A plain function, which may block.
     #[background("units", every = "1m30s", immediate, overlap = "allow", jitter = "1s")]
-    fn units(events: Broadcast) {
-        daebus::block_on(events.send("units", json!(1))).unwrap();
+    fn units(broadcast: Broadcast) {
+        daebus::block_on(broadcast.send("units", json!(1))).unwrap();
     }
     #[background("cron", cron = "*/15 * * * * *", tz = "UTC", overlap = "queue")]
-    async fn cron(events: Broadcast) {
-        events.send("cron", json!(1)).await.unwrap();
+    async fn cron(broadcast: Broadcast) {
+        broadcast.send("cron", json!(1)).await.unwrap();
     }
     let app = TestApp::new(Daebus::new("svc").register(blueprint_of!["b"; half, units, cron])).await;
     app.advance(seconds(180)).await;

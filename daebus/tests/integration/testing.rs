@@ -8,8 +8,8 @@ use futures_util::FutureExt;
 use tokio::time::Instant;
 
 #[action("greet")]
-async fn greet(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
-    events.send("greetings", json!({"name": name})).await?;
+async fn greet(Payload(name): Payload<String>, broadcast: Broadcast) -> Result<String, BoxError> {
+    broadcast.send("greetings", json!({"name": name})).await?;
     Ok(format!("hello, {name}"))
 }
 
@@ -24,9 +24,9 @@ async fn slow() {
 }
 
 #[listen("orders")]
-async fn on_order(Payload(order): Payload<Value>, tasks: Tasks, events: Broadcast) {
+async fn on_order(Payload(order): Payload<Value>, tasks: Tasks, broadcast: Broadcast) {
     tasks.after(Duration::from_secs(60), async move {
-        events.send("reminders", &order).await.unwrap();
+        broadcast.send("reminders", &order).await.unwrap();
     });
 }
 

@@ -58,10 +58,10 @@ mod users {
     pub async fn create_user(
         Payload(new): Payload<NewUser>,
         State(db): State<Db>,
-        events: Broadcast,
+        broadcast: Broadcast,
     ) -> Result<User, UserError> {
         let user = db.insert(new);
-        events.send("user_events", json!({"type": "created", "id": user.id})).await?;
+        broadcast.send("user_events", json!({"type": "created", "id": user.id})).await?;
         Ok(user)
     }
 
@@ -78,8 +78,8 @@ mod users {
     }
 
     #[background("cleanup", 3600)]
-    pub async fn cleanup(events: Broadcast) -> Result<(), BoxError> {
-        events.send("cleanups", json!({})).await?;
+    pub async fn cleanup(broadcast: Broadcast) -> Result<(), BoxError> {
+        broadcast.send("cleanups", json!({})).await?;
         Ok(())
     }
 }

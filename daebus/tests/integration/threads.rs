@@ -98,9 +98,9 @@ async fn a_thread_that_does_not_end_is_named() {
 async fn moody(
     running: Running,
     State(failures): State<Arc<AtomicUsize>>,
-    events: Broadcast,
+    broadcast: Broadcast,
 ) -> Result<(), BoxError> {
-    events.send("began", json!(1)).await?;
+    broadcast.send("began", json!(1)).await?;
     match failures.fetch_sub(1, Ordering::SeqCst) {
         0 => {}
         left if left % 2 == 0 => panic!("no luck"),

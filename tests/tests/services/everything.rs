@@ -48,11 +48,11 @@ pub mod users {
     #[action("find_user")]
     pub async fn get_user(
         Payload(id): Payload<u64>,
-        events: Broadcast,
+        broadcast: Broadcast,
         request: Request,
     ) -> Result<User, UserError> {
         let _ = request.id();
-        events.send("user_events", &User { id }).await?;
+        broadcast.send("user_events", &User { id }).await?;
         Err(UserError::NotFound { id })
     }
 
