@@ -96,9 +96,10 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Stability
     ///
-    /// This is the one place where a type of the driver, [fred](https://docs.rs/fred), is part of the API, and Daebus's own
-    /// versions don't cover it. It follows fred's major version and may change in any minor release. Use the driver
-    /// through [`daebus_caller::fred`](crate::fred), which is the version that this method returns.
+    /// This method, and `Cache::redis` of `daebus`, which calls it, are the only ones with a type of the driver,
+    /// [fred](https://docs.rs/fred), in the API. Daebus's own versions don't cover that type: it follows fred's major version
+    /// and may change in any minor release. Use the driver through [`daebus_caller::fred`](crate::fred), which is the version
+    /// that this method returns.
     #[cfg(feature = "redis")]
     fn redis(&self) -> Option<fred::clients::Client> {
         None

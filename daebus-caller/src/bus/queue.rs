@@ -38,12 +38,12 @@ pub struct Queue {
 
 struct QueueState {
     limits: QueueLimits,
-    when_full: WhenFull,
+    when_full: FullPolicy,
     buffer: Mutex<Buffer>,
     arrived: Notify,
 }
 
-enum WhenFull {
+enum FullPolicy {
     DropOldest,
     Refuse(Box<dyn Fn(Message) + Send + Sync>),
 }
@@ -69,7 +69,7 @@ impl Queue {
     /// A queue for broadcasts: when full, the oldest message is dropped and counted, so that the listener stays close
     /// to what happens now. The log says when dropping begins and when it ends.
     pub fn drop_oldest(limits: QueueLimits) -> (Arc<Self>, QueueReceiver) {
-        Self::new(limits, WhenFull::DropOldest)
+        Self::new(limits, FullPolicy::DropOldest)
     }
 
     /// A queue for requests: when full or closed, the new message goes to `on_full`, which answers it with
@@ -78,10 +78,10 @@ impl Queue {
         limits: QueueLimits,
         on_full: impl Fn(Message) + Send + Sync + 'static,
     ) -> (Arc<Self>, QueueReceiver) {
-        Self::new(limits, WhenFull::Refuse(Box::new(on_full)))
+        Self::new(limits, FullPolicy::Refuse(Box::new(on_full)))
     }
 
-    fn new(limits: QueueLimits, when_full: WhenFull) -> (Arc<Self>, QueueReceiver) {
+    fn new(limits: QueueLimits, when_full: FullPolicy) -> (Arc<Self>, QueueReceiver) {
         let state =
             Arc::new(QueueState { limits, when_full, buffer: Mutex::default(), arrived: Notify::new() });
         (Arc::new(Self { state: Arc::clone(&state) }), QueueReceiver { state })
@@ -169,13 +169,13 @@ impl QueueState {
         };
         if buffer.closed || full(&buffer) {
             match &self.when_full {
-                WhenFull::Refuse(on_full) => {
+                FullPolicy::Refuse(on_full) => {
                     buffer.dropped += 1;
                     drop(buffer);
                     return on_full(message);
                 }
-                WhenFull::DropOldest if buffer.closed => return,
-                WhenFull::DropOldest => {}
+                FullPolicy::DropOldest if buffer.closed => return,
+                FullPolicy::DropOldest => {}
             }
         }
         let before = buffer.dropped;

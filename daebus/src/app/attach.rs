@@ -112,14 +112,14 @@ impl Attached {
             mistakes.push(Mistake::new("two WebSocket are attached, and a service has one: leave one out"));
         }
         let http = https.pop();
-        let mut mounts: Vec<PathService> = Vec::new();
+        let mut services: Vec<PathService> = Vec::new();
         let mut collect = |found: Vec<Mistake>| mistakes.extend(found);
         let address = http.as_ref().map(Http::address);
         let sockets = web_sockets.pop().and_then(|web_socket| {
-            AttachedSockets::new(web_socket, address, &mut mounts).map_err(&mut collect).ok()
+            AttachedSockets::new(web_socket, address, &mut services).map_err(&mut collect).ok()
         });
         let http = match http {
-            Some(http) => Plan::new(http, &registry.routes, mounts).map_err(&mut collect).ok(),
+            Some(http) => Plan::new(http, &registry.routes, services).map_err(&mut collect).ok(),
             None => {
                 collect(unreachable_routes(registry));
                 None
@@ -153,25 +153,25 @@ impl Attached {
 }
 
 impl AttachedSockets {
-    /// Finds them a place: among the HTTP server's `mounts`, or a server of their own.
+    /// Adds the WebSockets to the `services` of the HTTP server, or gives them a server of their own.
     fn new(
         web_socket: WebSocket,
         http: Option<&str>,
-        mounts: &mut Vec<PathService>,
+        services: &mut Vec<PathService>,
     ) -> Result<Self, Vec<Mistake>> {
         let mistakes = web_socket.mistakes();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let acceptor = Arc::new(OnceLock::new());
-        let mount = mount(&web_socket, &acceptor);
+        let service = path_service(&web_socket, &acceptor);
         let own = match (web_socket.own_address(http), http) {
             (Some(address), _) => {
                 let server = Http::bind(address).service_routes(false);
-                Some(Plan::new(server, &[], vec![mount])?)
+                Some(Plan::new(server, &[], vec![service])?)
             }
             (None, Some(_)) => {
-                mounts.push(mount);
+                services.push(service);
                 None
             }
             (None, None) => {
@@ -185,7 +185,7 @@ impl AttachedSockets {
     }
 }
 
-fn mount(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> PathService {
+fn path_service(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> PathService {
     let acceptor = Arc::clone(acceptor);
     PathService {
         path: web_socket.path_name().to_owned(),

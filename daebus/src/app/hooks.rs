@@ -12,7 +12,7 @@ use crate::handler::{Context, Core, Endpoint, Failure, Invocation, Report};
 /// Runs the `on_start` handlers one after the other; the first that fails ends it.
 pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Duration) -> Result<()> {
     for hook in &registry.on_start {
-        run(core, hook, timeout, Report::Invoker).await.map_err(|failure| Error::OnStart {
+        run(core, "on_start", hook, timeout, Report::Invoker).await.map_err(|failure| Error::OnStart {
             service: core.service.to_string(),
             handler: hook.definition.source.to_string(),
             reason: failure.to_string(),
@@ -25,12 +25,18 @@ pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Durati
 pub(super) async fn stop(core: &Arc<Core>, registry: &Registry, timeout: Duration) {
     for hook in registry.on_stop.iter().rev() {
         // A failure is in the log; the other hooks still run.
-        let _ = run(core, hook, timeout, Report::Log).await;
+        let _ = run(core, "on_stop", hook, timeout, Report::Log).await;
     }
 }
 
-async fn run(core: &Arc<Core>, hook: &Endpoint, timeout: Duration, report: Report) -> Result<(), Failure> {
+async fn run(
+    core: &Arc<Core>,
+    trigger: &'static str,
+    hook: &Endpoint,
+    timeout: Duration,
+    report: Report,
+) -> Result<(), Failure> {
     let mut cx = Context::new(Arc::clone(core), hook.definition.name);
     cx.deadline = Some(Deadline::after(hook.definition.timeout.unwrap_or(timeout)));
-    Invocation::new(core, "hook", &hook.definition, report).call(hook, cx).await.map(drop)
+    Invocation::new(core, trigger, &hook.definition, report).call(hook, cx).await.map(drop)
 }

@@ -50,7 +50,7 @@ impl Registry {
             .collect();
         for route in blueprints.iter().flat_map(Blueprint::routes) {
             mistakes.extend(missing_state(&route.definition.needs, route.definition.source, states));
-            registry.routes.push(Arc::new(route));
+            registry.routes.push(Arc::new(Route { definition: route.definition.mounted(), ..route }));
         }
         for registration in blueprints.into_iter().flat_map(Blueprint::into_registrations) {
             let Definition { needs, source, .. } = &registration.endpoint.definition;
@@ -63,7 +63,11 @@ impl Registry {
     }
 
     fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), Mistake> {
-        let endpoint = Endpoint { definition: endpoint.definition.mounted(), ..endpoint };
+        let mut definition = endpoint.definition;
+        if matches!(trigger, Trigger::Listen(_)) {
+            definition = definition.one_at_a_time();
+        }
+        let endpoint = Endpoint { definition: definition.mounted(), ..endpoint };
         match trigger {
             Trigger::Action(_) => return self.add_action(endpoint),
             Trigger::Listen(topic) => {
@@ -167,15 +171,15 @@ impl Registry {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Whether nothing runs but threads, which are meant to.
+    /// Returns whether no handler runs. Threads, which run all the time, and routes, which clients wait for, don't count.
     #[cfg(feature = "testing")]
     pub(crate) fn is_idle(&self) -> bool {
-        let threads: Vec<Source> =
-            self.threads.iter().map(|thread| thread.endpoint.definition.source).collect();
-        self.in_flight().all(|(source, _)| threads.contains(&source))
+        self.endpoints().all(|(trigger, endpoint)| {
+            matches!(trigger, Trigger::Thread(..)) || endpoint.definition.in_flight.count() == 0
+        })
     }
 
-    /// Everything mounted on the bus, the clock and the service's life, with what triggers it.
+    /// Returns all endpoints except routes, each with its trigger.
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = (Trigger, &Endpoint)> {
         let mut actions: Vec<_> = self.actions.values().collect();
         actions.sort_by_key(|action| action.definition.name);

@@ -16,7 +16,7 @@ use super::intake::{Intake, Join};
 use super::pulse::Pulse;
 use crate::blueprint::Registry;
 use crate::handler::{
-    Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableMessage,
+    Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
 };
 use crate::runtime::Workers;
 
@@ -122,7 +122,7 @@ impl Actions {
         let inner = &self.0;
         let envelope = match Envelope::of_request(message) {
             Ok(envelope) => Arc::new(envelope),
-            Err(UnreadableMessage { error, envelope }) => {
+            Err(UnreadableRequest { error, envelope }) => {
                 let channel = &*message.channel;
                 let begins = beginning(&message.payload);
                 warn!(channel, %error, begins, "a message that can't be read; it is dropped");

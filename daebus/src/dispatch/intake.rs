@@ -75,7 +75,7 @@ async fn subscribe_when_available(
     queue: &Arc<Queue>,
 ) -> Result<Subscription, BusError> {
     let mut states = bus.state();
-    let (mut backoff, mut refused) = (Backoff::new(FIRST_DELAY, MAX_DELAY), false);
+    let (mut backoff, mut refused) = (Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter(), false);
     loop {
         let settled = states.wait_for(|state| *state != BusState::Away).await.map(|state| *state);
         if !matches!(settled, Ok(BusState::Ready)) {

@@ -1,4 +1,4 @@
-//! Broadcasts: each listener hears its channel in order, one message at a time unless it says otherwise.
+//! Broadcasts: a listener handles the messages of its channel in order, one at a time unless it declares a concurrency.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,11 +54,11 @@ impl Listener {
         while let Some(Some(message)) = self.cut.run_until_cancelled(receiver.recv()).await {
             let Some(envelope) = self.read(&message) else { continue };
             let report = Report::Broadcast(Arc::clone(&envelope));
-            let mut run = Invocation::new(&self.core, "listen", &self.endpoint.definition, report);
+            // A plain `fn` that outlives its deadline keeps its permit, so the next message waits for its thread.
+            let run = Invocation::admitted(&self.core, "listen", &self.endpoint.definition, report).await;
             run.span().record("channel", &*message.channel);
-            let is_concurrent = run.acquire_own_limit().await;
             let handled = self.clone().handle(run, envelope);
-            if is_concurrent {
+            if self.endpoint.definition.concurrency > Some(1) {
                 workers.spawn(handled);
             } else {
                 handled.await;

@@ -85,7 +85,7 @@ impl Events {
         let (confirm, confirmed) = watch::channel(false);
         let guard = EventGuard::new(ended.clone(), confirmed);
         if let Err(error) = Channel::new(channel_or_pattern) {
-            error!(handler = %source, "nothing can be listened to there: {error}");
+            error!(%source, "invalid channel: {error}");
             return guard;
         }
         let (handler, workers) = (Arc::new(handler), self.desk.workers.clone());
@@ -99,7 +99,8 @@ impl Events {
             }
         };
         let topic = Topic::parse(channel_or_pattern);
-        let endpoint = Arc::new(Endpoint::new(Definition::new(source, Needs::default()), run));
+        let definition = Definition::new(source, Needs::default());
+        let endpoint = Arc::new(Endpoint::new(definition.one_at_a_time().mounted(), run));
         let (core, Desk { limits, workers }) = (Arc::clone(&self.core), self.desk.clone());
         self.desk.workers.spawn(async move {
             let how = (Join::WhenAvailable, ended.clone());

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use daebus_caller::BoxError;
 use daebus_caller::deadline::Deadline;
+use daebus_caller::wire::FaultCode;
 use futures_util::future::BoxFuture;
 use tracing::{debug, error};
 
@@ -125,7 +126,13 @@ pub(super) async fn invoke(
 ) -> Result<(), Failure> {
     let run = Invocation::of_feature(cx.core(), name);
     let work = async { work.await.map_err(Failure::from) };
-    run.run(within.map(Deadline::after), Box::pin(work)).await
+    let outcome = run.run(within.map(Deadline::after), Box::pin(work)).await;
+    outcome.map_err(|failure| match (failure.fault().reserved_code(), within) {
+        (Some(FaultCode::DeadlineExceeded), Some(within)) => {
+            Failure::internal(format!("it did not finish within {within:?}"))
+        }
+        _ => failure,
+    })
 }
 
 impl fmt::Debug for Features {

@@ -65,12 +65,12 @@ impl Repeaters {
 
 async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater) {
     let (mut log, mut prepared) = (LogOnChange::default(), false);
-    // Repeaters retry independently of each other: a random part would spread nothing.
+    // Repeaters don't retry in step, so jitter has no effect.
     let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         let work = if prepared { repeater.run(cx) } else { repeater.prepare(cx) };
         let failure = invoke(cx, name, None, work).await.err().map(|failure| failure.to_string());
-        log.log(&name, failure.as_deref());
+        log.log(&format_args!("repeater {name}"), failure.as_deref());
         if failure.is_some() {
             tokio::time::sleep(backoff.next_delay()).await;
         } else {

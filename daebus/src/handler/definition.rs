@@ -1,13 +1,13 @@
-//! What an attribute says about a handler, whatever triggers it.
+//! The definition of a handler: source position, needs and limits.
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
 use super::state::Needs;
+use super::turn::InFlight;
 
 /// The position of a handler in the source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl fmt::Display for Source {
     }
 }
 
-/// What an attribute says about a handler: its position, what its arguments need, its limits.
+/// The definition of a handler: source position, needs and limits.
 #[derive(Debug, Clone)]
 pub struct Definition {
     /// The action, channel, message type, schedule or thread; otherwise the function's name.
@@ -48,7 +48,7 @@ pub struct Definition {
     pub(crate) source: Source,
     pub(crate) needs: Needs,
     pub(crate) timeout: Option<Duration>,
-    concurrency: Option<usize>,
+    pub(crate) concurrency: Option<usize>,
     /// Admits `concurrency` runs at once.
     pub(crate) limit: Option<Arc<Semaphore>>,
     pub(crate) idempotent: bool,
@@ -80,7 +80,7 @@ impl Definition {
         self
     }
 
-    /// Sets how many runs there are at most at once. Zero counts as one.
+    /// Sets the maximum number of concurrent runs. Zero counts as one.
     #[must_use]
     pub fn concurrency(mut self, at_once: usize) -> Self {
         self.concurrency = Some(at_once);
@@ -101,37 +101,16 @@ impl Definition {
         self
     }
 
+    /// Returns the definition with a limit of one run, unless it has a limit.
+    pub(crate) fn one_at_a_time(self) -> Self {
+        Self { concurrency: self.concurrency.or(Some(1)), ..self }
+    }
+
     /// Returns the definition with counters and a limit of its own: a blueprint may be cloned and mounted in several
     /// services.
     pub(crate) fn mounted(self) -> Self {
         let permits = self.concurrency.map(|at_once| at_once.clamp(1, Semaphore::MAX_PERMITS));
         let limit = permits.map(|permits| Arc::new(Semaphore::new(permits)));
         Self { limit, in_flight: InFlight::default(), ..self }
-    }
-}
-
-/// How many runs of one handler are in flight.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct InFlight(Arc<AtomicUsize>);
-
-impl InFlight {
-    /// One more, until the guard is dropped.
-    pub(crate) fn enter(&self) -> InFlightGuard {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        InFlightGuard(self.clone())
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// One run of a handler.
-#[derive(Debug)]
-pub(crate) struct InFlightGuard(InFlight);
-
-impl Drop for InFlightGuard {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

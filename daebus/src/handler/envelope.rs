@@ -25,20 +25,20 @@ pub(crate) struct Envelope {
 }
 
 /// A request that can't be read, and its envelope where that much of it could be.
-pub(crate) struct UnreadableMessage {
+pub(crate) struct UnreadableRequest {
     pub(crate) error: ReadError,
     pub(crate) envelope: Option<Box<Envelope>>,
 }
 
 impl Envelope {
     /// Reads a request's envelope, once.
-    pub(crate) fn of_request(message: &Message) -> Result<Self, UnreadableMessage> {
+    pub(crate) fn of_request(message: &Message) -> Result<Self, UnreadableRequest> {
         let channel = &message.channel;
         let read = |text: &Bytes, json: &str| Ok(Self::new(channel, text, &Request::read(json)?));
         read_message(&message.payload, read).map_err(|error| {
             // Bad bytes in the payload need not hide whom to tell.
             let text = Bytes::from(String::from_utf8_lossy(&message.payload).into_owned());
-            UnreadableMessage { error, envelope: read_message(&text, read).ok().map(Box::new) }
+            UnreadableRequest { error, envelope: read_message(&text, read).ok().map(Box::new) }
         })
     }
 

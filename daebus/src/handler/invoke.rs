@@ -11,18 +11,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info_span, warn};
 
-use super::blocking::{Turn, with_turn};
 use super::context::Context;
 use super::core::Core;
-use super::definition::{Definition, InFlightGuard, Source};
+use super::definition::{Definition, Source};
 use super::endpoint::Endpoint;
 use super::envelope::Envelope;
 use super::failure::Failure;
 use super::outcome::Outcome;
+use super::turn::{InFlightGuard, Turn, with_turn};
 
 /// How the failure of a handler is logged.
 pub(crate) enum Report {
-    /// A reply carries the error to a peer; the log has what the reply leaves out.
+    /// The reply carries the error to the peer; the log records the internal reason.
     Reply,
     /// No peer receives the error, so the log has all of it.
     Log,
@@ -36,6 +36,15 @@ pub(crate) enum Report {
 enum Subject {
     Function(Source),
     Feature(String),
+}
+
+impl Subject {
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Function(_) => "the handler",
+            Self::Feature(_) => "the feature",
+        }
+    }
 }
 
 impl fmt::Display for Subject {
@@ -75,21 +84,24 @@ impl Invocation {
         }
     }
 
+    /// A run of a handler that waits for the handler's own limit now, and doesn't count as in flight until then.
+    pub(crate) async fn admitted(
+        core: &Arc<Core>,
+        trigger: &'static str,
+        definition: &Definition,
+        report: Report,
+    ) -> Self {
+        let own_permit = acquire(definition.limit.clone()).await;
+        Self { own_limit: None, own_permit, ..Self::new(core, trigger, definition, report) }
+    }
+
     /// A run of a part of a feature.
     pub(crate) fn of_feature(core: &Arc<Core>, name: &str) -> Self {
         Self::of(core, "feature", name, Subject::Feature(name.to_owned()), Report::Invoker)
     }
 
     fn of(core: &Arc<Core>, trigger: &'static str, name: &str, subject: Subject, report: Report) -> Self {
-        let span = info_span!(
-            "handler",
-            service = core.service.as_str(),
-            trigger,
-            handler = name,
-            request_id = Empty,
-            channel = Empty,
-            client = Empty,
-        );
+        let span = handler_span(core, trigger, name);
         Self {
             core: Arc::clone(core),
             subject,
@@ -102,23 +114,20 @@ impl Invocation {
         }
     }
 
-    /// Makes the run wait for a place among all runs of the service, too.
+    /// Also applies the service's concurrency limit.
     pub(crate) fn limited_by(mut self, service_limit: &Arc<Semaphore>) -> Self {
         self.service_limit = Some(Arc::clone(service_limit));
         self
     }
 
+    /// Runs in `span` instead of a span of its own.
+    pub(crate) fn in_span(self, span: Span) -> Self {
+        Self { span, ..self }
+    }
+
     /// Returns the span of the run, which has the fields `request_id`, `channel` and `client` to record.
     pub(crate) fn span(&self) -> &Span {
         &self.span
-    }
-
-    /// Waits for the endpoint's own limit now instead of in [`run`](Self::run). Returns whether there is one.
-    pub(crate) async fn acquire_own_limit(&mut self) -> bool {
-        let limit = self.own_limit.take();
-        let is_limited = limit.is_some();
-        self.own_permit = acquire(limit).await.or(self.own_permit.take());
-        is_limited
     }
 
     /// Runs an endpoint within the deadline of its context.
@@ -154,7 +163,9 @@ impl Invocation {
                 };
                 match ended {
                     Some(Ok(result)) => result,
-                    Some(Err(panic)) => Err(Failure::internal(format!("the handler panicked: {panic}"))),
+                    Some(Err(panic)) => {
+                        Err(Failure::internal(format!("{} panicked: {panic}", self.subject.noun())))
+                    }
                     None => Err(deadline_exceeded("the handler did not finish within its time limit")),
                 }
             }
@@ -165,8 +176,8 @@ impl Invocation {
         result
     }
 
-    /// Waits for the endpoint's own limit first, so that the runs that wait for a slow handler hold no place that
-    /// others could use.
+    /// Acquires the handler's own limit before the service's, so that runs that wait for a slow handler hold no permit
+    /// of the service.
     async fn turn(&mut self) -> Turn {
         let own = acquire(self.own_limit.take()).await.or(self.own_permit.take());
         let service = acquire(self.service_limit.take()).await;
@@ -189,6 +200,19 @@ impl Invocation {
             }
         }
     }
+}
+
+/// Creates the span of a handler's log lines. `trigger` names the kind of handler.
+pub(crate) fn handler_span(core: &Core, trigger: &'static str, name: &str) -> Span {
+    info_span!(
+        "handler",
+        service = core.service.as_str(),
+        trigger,
+        handler = name,
+        request_id = Empty,
+        channel = Empty,
+        client = Empty,
+    )
 }
 
 fn deadline_exceeded(error: &str) -> Failure {

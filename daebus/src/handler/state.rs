@@ -54,10 +54,10 @@ impl Need {
     /// Returns the mistake of a handler whose need isn't met.
     pub(crate) fn missing(&self, handler: impl std::fmt::Display) -> Mistake {
         let message = if self.id == TypeId::of::<WebSocketAttached>() {
-            "it needs WebSockets, and none are attached: add .attach(WebSocket::new()) to the app".to_owned()
+            "WebSockets are not attached: add .attach(WebSocket::new()) to the app".to_owned()
         } else {
             let name = self.type_name;
-            format!("it takes State<{name}>, which was never put in: add .state(…) with a {name} to the app")
+            format!("State<{name}> is missing: add .state(…) with a {name} to the app")
         };
         Mistake::new(message).at(handler)
     }

@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::error::Mistake;
 use tower_http::services::ServeDir;
+
+use crate::error::Mistake;
 
 /// Serves a folder's files, `index.html` for the folder itself. Paths that lead out of it are not found.
 ///

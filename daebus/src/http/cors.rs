@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use crate::error::Mistake;
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
 use url::Url;
+
+use crate::error::Mistake;
 
 /// Which pages of other origins may call this service. Each list is one of words, or `"*"` for any.
 ///

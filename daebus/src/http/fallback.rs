@@ -1,4 +1,4 @@
-//! Requests whose path no route has: answered by the application's own router, then by files, then with 404.
+//! Handles requests that match no route: by the application's own router, then by files, then with 404.
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +10,7 @@ use tower_http::services::ServeDir;
 
 use super::problem::is_bare;
 
-/// Answers requests whose path no route has.
+/// Handles requests that match no route.
 #[derive(Debug, Clone)]
 pub(super) struct Fallback {
     pub(super) router: Option<Router>,
@@ -38,7 +38,7 @@ impl Fallback {
         let (head, body) = request.into_parts();
         let again = Request::from_parts(head.clone(), Body::empty());
         let Ok(response) = router.oneshot(Request::from_parts(head, body)).await;
-        if knows_nothing(&response) { file(assets, again).await } else { response }
+        if has_no_such_path(&response) { file(assets, again).await } else { response }
     }
 }
 
@@ -49,6 +49,6 @@ async fn file(assets: ServeDir, request: Request) -> Response {
 
 /// Returns whether a router has no such path: its response is then a 404 without a body, unless the application gave it
 /// a fallback of its own.
-pub(super) fn knows_nothing(response: &Response) -> bool {
+pub(super) fn has_no_such_path(response: &Response) -> bool {
     response.status() == StatusCode::NOT_FOUND && is_bare(response)
 }

@@ -18,8 +18,8 @@ use tracing::error;
 
 use super::problem::problem;
 
-/// A tower layer that fits around the routes of an [`Http`](crate::Http): one whose service takes an HTTP request, gives
-/// something that axum can send, and fails with something that can be boxed. Every such layer implements it.
+/// A tower layer for HTTP routes. Implemented for every layer whose service takes a request, returns a response, and has
+/// an error that converts into [`BoxError`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer for HTTP routes",
     note = "`Http::layer` takes tower layers whose service takes `axum::extract::Request` and can be cloned; for an async \

@@ -36,20 +36,20 @@ impl Plan {
     pub(crate) fn new(
         mut http: Http,
         routes: &[Arc<Route>],
-        mounts: Vec<PathService>,
+        services: Vec<PathService>,
     ) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Vec::new();
         let mut table = RoutingTable::default();
         for route in routes {
             mistakes.extend(table.add_route(Arc::clone(route)).err());
         }
-        for mount in mounts {
-            mistakes.extend(table.add_service(mount).err());
+        for service in services {
+            mistakes.extend(table.add_service(service).err());
         }
         if http.has_service_routes {
-            mistakes.extend(table.under(probes::ROOT).into_iter().map(|place| {
+            mistakes.extend(table.under(probes::ROOT).into_iter().map(|entry| {
                 Mistake::new(format!(
-                    "{place} is under {}, where the service's own paths are: move it, or call .service_routes(false)",
+                    "{entry} is under {}, where the service's own paths are: move it, or call .service_routes(false)",
                     probes::ROOT
                 ))
             }));

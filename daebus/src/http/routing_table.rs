@@ -67,7 +67,7 @@ impl fmt::Display for TableEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.serves {
             Serves::Route(route, _) => write!(f, "{} ({route})", route.definition.source),
-            Serves::Other(mount) => write!(f, "{} ({:?})", mount.who, mount.path),
+            Serves::Other(service) => write!(f, "{} ({:?})", service.who, service.path),
         }
     }
 }
@@ -108,37 +108,37 @@ impl RoutingTable {
     /// # Errors
     ///
     /// As for a route.
-    pub(super) fn add_service(&mut self, mount: PathService) -> Result<(), Mistake> {
-        let pattern = Pattern::parse(&mount.path)
-            .map_err(|mistake| Mistake::new(format!("the path {mistake}")).at(&mount.who))?;
-        self.add(pattern, Serves::Other(mount))
+    pub(super) fn add_service(&mut self, service: PathService) -> Result<(), Mistake> {
+        let pattern = Pattern::parse(&service.path)
+            .map_err(|mistake| Mistake::new(format!("the path {mistake}")).at(&service.who))?;
+        self.add(pattern, Serves::Other(service))
     }
 
     fn add(&mut self, pattern: Pattern, serves: Serves) -> Result<(), Mistake> {
-        let place = TableEntry { axum: pattern.to_axum(), pattern, serves };
+        let entry = TableEntry { axum: pattern.to_axum(), pattern, serves };
         for other in &self.0 {
-            if other.axum == place.axum
-                && let Some(method) = other.overlap(&place)
+            if other.axum == entry.axum
+                && let Some(method) = other.overlap(&entry)
             {
                 return Err(Mistake::new(format!(
-                    "two answer {method} at one path: {other} and {place}; change one of the paths"
+                    "two answer {method} at one path: {other} and {entry}; change one of the paths"
                 )));
             }
-            if let Some(at) = clash(&other.pattern, &place.pattern) {
+            if let Some(at) = clash(&other.pattern, &entry.pattern) {
                 return Err(Mistake::new(format!(
-                    "at {at:?}, {other} takes one piece of the path where {place} takes all that is left, or the other way \
+                    "at {at:?}, {other} takes one piece of the path where {entry} takes all that is left, or the other way \
                      round, so it can't be told which is meant; put a fixed piece before one of the two"
                 )));
             }
         }
-        self.0.push(place);
+        self.0.push(entry);
         Ok(())
     }
 
-    /// The places that begin with this path, for who else wants to be there.
+    /// Returns the entries below this path.
     pub(super) fn under(&self, root: &str) -> Vec<String> {
-        let under = self.0.iter().filter(|place| {
-            place.axum.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let under = self.0.iter().filter(|entry| {
+            entry.axum.strip_prefix(root).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
         });
         under.map(ToString::to_string).collect()
     }
@@ -147,19 +147,19 @@ impl RoutingTable {
     pub(super) fn into_router(self, core: &Arc<Core>, timeout: Duration, own: Option<&Router>) -> Router {
         let mut paths: Vec<(String, MethodRouter)> = Vec::new();
         let mut index: HashMap<String, usize> = HashMap::new();
-        for place in self.0 {
-            let at = *index.entry(place.axum.clone()).or_insert_with(|| {
-                paths.push((place.axum.clone(), MethodRouter::new()));
+        for entry in self.0 {
+            let at = *index.entry(entry.axum.clone()).or_insert_with(|| {
+                paths.push((entry.axum.clone(), MethodRouter::new()));
                 paths.len() - 1
             });
             let (_, answers) = &mut paths[at];
-            *answers = match place.serves {
+            *answers = match entry.serves {
                 Serves::Route(route, filter) => {
                     let core = Arc::clone(core);
                     std::mem::take(answers)
                         .on(filter, async move |request| endpoint::run(&core, &route, timeout, request).await)
                 }
-                Serves::Other(mount) => (mount.make)(core),
+                Serves::Other(service) => (service.make)(core),
             };
         }
         // A piece that begins with `:` or `*` is text here; axum's check is for people who come from its version 0.7.

@@ -27,18 +27,18 @@ enum Change {
 }
 
 impl LogOnChange {
-    /// Logs the result of one run, unless it is that of the run before. `source` names the work.
-    pub(crate) fn log(&mut self, source: &dyn Display, error: Option<&str>) {
+    /// Logs the result of a run if it differs from the previous one. `subject` names the work.
+    pub(crate) fn log(&mut self, subject: &dyn Display, error: Option<&str>) {
         let ended = match self.change(error) {
             Change::Nothing => return,
             Change::Began(before) => before,
             Change::Ended(ended) => Some(ended),
         };
         if let Some(Repeated { error, repetitions }) = ended {
-            info!(%source, repetitions, error, "the error has ended; its repetitions were not logged");
+            info!(%subject, repetitions, error, "the error has ended; its repetitions were not logged");
         }
         if let Some(reason) = error {
-            error!(%source, reason, "run failed; repetitions of this error are not logged until it ends");
+            error!(%subject, reason, "run failed; repetitions of this error are not logged until it ends");
         }
     }
 

@@ -1,4 +1,4 @@
-//! What a running service is made of below its handlers: time, tasks, shutdown, readiness, logging.
+//! Clock, task tracking, shutdown, readiness, contained panics, logging.
 
 mod clock;
 mod log_on_change;

@@ -88,6 +88,9 @@ impl MessageHandlers<'_> {
         let client = self.client.clone();
         let run = Invocation::new(&core, "socket", &handler.definition, Report::Reply);
         run.span().record("client", client.id());
+        if let Some(id) = &envelope.request_id {
+            run.span().record("request_id", id.as_str().trim_matches('"'));
+        }
         let deadline = Deadline::after(handler.definition.timeout.unwrap_or(self.server.timeout));
         async move {
             let mut cx = Context::new(core, handler.definition.name)

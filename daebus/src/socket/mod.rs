@@ -13,6 +13,7 @@ mod settings;
 mod sockets;
 mod upgrade;
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -86,8 +87,8 @@ impl WebSocket {
     }
 
     /// A server of their own at this address, `127.0.0.1:8081` for example.
-    pub fn bind(mut self, address: impl Into<String>) -> Self {
-        self.bind = Some(address.into());
+    pub fn bind(mut self, address: impl Display) -> Self {
+        self.bind = Some(address.to_string());
         self
     }
 

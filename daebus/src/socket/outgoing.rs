@@ -27,7 +27,7 @@ const REASON_BYTES: usize = 123;
 /// What is on its way to one client.
 #[derive(Debug)]
 pub(super) struct Outgoing {
-    state: Mutex<QueueState>,
+    state: Mutex<OutgoingState>,
     limit: usize,
     when_full: WhenFull,
     changed: Notify,
@@ -42,7 +42,7 @@ pub(super) struct Outgoing {
 }
 
 #[derive(Debug, Default)]
-struct QueueState {
+struct OutgoingState {
     frames: VecDeque<Utf8Bytes>,
     ping: bool,
     close: Option<Close>,
@@ -266,7 +266,7 @@ impl Outgoing {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, QueueState> {
+    fn state(&self) -> MutexGuard<'_, OutgoingState> {
         // Whole after every statement that holds the lock.
         self.state.lock()
     }

@@ -1,4 +1,4 @@
-//! What the WebSocket connections of a running service share.
+//! The state that all WebSocket connections of a service share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::blueprint::Registry;
 use crate::handler::Core;
 use crate::runtime::Workers;
 
-/// What the WebSocket connections of a running service share.
+/// The state that all WebSocket connections of a service share.
 pub(super) struct SocketServer {
     pub(super) settings: Settings,
     pub(super) sockets: Sockets,
@@ -26,8 +26,7 @@ pub(super) struct SocketServer {
     slots: Arc<Semaphore>,
 }
 
-/// One of the connections that the service accepts at once, held from the upgrade to the end of the session. The drain
-/// waits for it.
+/// A permit of `WebSocket::max_connections`, held from the upgrade to the end of the session. The drain waits for it.
 pub(super) struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
     _worker: TaskTrackerToken,

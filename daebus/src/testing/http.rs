@@ -91,8 +91,8 @@ impl TestRequest<'_> {
     ///
     /// When the value can't be written as JSON.
     #[track_caller]
-    pub fn json(self, value: &(impl Serialize + ?Sized)) -> Self {
-        match serde_json::to_vec(value) {
+    pub fn json(self, value: impl Serialize) -> Self {
+        match serde_json::to_vec(&value) {
             Ok(json) => self.header(CONTENT_TYPE.as_str(), "application/json").body(json),
             Err(error) => panic!("the body can't be written as JSON: {error}"),
         }
@@ -104,8 +104,8 @@ impl TestRequest<'_> {
     ///
     /// When the value isn't made of names and texts, numbers, or lists of these.
     #[track_caller]
-    pub fn form(self, value: &impl Serialize) -> Self {
-        match serde_html_form::to_string(value) {
+    pub fn form(self, value: impl Serialize) -> Self {
+        match serde_html_form::to_string(&value) {
             Ok(form) => self.header(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded").body(form),
             Err(error) => panic!("the body can't be written as a form: {error}"),
         }

@@ -49,6 +49,46 @@ fn grind() {
     tracing::info!("grinding coffee");
 }
 
+#[blueprint("triggers")]
+mod triggers {
+    use super::*;
+
+    #[on_start]
+    fn starting() {
+        tracing::info!("logged by on_start");
+    }
+
+    #[on_stop]
+    fn stopping() {
+        tracing::info!("logged by on_stop");
+    }
+
+    #[listen("beans")]
+    fn arrived() {
+        tracing::info!("logged by a listener");
+    }
+
+    #[route("/coffee")]
+    fn served() {
+        tracing::info!("logged by a route");
+    }
+
+    #[socket("order")]
+    fn ordered() {
+        tracing::info!("logged by a socket");
+    }
+
+    #[background("clean", 3600)]
+    fn clean() {
+        tracing::info!("logged by a schedule");
+    }
+
+    #[thread("watch", auto_start = false)]
+    async fn watch() {
+        tracing::info!("logged by a thread");
+    }
+}
+
 /// A handler in the service's runtime.
 #[action("brew")]
 async fn brew() -> Result<(), BoxError> {
@@ -76,5 +116,32 @@ async fn the_failure_of_a_handler_is_logged_once_with_its_position() {
     let line = log.line("the water is cold");
     for part in ["ERROR", "service=\"failing_barista\"", "handler failed", "logs.rs:"] {
         assert!(line.contains(part), "{part} is missing in: {line}");
+    }
+}
+
+#[tokio::test]
+async fn log_lines_name_the_trigger_and_the_handler_of_every_kind() {
+    let log = Log::of_process();
+    let app = TestApp::new(Daebus::new("roastery").register(triggers::blueprint())).await;
+    app.publish("beans", json!({})).await;
+    app.http().get("/coffee").await.assert_status(200);
+    let mut socket = app.socket().await;
+    socket.send("order", json!({}));
+    app.service().tasks().run_now("clean").await.unwrap();
+    app.start_thread("watch").await;
+    app.settle().await;
+    app.finish().await;
+    for (text, trigger, handler) in [
+        ("logged by on_start", "on_start", "starting"),
+        ("logged by on_stop", "on_stop", "stopping"),
+        ("logged by a listener", "listen", "beans"),
+        ("logged by a route", "route", "served"),
+        ("logged by a socket", "socket", "order"),
+        ("logged by a schedule", "background", "clean"),
+        ("logged by a thread", "thread", "watch"),
+    ] {
+        let line = log.line(text);
+        let fields = format!("service=\"roastery\" trigger=\"{trigger}\" handler=\"{handler}\"");
+        assert!(line.contains(&fields), "{fields} is missing in: {line}");
     }
 }

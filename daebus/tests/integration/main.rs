@@ -16,6 +16,7 @@ mod http_limits;
 mod http_server;
 mod intake;
 mod layers;
+mod listener_limits;
 mod listeners;
 mod logs;
 mod schedules;

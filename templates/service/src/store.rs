@@ -44,7 +44,7 @@ impl Feature for Store {
     }
 
     async fn stop(&self, _: &FeatureContext) -> Result<(), BoxError> {
-        tracing::info!("{} sensors were heard of", self.0.lock().len());
+        tracing::info!("{} sensors reported", self.0.lock().len());
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Waiting with a limit, for the tests of every crate.
+//! Waits with a timeout, for the tests of all crates.
 
 #![allow(clippy::expect_used, reason = "a failure here is a failed test")]
 

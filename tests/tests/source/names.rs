@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use daebus_tests::workspace;
 use syn::visit::{self, Visit};
-use syn::{Ident, ItemEnum, ItemMod, ItemStruct, ItemTrait};
+use syn::{Ident, ItemEnum, ItemMod, ItemStruct, ItemTrait, ItemType};
 
 use crate::imports::is_test;
 use crate::structure::{CRATES, rust_files};
@@ -39,6 +39,10 @@ impl<'ast> Visit<'ast> for Types {
     fn visit_item_trait(&mut self, item: &'ast ItemTrait) {
         self.add(&item.ident);
         visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'ast ItemType) {
+        self.add(&item.ident);
     }
 
     fn visit_item_mod(&mut self, item: &'ast ItemMod) {

@@ -67,6 +67,7 @@ impl MemoryBus {
     }
 
     /// Another user's handle of this bus.
+    #[doc(hidden)]
     pub fn another(&self) -> Arc<Self> {
         Self::of(Arc::clone(&self.shared))
     }

@@ -368,7 +368,7 @@ fn echoed(answer: Value) -> String {
     answer.into_string().unwrap_or_default()
 }
 
-/// What a subscribed name stands for.
+/// Whether a subscribed name is a channel or a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TopicKind {
     Channel,

@@ -88,7 +88,7 @@ impl RedisBus {
     pub fn connect_lazily(url: &RedisUrl) -> Arc<dyn Bus> {
         let (bus, reconnector) = Self::prepare(url);
         bus.run_beside(async move {
-            let pair = reconnector.connect_at_last().boxed().await;
+            let pair = reconnector.connect_when_available().boxed().await;
             reconnector.keep(pair).await;
         });
         Arc::new(bus)

@@ -57,7 +57,7 @@ impl Reconnector {
 
     /// Connects for the first time, for as long as it takes, a refusal being no reason to give up: somebody may change
     /// the server's mind.
-    pub(super) async fn connect_at_last(&self) -> Pair {
+    pub(super) async fn connect_when_available(&self) -> Pair {
         let mut outage = Outage::at_start();
         let pair = loop {
             match self.connect_once().await {

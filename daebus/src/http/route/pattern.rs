@@ -1,7 +1,8 @@
 //! Patterns of paths: `/devices/<device_id>`, `/files/<path..>`.
 
-use crate::error::Mistake;
 use std::fmt::Write as _;
+
+use crate::error::Mistake;
 
 /// One piece of a path.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use super::cron::Timetable;
 use super::info::ScheduleInfo;
+use super::timetable::Timetable;
 use super::{Overlap, Scheduled, check_interval};
 use crate::runtime::Clock;
 use crate::tasks::error::TaskError;

@@ -1,20 +1,11 @@
 use std::fmt;
-use std::time::Duration;
 
-use crate::error::Mistake;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// When a schedule runs, checked.
-#[derive(Debug, Clone)]
-pub(crate) enum Timetable {
-    /// At an interval, by the monotonic clock.
-    Every(Duration),
-    /// When the clock on the wall says so.
-    Cron(Cron),
-}
+use crate::error::Mistake;
 
 /// A cron expression and its time zone.
 #[derive(Clone)]

@@ -6,13 +6,14 @@ mod info;
 mod schedules;
 mod serve;
 mod ticker;
+mod timetable;
 
 use std::fmt;
 use std::time::Duration;
 
-pub(crate) use cron::Timetable;
 pub use info::ScheduleInfo;
 pub(crate) use schedules::Schedules;
+pub(crate) use timetable::Timetable;
 
 use crate::error::Mistake;
 use crate::handler::Endpoint;

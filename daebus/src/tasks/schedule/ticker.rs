@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::cron::Timetable;
+use super::timetable::Timetable;
 use crate::runtime::Clock;
 
 /// How long a cron schedule sleeps at most before it looks at the clock again, which may have been set meanwhile, or

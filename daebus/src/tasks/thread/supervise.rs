@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use daebus_caller::__private::Backoff;
 use tokio::time::Instant;
-use tracing::{Instrument, debug, error, info, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info, warn};
 
 use super::control::{ThreadControl, ThreadRun};
 use super::{Restart, Threaded};
-use crate::handler::{Context, Core, Failure, Invocation, Report};
+use crate::handler::{Context, Core, Failure, Invocation, Report, handler_span};
+
+/// The kind of handler in log lines.
+const TRIGGER: &str = "thread";
 
 /// The delay before the first restart, and the longest one.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
@@ -20,8 +23,7 @@ const STABLE_AFTER: Duration = Duration::from_secs(60);
 
 /// Watches over a thread until the service is asked to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<ThreadControl>) {
-    let span =
-        info_span!("thread", service = core.service.as_str(), handler = entry.endpoint.definition.name);
+    let span = handler_span(&core, TRIGGER, entry.endpoint.definition.name);
     let watch = async {
         let shutdown = core.shutdown.clone();
         let closing = async {
@@ -91,5 +93,9 @@ async fn run_once(core: &Arc<Core>, entry: &Threaded, run: &ThreadRun<'_>) -> Re
     let endpoint = &entry.endpoint;
     let mut cx = Context::new(Arc::clone(core), endpoint.definition.name);
     cx.extensions_mut().insert(run.running.clone());
-    Invocation::new(core, "thread", &endpoint.definition, Report::Invoker).call(endpoint, cx).await.map(drop)
+    Invocation::new(core, TRIGGER, &endpoint.definition, Report::Invoker)
+        .in_span(Span::current())
+        .call(endpoint, cx)
+        .await
+        .map(drop)
 }
