@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use futures_util::future::{BoxFuture, Fuse};
+use futures_util::future::Fuse;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -14,9 +14,6 @@ use super::pending::{FinalReply, ProgressQueue};
 use crate::contract::FromFault;
 use crate::error::CallError;
 use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
-
-/// How long a request goes unanswered before we ask whether anybody but monitors is listening.
-const SILENCE: Duration = Duration::from_millis(250);
 
 /// What is asked, and of whom.
 #[derive(Debug)]
@@ -92,8 +89,11 @@ impl OutgoingRequest {
             return Err(self.nobody());
         }
 
-        let mut nobody =
-            if counts_say_all { self.nobody_is_there(receivers).boxed().fuse() } else { Fuse::terminated() };
+        let mut nobody = if counts_say_all {
+            self.link.audience().was_empty(&self.service, receivers).boxed().fuse()
+        } else {
+            Fuse::terminated()
+        };
         loop {
             tokio::select! {
                 biased;
@@ -117,39 +117,6 @@ impl OutgoingRequest {
                 }
             }
         }
-    }
-
-    /// Finds out, after a silence, whether the `receivers` of the request were monitors only.
-    ///
-    /// A monitor's `PSUBSCRIBE *` counts as a receiver. That nobody is subscribed to the channel itself now doesn't
-    /// say enough either: a service that drains has left its channel and still answers. So a ping is published, which
-    /// monitors alone can hear; when it has fewer receivers than the request had, somebody has left in between and
-    /// may answer yet.
-    fn nobody_is_there(&self, receivers: u64) -> BoxFuture<'_, bool> {
-        async move {
-            tokio::time::sleep(SILENCE).await;
-            let service = self.service.as_str();
-            match self.link.bus().subscribers(service).await {
-                Ok(0) => {}
-                Ok(_) => return false,
-                Err(error) => {
-                    tracing::debug!(service, "nobody could say whether the service is there: {error}");
-                    return false;
-                }
-            }
-            let ping = RequestWriter {
-                action: "$ping",
-                payload: &RawJson::empty_object(),
-                reply_to: None,
-                request_id: None,
-                service,
-                headers: &Headers::new(),
-                timeout: None,
-                accepts: &[],
-            };
-            self.link.bus().publish(service, ping.write()).await.is_ok_and(|now| now >= receivers)
-        }
-        .boxed()
     }
 
     fn too_late(&self) -> CallError {

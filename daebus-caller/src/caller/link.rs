@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::audience::Audience;
 use super::deadline::Deadline;
 use super::pending::{Inbox, Pending};
 use crate::backoff::Backoff;
@@ -25,6 +26,7 @@ struct LinkState {
     outbox: Outbox,
     inbox: Arc<str>,
     pending: Arc<Pending>,
+    audience: Audience,
     /// Made at the first call, so that whoever never calls has no inbox. The bus restores it after a reconnect.
     subscription: OnceCell<Subscription>,
 }
@@ -33,6 +35,7 @@ impl Link {
     /// A link on a bus. Nothing is subscribed until the first call.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         Self(Arc::new(LinkState {
+            audience: Audience::new(Arc::clone(&bus)),
             outbox: Outbox::new(bus),
             inbox: format!("caller:{}", Uuid::new_v4()).into(),
             pending: Arc::default(),
@@ -48,6 +51,10 @@ impl Link {
     /// The way out.
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    pub(super) fn audience(&self) -> &Audience {
+        &self.0.audience
     }
 
     pub(super) fn pending(&self) -> &Pending {

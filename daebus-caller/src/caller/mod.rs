@@ -3,6 +3,7 @@
 //! Names are `&str` and are checked when they are used; payloads are values or references that implement `Serialize`;
 //! text that a call keeps is `impl Into<String>`.
 
+mod audience;
 mod call;
 pub mod deadline;
 mod exchange;
@@ -12,6 +13,7 @@ mod listening;
 mod peer;
 mod pending;
 mod progress;
+mod queries;
 mod retry;
 
 use std::fmt;

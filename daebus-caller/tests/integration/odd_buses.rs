@@ -20,11 +20,15 @@ use tokio::time::Instant;
 pub(crate) struct Odd {
     pub(crate) inner: Arc<dyn Bus>,
     pub(crate) state: watch::Sender<BusState>,
-    /// The outcomes of the next messages. Later ones are published as usual.
+    /// The outcomes of the next requests. Later ones, and messages like `$cancel`, are published as usual.
     pub(crate) outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
     pub(crate) counts_are_partial: bool,
+    /// The actions that were published, with their request ids or those that they cancel.
+    pub(crate) published: Mutex<Vec<(String, String)>>,
     /// How many of the next subscriptions fail because the bus goes away.
     pub(crate) failing_subscriptions: AtomicU64,
+    /// How often subscribers were counted.
+    pub(crate) counted: AtomicU64,
 }
 
 impl Odd {
@@ -34,16 +38,28 @@ impl Odd {
             state: watch::Sender::new(BusState::Ready),
             outcomes: Mutex::new(outcomes.into_iter().collect()),
             counts_are_partial: false,
+            published: Mutex::default(),
             failing_subscriptions: AtomicU64::new(0),
+            counted: AtomicU64::new(0),
         }
+    }
+
+    /// Notes a message and returns what happens to it.
+    fn note(&self, message: &Bytes) -> Option<Result<u64, BusError>> {
+        let message: Value = serde_json::from_slice(message).unwrap_or_default();
+        let action = message["action"].as_str()?.to_owned();
+        let id = message.pointer("/payload/request_id").unwrap_or(&message["request_id"]);
+        let is_request = !action.starts_with('$');
+        self.published.lock().unwrap().push((action, id.as_str().unwrap_or_default().to_owned()));
+        if is_request { self.outcomes.lock().unwrap().pop_front() } else { None }
     }
 }
 
 impl Bus for Odd {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
-        match self.outcomes.lock().unwrap().pop_front() {
-            Some(outcome) => Box::pin(async { outcome }),
+        match self.note(&message) {
             None => self.inner.publish(channel, message),
+            Some(outcome) => Box::pin(async { outcome }),
         }
     }
     fn subscribe(
@@ -59,6 +75,7 @@ impl Bus for Odd {
         self.inner.subscribe(topic, receiver)
     }
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
+        self.counted.fetch_add(1, Ordering::Relaxed);
         self.inner.subscribers(channel)
     }
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {

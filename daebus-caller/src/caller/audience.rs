@@ -1,0 +1,75 @@
+//! The subscribers of a service's channel, told from monitors that receive everything.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::queries::SharedQueries;
+use crate::bus::Bus;
+use crate::wire::{Headers, RawJson, RequestWriter, ServiceName};
+
+/// How long a request goes unanswered before the bus is asked whether monitors alone received it.
+const SILENCE: Duration = Duration::from_millis(250);
+
+/// Queries about who is subscribed, shared by all calls of a link.
+#[derive(Debug)]
+pub(super) struct Audience {
+    bus: Arc<dyn Bus>,
+    subscribers: SharedQueries,
+    pings: SharedQueries,
+}
+
+impl Audience {
+    pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
+        // Calls ask that long after their request, so one query answers all calls whose requests went out before it.
+        Self { bus, subscribers: SharedQueries::new(SILENCE), pings: SharedQueries::new(SILENCE) }
+    }
+
+    /// Returns, after a silence, whether the `receivers` of a request that is published by now were monitors only.
+    ///
+    /// A monitor's `PSUBSCRIBE *` counts as a receiver. That nothing is subscribed to the channel itself now doesn't prove
+    /// enough either: a service that drains has left its channel and still answers. So a ping is published, which
+    /// monitors alone can receive. If it has fewer receivers than the request had, a service has left in between and
+    /// may still answer.
+    pub(super) async fn was_empty(&self, service: &ServiceName, receivers: u64) -> bool {
+        let published = Instant::now();
+        sleep(SILENCE).await;
+        let Some(since) = self.empty_since(service, published).await else { return false };
+        let pinged = self.pings.ask(service.as_str(), since, |channel| {
+            let (bus, ping) = (Arc::clone(&self.bus), ping(service));
+            async move { bus.publish(&channel, ping).await }
+        });
+        pinged.await.is_ok_and(|pinged| pinged.value >= receivers)
+    }
+
+    /// Returns when the bus reported no subscriber, by a query that was sent at `since` or later.
+    async fn empty_since(&self, service: &ServiceName, since: Instant) -> Option<Instant> {
+        let counted = self.subscribers.ask(service.as_str(), since, |channel| {
+            let bus = Arc::clone(&self.bus);
+            async move { bus.subscribers(&channel).await }
+        });
+        match counted.await {
+            Ok(count) => (count.value == 0).then_some(count.at),
+            Err(error) => {
+                tracing::debug!(%service, "the subscribers could not be counted: {error}");
+                None
+            }
+        }
+    }
+}
+
+/// A request that a service ignores.
+fn ping(service: &ServiceName) -> bytes::Bytes {
+    let ping = RequestWriter {
+        action: "$ping",
+        payload: &RawJson::empty_object(),
+        reply_to: None,
+        request_id: None,
+        service: service.as_str(),
+        headers: &Headers::new(),
+        timeout: None,
+        accepts: &[],
+    };
+    ping.write()
+}
