@@ -12,6 +12,9 @@ use crate::wire::{Headers, RawJson, RequestWriter, ServiceName};
 /// How long a request goes unanswered before the bus is asked whether monitors alone received it.
 const SILENCE: Duration = Duration::from_millis(250);
 
+/// How long after a reconnect services may still be restoring their subscriptions.
+const RECOVERY: Duration = Duration::from_secs(10);
+
 /// Queries about who is subscribed, shared by all calls of a link.
 #[derive(Debug)]
 pub(super) struct Audience {
@@ -26,6 +29,16 @@ impl Audience {
         Self { bus, subscribers: SharedQueries::new(SILENCE), pings: SharedQueries::new(SILENCE) }
     }
 
+    /// Returns whether the bus reconnected so recently that services may not have.
+    pub(super) fn is_recovering(&self) -> bool {
+        self.bus.last_reconnect().is_some_and(|at| at.elapsed() < RECOVERY)
+    }
+
+    /// Returns whether certainly nothing but monitors is subscribed to the service's channel.
+    pub(super) async fn is_empty(&self, service: &ServiceName) -> bool {
+        self.empty_since(service, Instant::now()).await.is_some()
+    }
+
     /// Returns, after a silence, whether the `receivers` of a request that is published by now were monitors only.
     ///
     /// A monitor's `PSUBSCRIBE *` counts as a receiver. That nothing is subscribed to the channel itself now doesn't prove
@@ -35,6 +48,10 @@ impl Audience {
     pub(super) async fn was_empty(&self, service: &ServiceName, receivers: u64) -> bool {
         let published = Instant::now();
         sleep(SILENCE).await;
+        // A service and a monitor that come and go in an outage can balance in the counts.
+        if self.is_recovering() {
+            return false;
+        }
         let Some(since) = self.empty_since(service, published).await else { return false };
         let pinged = self.pings.ask(service.as_str(), since, |channel| {
             let (bus, ping) = (Arc::clone(&self.bus), ping(service));

@@ -9,11 +9,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::deadline::Deadline;
+use super::delivery::Delivery;
 use super::link::Link;
 use super::pending::{FinalReply, ProgressQueue};
 use crate::contract::FromFault;
 use crate::error::CallError;
-use crate::wire::{Fault, Headers, RawJson, RequestWriter, ServiceName};
+use crate::wire::{Fault, Headers, RawJson, ServiceName};
 
 /// What is asked, and of whom.
 #[derive(Debug)]
@@ -68,31 +69,24 @@ impl OutgoingRequest {
         sent: &mut bool,
     ) -> Result<Option<RawJson>, CallError> {
         let inbox = self.link.inbox(deadline).await?;
-        let remaining = deadline.remaining();
-        if remaining.is_zero() {
+        if deadline.remaining().is_zero() {
             return Err(self.too_late());
         }
-        let message = RequestWriter {
+        let delivery = Delivery {
+            link: &self.link,
+            service: &self.service,
             action: &self.action,
             payload: &self.payload,
-            reply_to: Some(inbox),
-            request_id: Some(&request_id.to_string()),
-            service: self.service.as_str(),
             headers: &self.headers,
-            timeout: Some(remaining),
-            accepts: &[],
+            request_id,
+            deadline,
         };
-        *sent = true;
-        let receivers = self.link.outbox().publish(self.service.as_str(), message.write(), remaining).await?;
-        let counts_say_all = !self.link.bus().counts_are_partial();
-        if receivers == 0 && counts_say_all {
-            return Err(self.nobody());
-        }
+        let receivers = delivery.deliver(inbox, sent).await?;
 
-        let mut nobody = if counts_say_all {
-            self.link.audience().was_empty(&self.service, receivers).boxed().fuse()
-        } else {
+        let mut nobody = if self.link.bus().counts_are_partial() {
             Fuse::terminated()
+        } else {
+            self.link.audience().was_empty(&self.service, receivers).boxed().fuse()
         };
         loop {
             tokio::select! {

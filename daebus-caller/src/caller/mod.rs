@@ -6,6 +6,7 @@
 mod audience;
 mod call;
 pub mod deadline;
+mod delivery;
 mod exchange;
 mod job;
 mod link;

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use daebus_caller::bus::{Bus, Deliver, Message, Topic};
 use daebus_caller::{BusError, CallError};
@@ -22,6 +23,70 @@ fn actions(bus: &Odd) -> (Vec<String>, bool) {
 
 fn nothing() -> Arc<dyn Deliver> {
     Arc::new(|_: Message| {})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_receiver_is_published_once_more() {
+    let bus = Arc::new(Odd::new([Ok(0)]));
+    let _service = answer(&bus).await;
+    assert_eq!(caller(&bus).send_request::<Value>("get", 1).await.unwrap(), 1);
+    assert_eq!(actions(&bus), (vec!["get".into(), "get".into()], true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_does_not_exist_is_reported_within_a_tenth_of_a_second() {
+    let bus = Arc::new(Odd::new([]));
+    let started = Instant::now();
+    let error = caller(&bus).send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+    assert_eq!(actions(&bus).0.len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_reconnect_a_call_waits_for_its_service() {
+    for monitored in [false, true] {
+        let bus = Arc::new(Odd { last_reconnect: Some(Instant::now()), ..Odd::new([]) });
+        let topic = if monitored { "*" } else { "another" };
+        let _monitor = bus.subscribe(Topic::parse(topic), nothing()).await.unwrap();
+        let caller = caller(&bus);
+        let jobs: Vec<_> = (0..100)
+            .map(|n| caller.send_request::<Value>("get", n).timeout(Duration::from_secs(8)).spawn())
+            .collect();
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        assert_eq!(actions(&bus).0.len(), 0, "no monitor receives a request that its service can't");
+        let _service = answer(&bus).await;
+        for (n, job) in jobs.into_iter().enumerate() {
+            assert_eq!(job.await.unwrap(), n, "monitored: {monitored}");
+        }
+        assert_eq!(actions(&bus).0.len(), 100);
+        let counted = bus.counted.load(Ordering::Relaxed);
+        assert!(counted < 20, "100 calls counted the subscribers {counted} times");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_stays_away_after_a_reconnect_is_reported_within_the_budget() {
+    for (budget, at_least, at_most) in [(1, 0, 1), (30, 9, 11)] {
+        let bus = Arc::new(Odd { last_reconnect: Some(Instant::now()), ..Odd::new([]) });
+        let started = Instant::now();
+        let call = caller(&bus).send_request::<Value>("get", ()).timeout(Duration::from_secs(budget));
+        let error = call.await.unwrap_err();
+        assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
+        let took = started.elapsed();
+        assert!(took >= Duration::from_secs(at_least) && took <= Duration::from_secs(at_most), "{took:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reconnect_long_ago_changes_nothing() {
+    let bus = Arc::new(Odd { last_reconnect: Some(Instant::now()), ..Odd::new([]) });
+    tokio::time::advance(Duration::from_secs(11)).await;
+    let started = Instant::now();
+    let error = caller(&bus).send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
+    assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
+    assert_eq!(bus.counted.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]

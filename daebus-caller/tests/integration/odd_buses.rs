@@ -23,6 +23,7 @@ pub(crate) struct Odd {
     /// The outcomes of the next requests. Later ones, and messages like `$cancel`, are published as usual.
     pub(crate) outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
     pub(crate) counts_are_partial: bool,
+    pub(crate) last_reconnect: Option<Instant>,
     /// The actions that were published, with their request ids or those that they cancel.
     pub(crate) published: Mutex<Vec<(String, String)>>,
     /// How many of the next subscriptions fail because the bus goes away.
@@ -38,6 +39,7 @@ impl Odd {
             state: watch::Sender::new(BusState::Ready),
             outcomes: Mutex::new(outcomes.into_iter().collect()),
             counts_are_partial: false,
+            last_reconnect: None,
             published: Mutex::default(),
             failing_subscriptions: AtomicU64::new(0),
             counted: AtomicU64::new(0),
@@ -77,6 +79,9 @@ impl Bus for Odd {
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
         self.counted.fetch_add(1, Ordering::Relaxed);
         self.inner.subscribers(channel)
+    }
+    fn last_reconnect(&self) -> Option<Instant> {
+        self.last_reconnect
     }
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
         self.inner.get(key)
