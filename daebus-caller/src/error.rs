@@ -88,13 +88,14 @@ pub enum CallError<E = Fault> {
     /// Any other error reply: `unknown_action`, `internal`, `overloaded`, …
     #[error("{0}")]
     Fault(Fault),
-    /// Nobody listens on the service's channel; known at once.
+    /// No service is subscribed to the channel, so the request was not delivered. Reported within 100 ms; for 10 s
+    /// after the bus has reconnected, the call first waits for the service within its timeout.
     #[error("no service {service:?} is on the bus: is it running, on this bus, and under this name?")]
     NoService {
         /// The service that was called.
         service: String,
     },
-    /// No answer within the time the caller gave.
+    /// No answer within the timeout. The action may have run.
     #[error("{service}.{action} did not answer within {after:?}")]
     Timeout {
         /// The service that was called.
@@ -111,6 +112,9 @@ pub enum CallError<E = Fault> {
         instance: String,
     },
     /// The bus failed.
+    ///
+    /// [`BusError::Unknown`] means that the outcome of the request's PUBLISH is unknown and that no answer arrived within
+    /// the timeout: the action may have run. After any other error it has not.
     #[error(transparent)]
     Bus(BusError),
     /// The answer doesn't fit the type that was asked for.

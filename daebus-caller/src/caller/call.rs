@@ -152,9 +152,10 @@ where
         let request = OutgoingRequest { link: peer.link, service, action, payload, headers, budget: within };
         let wants_progress = !listeners.is_empty();
         let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
-        let mut delays = retry.delays();
+        let mut delays = retry.delays().peekable();
         loop {
-            let error = match request.attempt(deadline, wants_progress, &mut tell).await {
+            let repeatable = idempotent && delays.peek().is_some();
+            let error = match request.attempt(deadline, repeatable, wants_progress, &mut tell).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };

@@ -32,13 +32,25 @@ pub(super) struct Delivery<'a> {
     pub(super) deadline: Deadline,
 }
 
+/// Whether a request may have reached its service.
+#[derive(Debug)]
+pub(super) enum Published {
+    /// It certainly has not.
+    No,
+    /// Its PUBLISH is under way.
+    InFlight,
+    /// The bus has confirmed it.
+    Confirmed,
+    /// The outcome of its PUBLISH will never be known.
+    Unknown(BusError),
+}
+
 impl Delivery<'_> {
-    /// Publishes the request and returns how many connections received it. Sets `sent` while it may have reached the
-    /// service.
+    /// Publishes the request and returns how many connections received it.
     ///
     /// 0 receivers prove that the request was not delivered, so it is published again: once, and with backoff while
     /// services may be reconnecting.
-    pub(super) async fn deliver(&self, inbox: &str, sent: &mut bool) -> Result<u64, CallError> {
+    pub(super) async fn deliver(&self, inbox: &str, published: &mut Published) -> Result<u64, CallError> {
         let counts_are_partial = self.link.bus().counts_are_partial();
         let audience = self.link.audience();
         let mut delays = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
@@ -49,12 +61,13 @@ impl Delivery<'_> {
             let receivers = if recovering && audience.is_empty(self.service).await {
                 0
             } else {
-                self.publish(inbox, sent).await?
+                self.publish(inbox, published).await?
             };
             if receivers > 0 || counts_are_partial {
+                *published = Published::Confirmed;
                 return Ok(receivers);
             }
-            *sent = false;
+            *published = Published::No;
             let delay = delays.next_delay();
             // A delay that ends after the deadline would replace this error by a timeout, which says less.
             if !(is_first || recovering) || delay >= self.deadline.remaining() {
@@ -66,16 +79,19 @@ impl Delivery<'_> {
     }
 
     /// Publishes the request once, when the bus is there.
-    async fn publish(&self, inbox: &str, sent: &mut bool) -> Result<u64, BusError> {
+    async fn publish(&self, inbox: &str, published: &mut Published) -> Result<u64, BusError> {
         loop {
-            *sent = true;
+            *published = Published::InFlight;
             let remaining = self.deadline.remaining();
             let message = self.message(inbox, remaining);
             let error = match self.link.outbox().publish(self.service.as_str(), message, remaining).await {
                 Ok(receivers) => return Ok(receivers),
                 Err(error) => error,
             };
-            *sent = matches!(error, BusError::Unknown { .. });
+            *published = match &error {
+                BusError::Unknown { .. } => Published::Unknown(error.clone()),
+                _ => Published::No,
+            };
             let BusError::Away { .. } = &error else { return Err(error) };
             if self.deadline.remaining() <= LOOK_AGAIN {
                 return Err(error);

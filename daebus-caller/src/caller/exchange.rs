@@ -1,5 +1,6 @@
-//! One try of a call: a request out, progress and an answer in.
+//! One attempt of a call: a request is published; progress and an answer arrive.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::deadline::Deadline;
-use super::delivery::Delivery;
+use super::delivery::{Delivery, Published};
 use super::link::Link;
 use super::pending::{FinalReply, ProgressQueue};
 use crate::contract::FromFault;
-use crate::error::CallError;
+use crate::error::{BusError, CallError};
 use crate::wire::{Fault, Headers, RawJson, ServiceName};
 
 /// What is asked, and of whom.
@@ -24,15 +25,19 @@ pub(super) struct OutgoingRequest {
     pub(super) action: String,
     pub(super) payload: RawJson,
     pub(super) headers: Headers,
-    /// The whole of the time for it, all tries together; told when it runs out.
+    /// The time for all attempts together; reported when it runs out.
     pub(super) budget: Duration,
 }
 
 impl OutgoingRequest {
-    /// Asks once. Dropping the future takes the request back.
+    /// Makes one attempt. Dropping the future cancels the request.
+    ///
+    /// After a PUBLISH of unknown outcome the attempt waits for the answer until the deadline; if `repeatable`, it
+    /// fails at once, so that the call can be repeated.
     pub(super) async fn attempt(
         &self,
         deadline: Deadline,
+        repeatable: bool,
         wants_progress: bool,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
     ) -> Result<Option<RawJson>, CallError> {
@@ -40,16 +45,30 @@ impl OutgoingRequest {
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
         let answer = self.link.pending().add(request_id, progress.clone());
-        let mut in_flight = InFlight { request: self, request_id, sent: false };
+        let mut in_flight = InFlight { request: self, request_id, published: Published::No };
+        let delivery = Delivery {
+            link: &self.link,
+            service: &self.service,
+            action: &self.action,
+            payload: &self.payload,
+            headers: &self.headers,
+            request_id,
+            deadline,
+        };
 
         let outcome = tokio::select! {
             // An answer that is there counts, however late we come to look.
             biased;
-            outcome = self.exchange(request_id, deadline, answer, &progress, on_progress, &mut in_flight.sent) => outcome,
-            () = self.link.closed() => Err(CallError::Closed),
-            () = tokio::time::sleep_until(deadline.instant()) => Err(self.too_late()),
+            outcome = self.exchange(delivery, repeatable, answer, &progress, on_progress, &mut in_flight.published) => {
+                in_flight.end();
+                outcome
+            }
+            () = self.link.closed() => {
+                in_flight.end();
+                Err(CallError::Closed)
+            }
+            () = tokio::time::sleep_until(deadline.instant()) => Err(in_flight.time_out()),
         };
-        in_flight.end();
         match &outcome {
             Ok(_) => tracing::debug!(service = %self.service, action = self.action, %request_id, "answered"),
             Err(error) => {
@@ -61,38 +80,25 @@ impl OutgoingRequest {
 
     async fn exchange(
         &self,
-        request_id: Uuid,
-        deadline: Deadline,
+        delivery: Delivery<'_>,
+        repeatable: bool,
         mut answer: oneshot::Receiver<FinalReply>,
         progress: &ProgressQueue,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
-        sent: &mut bool,
+        published: &mut Published,
     ) -> Result<Option<RawJson>, CallError> {
-        let inbox = self.link.inbox(deadline).await?;
-        if deadline.remaining().is_zero() {
+        let inbox = self.link.inbox(delivery.deadline).await?;
+        if delivery.deadline.remaining().is_zero() {
             return Err(self.too_late());
         }
-        let delivery = Delivery {
-            link: &self.link,
-            service: &self.service,
-            action: &self.action,
-            payload: &self.payload,
-            headers: &self.headers,
-            request_id,
-            deadline,
-        };
-        let receivers = delivery.deliver(inbox, sent).await?;
-
-        let mut nobody = if self.link.bus().counts_are_partial() {
-            Fuse::terminated()
-        } else {
-            self.link.audience().was_empty(&self.service, receivers).boxed().fuse()
-        };
+        // The answer may arrive before PUBLISH is confirmed, or although it never is.
+        let mut delivered = pin!(delivery.deliver(inbox, published).fuse());
+        let mut nobody = Fuse::terminated();
         loop {
             tokio::select! {
                 biased;
                 answer = &mut answer => {
-                    // Progress came before the answer, on the same connection, and is told before it.
+                    // Progress came before the answer, on the same connection, and is reported before it.
                     while let Some(update) = progress.pop() {
                         on_progress(update);
                     }
@@ -104,9 +110,18 @@ impl OutgoingRequest {
                         on_progress(update);
                     }
                 }
+                outcome = &mut delivered => match outcome {
+                    Ok(_) if self.link.bus().counts_are_partial() => {}
+                    Ok(receivers) => {
+                        nobody = self.link.audience().was_empty(&self.service, receivers).boxed().fuse();
+                    }
+                    // The request may have arrived, and its answer may be under way.
+                    Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => {}
+                    Err(error) => return Err(error),
+                },
                 nobody_is_there = &mut nobody, if !progress.was_heard() => {
                     if nobody_is_there && !progress.was_heard() {
-                        return Err(self.nobody());
+                        return Err(CallError::NoService { service: self.service.to_string() });
                     }
                 }
             }
@@ -120,10 +135,6 @@ impl OutgoingRequest {
             after: self.budget,
         }
     }
-
-    fn nobody(&self) -> CallError {
-        CallError::NoService { service: self.service.to_string() }
-    }
 }
 
 /// An error reply, told apart as an untyped caller sees it.
@@ -134,25 +145,39 @@ fn told(fault: Fault) -> CallError {
     }
 }
 
-/// The request's entry among the calls in flight; goes whichever way the call ends.
+/// The request's entry among the calls in flight; removed whichever way the attempt ends.
 struct InFlight<'a> {
     request: &'a OutgoingRequest,
     request_id: Uuid,
-    sent: bool,
+    published: Published,
 }
 
 impl InFlight<'_> {
-    /// The call has its outcome, so there is nothing to take back: where it was the time that ran out, the service
-    /// knows the budget as well.
-    fn end(mut self) {
-        self.sent = false;
+    /// Ends an attempt that has its outcome, so that there is nothing to cancel.
+    fn end(&mut self) {
+        self.published = Published::No;
+    }
+
+    /// Ends an attempt at its deadline, and returns its error.
+    ///
+    /// The service knows the budget, but counts it from when it receives the request. A request whose PUBLISH isn't
+    /// confirmed may reach it only after the call has ended, so the drop that follows sends a `$cancel` behind it.
+    fn time_out(&mut self) -> CallError {
+        match &self.published {
+            Published::Unknown(error) => CallError::Bus(error.clone()),
+            Published::InFlight => self.request.too_late(),
+            Published::No | Published::Confirmed => {
+                self.end();
+                self.request.too_late()
+            }
+        }
     }
 }
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let unanswered = self.request.link.pending().remove(self.request_id);
-        if unanswered && self.sent {
+        if unanswered && !matches!(self.published, Published::No) {
             self.request.link.cancel(self.request.service.as_str(), self.request_id);
         }
     }

@@ -13,6 +13,11 @@ const MAX_DELAY: Duration = Duration::from_secs(2);
 /// A call is repeated only if the action certainly did not run ([`CallError::is_not_run`]), and for an action that is
 /// marked `idempotent` also if it may have run. All attempts together stay within the call's timeout.
 ///
+/// Without a retry, too, a request that had no receiver is published again, as [`CallError::NoService`] describes.
+///
+/// A request of unknown outcome ([`BusError::Unknown`]) is waited for until the deadline, unless its action is `idempotent`
+/// and another attempt is left.
+///
 /// ```
 /// # use daebus_caller::Retry;
 /// # use std::time::Duration;

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Bus, Deliver, Message, Topic};
 use daebus_caller::{BusError, CallError};
+use daebus_tests_support::eventually;
 use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::odd_buses::{Odd, answer, caller};
+use crate::odd_buses::{Odd, Outcome, answer, caller, unknown};
 
 /// The actions that were published, and whether all messages carry one request id.
 fn actions(bus: &Odd) -> (Vec<String>, bool) {
@@ -87,6 +88,52 @@ async fn a_reconnect_long_ago_changes_nothing() {
     assert!(matches!(error, CallError::NoService { .. }), "{error:?}");
     assert!(started.elapsed() < Duration::from_millis(100), "{:?}", started.elapsed());
     assert_eq!(bus.counted.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_counts_although_it_is_unknown_whether_its_request_arrived() {
+    let bus = Arc::new(Odd::with([Outcome::Delivered(unknown()), Outcome::Unreported]));
+    let _service = answer(&bus).await;
+    let caller = caller(&bus);
+    for n in 0..2 {
+        assert_eq!(caller.send_request::<Value>("get", n).retry(3).await.unwrap(), n);
+    }
+    assert_eq!(actions(&bus).0, ["get", "get"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_unknown_outcome_is_waited_for_until_the_deadline_and_then_cancelled() {
+    let bus = Arc::new(Odd::new([unknown()]));
+    let caller = caller(&bus);
+    let started = Instant::now();
+    let error = caller.send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(matches!(&error, CallError::Bus(BusError::Unknown { .. })), "{error:?}");
+    assert!(!error.is_not_run());
+    assert_eq!(started.elapsed().as_secs(), 5);
+    assert_eq!(caller.in_flight(), 0);
+    eventually("it is cancelled", async || actions(&bus) == (vec!["get".into(), "$cancel".into()], true))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_is_still_being_published_at_the_deadline_is_cancelled() {
+    let bus = Arc::new(Odd::with([Outcome::Unreported]));
+    let error = caller(&bus).send_request::<Value>("get", ()).await.unwrap_err();
+    assert!(matches!(&error, CallError::Timeout { .. }), "{error:?}");
+    eventually("it is cancelled", async || actions(&bus) == (vec!["get".into(), "$cancel".into()], true))
+        .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_confirmed_request_is_not_cancelled_at_the_deadline() {
+    let bus = Arc::new(Odd::with([Outcome::Lost(Ok(1)), Outcome::Lost(Ok(1))]));
+    let _service = bus.subscribe(Topic::parse("svc"), nothing()).await.unwrap();
+    let caller = caller(&bus);
+    for action in ["first", "second"] {
+        let error = caller.send_request::<Value>(action, ()).await.unwrap_err();
+        assert!(matches!(&error, CallError::Timeout { .. }), "{error:?}");
+    }
+    assert_eq!(actions(&bus).0, ["first", "second"]);
 }
 
 #[tokio::test(start_paused = true)]

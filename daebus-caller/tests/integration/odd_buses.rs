@@ -21,7 +21,7 @@ pub(crate) struct Odd {
     pub(crate) inner: Arc<dyn Bus>,
     pub(crate) state: watch::Sender<BusState>,
     /// The outcomes of the next requests. Later ones, and messages like `$cancel`, are published as usual.
-    pub(crate) outcomes: Mutex<VecDeque<Result<u64, BusError>>>,
+    pub(crate) outcomes: Mutex<VecDeque<Outcome>>,
     pub(crate) counts_are_partial: bool,
     pub(crate) last_reconnect: Option<Instant>,
     /// The actions that were published, with their request ids or those that they cancel.
@@ -32,8 +32,23 @@ pub(crate) struct Odd {
     pub(crate) counted: AtomicU64,
 }
 
+/// What happens to a request.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// It is lost, and this is reported.
+    Lost(Result<u64, BusError>),
+    /// It is delivered, and this is reported.
+    Delivered(Result<u64, BusError>),
+    /// It is delivered, and nothing is ever reported.
+    Unreported,
+}
+
 impl Odd {
     pub(crate) fn new(outcomes: impl IntoIterator<Item = Result<u64, BusError>>) -> Self {
+        Self::with(outcomes.into_iter().map(Outcome::Lost))
+    }
+
+    pub(crate) fn with(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         Self {
             inner: MemoryBus::new(),
             state: watch::Sender::new(BusState::Ready),
@@ -47,7 +62,7 @@ impl Odd {
     }
 
     /// Notes a message and returns what happens to it.
-    fn note(&self, message: &Bytes) -> Option<Result<u64, BusError>> {
+    fn note(&self, message: &Bytes) -> Option<Outcome> {
         let message: Value = serde_json::from_slice(message).unwrap_or_default();
         let action = message["action"].as_str()?.to_owned();
         let id = message.pointer("/payload/request_id").unwrap_or(&message["request_id"]);
@@ -61,7 +76,15 @@ impl Bus for Odd {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
         match self.note(&message) {
             None => self.inner.publish(channel, message),
-            Some(outcome) => Box::pin(async { outcome }),
+            Some(Outcome::Lost(outcome)) => Box::pin(async { outcome }),
+            Some(Outcome::Delivered(outcome)) => Box::pin(async move {
+                self.inner.publish(channel, message).await?;
+                outcome
+            }),
+            Some(Outcome::Unreported) => Box::pin(async move {
+                self.inner.publish(channel, message).await?;
+                std::future::pending().await
+            }),
         }
     }
     fn subscribe(
@@ -141,7 +164,7 @@ pub(crate) async fn answer(bus: &Arc<Odd>) -> Subscription {
     bus.subscribe(Topic::Channel("svc".into()), Arc::new(answer)).await.unwrap()
 }
 
-fn unknown() -> Result<u64, BusError> {
+pub(crate) fn unknown() -> Result<u64, BusError> {
     Err(BusError::Unknown { location: "odd://".into(), reason: "the connection broke".into() })
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
 
 mod cache_redis;
+mod caller_faults;
 mod caller_redis;
 mod conformance;
 mod faults;
