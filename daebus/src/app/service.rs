@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daebus_caller::deadline::Deadline;
 use tracing::{info, warn};
 
 use super::attach::Servers;
@@ -118,8 +119,9 @@ impl Service {
         self.core.shutdown.clone()
     }
 
-    /// Stops the service: tells its features, leaves its channels, answers `shutting_down` to what still comes, waits
-    /// for the handlers that run, runs `on_stop`, stops the features, and leaves the bus.
+    /// Stops the service: notifies its features, leaves its channels, answers `shutting_down` to requests that still
+    /// arrive, waits for the running handlers, runs `on_stop`, stops the features, waits within the drain time for replies
+    /// that have no receiver yet, and closes the bus.
     ///
     /// # Errors
     ///
@@ -131,15 +133,25 @@ impl Service {
         self.actions.drain();
         self.servers.drain();
         self.intakes.leave().await;
+        let drained_by = Deadline::after(self.drain);
         let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.features.stop(&self.cx).await;
+        self.deliver(drained_by).await;
         self.core.bus.close().await;
         match &result {
             Ok(()) => info!("{} has stopped", self.core.service),
             Err(error) => warn!("{error}"),
         }
         result
+    }
+
+    /// Waits for the replies that are repeated since their callers have no inbox: after a restart of Redis, callers may
+    /// reconnect later than the service.
+    async fn deliver(&self, deadline: Deadline) {
+        if tokio::time::timeout_at(deadline.instant(), self.core.outbox.settled()).await.is_err() {
+            warn!("some replies had no receiver within the drain time");
+        }
     }
 
     fn cut_off(&self) -> Error {

@@ -1,15 +1,17 @@
 //! Where a reply is made: the answer, the error or the progress of one request.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use daebus_caller::BusError;
 use daebus_caller::bus::Outbox;
-use daebus_caller::wire::{Fault, RawJson, ReplyWriter, Status};
+use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
-/// How long a reply waits for a bus that is away before it is given up.
-const WITHIN: Duration = Duration::from_secs(5);
+/// How long a reply is repeated, or waits for a bus that is away, if the request's budget doesn't end before.
+const MAX: Duration = Duration::from_secs(30);
 
 /// Sends the replies of one request, in order, and none after the final one.
 #[derive(Debug)]
@@ -18,6 +20,9 @@ pub(crate) struct Replier {
     request_id: Option<RawJson>,
     instance: Arc<str>,
     outbox: Outbox,
+    received: Instant,
+    /// How long the caller waits, if the request says so. A handler's own time limit may be shorter.
+    budget: OnceLock<Duration>,
     /// Locked while a reply is on its way, so that none overtakes another; true once the final one is.
     finished: Mutex<bool>,
 }
@@ -29,56 +34,73 @@ impl Replier {
         instance: Arc<str>,
         outbox: Outbox,
     ) -> Self {
-        Self { channel, request_id, instance, outbox, finished: Mutex::new(false) }
+        let (received, budget, finished) = (Instant::now(), OnceLock::new(), Mutex::new(false));
+        Self { channel, request_id, instance, outbox, received, budget, finished }
+    }
+
+    /// Sets how long the caller waits for the final reply, from the request's reception. The first budget counts.
+    pub(crate) fn set_budget(&self, budget: Duration) {
+        let _ = self.budget.set(budget);
     }
 
     pub(crate) fn channel(&self) -> &str {
         &self.channel
     }
 
-    /// Sends an update. After the final reply it is silently dropped: nobody waits for it any more.
+    /// Sends an update; one that can't be sent by the time that the caller stops waiting fails. After the final reply it
+    /// is silently dropped: the caller has stopped waiting.
     pub(crate) async fn progress(&self, payload: &RawJson) -> Result<(), BusError> {
         let finished = self.finished.lock().await;
-        if *finished { Ok(()) } else { self.send(Status::Progress, payload, false, false).await }
-    }
-
-    /// Sends the final reply.
-    pub(crate) async fn finish(&self, outcome: Result<&RawJson, &Fault>) -> Result<(), BusError> {
-        let mut finished = self.finished.lock().await;
-        if std::mem::replace(&mut *finished, true) {
+        if *finished {
             return Ok(());
         }
-        match outcome {
-            Ok(payload) => self.send(Status::Success, payload, true, false).await,
-            Err(fault) => self.send(Status::Error, &fault.to_payload(), true, false).await,
-        }
+        let message = self.write(Status::Progress, payload, false, false);
+        let within = self.deadline().saturating_duration_since(Instant::now());
+        self.outbox.publish(&self.channel, message, within).await.map(drop)
+    }
+
+    /// Sends the final reply. If it can't be delivered yet, the outbox repeats it, and this returns meanwhile.
+    pub(crate) async fn finish(&self, outcome: Result<&RawJson, &Fault>) -> Result<(), BusError> {
+        self.last(outcome, false).await
     }
 
     /// Sends the final reply of a request that was not run, so that the caller may send it to another instance. A handler
     /// that ran never does: the code of its error says nothing about its own request.
     pub(crate) async fn refuse(&self, fault: &Fault) -> Result<(), BusError> {
+        self.last(Err(fault), true).await
+    }
+
+    async fn last(&self, outcome: Result<&RawJson, &Fault>, refused: bool) -> Result<(), BusError> {
         let mut finished = self.finished.lock().await;
         if std::mem::replace(&mut *finished, true) {
             return Ok(());
         }
-        self.send(Status::Error, &fault.to_payload(), true, true).await
+        let message = match outcome {
+            Ok(payload) => self.write(Status::Success, payload, true, refused),
+            Err(fault) => self.write(Status::Error, &fault.to_payload(), true, refused),
+        };
+        // The caller of a cancelled request has stopped waiting, so this reply is not repeated.
+        let is_cancelled = outcome.is_err_and(|fault| fault.reserved_code() == Some(FaultCode::Cancelled));
+        let deadline = if is_cancelled { Instant::now() } else { self.deadline() };
+        self.outbox.reply(&self.channel, message, self.request_id.as_ref(), deadline).await
     }
 
-    async fn send(
-        &self,
-        status: Status,
-        payload: &RawJson,
-        is_final: bool,
-        refused: bool,
-    ) -> Result<(), BusError> {
-        let reply = ReplyWriter {
+    fn write(&self, status: Status, payload: &RawJson, is_final: bool, refused: bool) -> Bytes {
+        ReplyWriter {
             status,
             payload,
             request_id: self.request_id.as_ref(),
             is_final,
             instance: &self.instance,
             refused,
-        };
-        self.outbox.publish(&self.channel, reply.write(), WITHIN).await.map(drop)
+        }
+        .write()
+    }
+
+    /// When the caller stops waiting, or at most [`MAX`] from now.
+    fn deadline(&self) -> Instant {
+        let latest = Instant::now() + MAX;
+        let caller = self.budget.get().and_then(|budget| self.received.checked_add(*budget));
+        caller.map_or(latest, |caller| caller.min(latest))
     }
 }

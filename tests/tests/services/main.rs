@@ -14,6 +14,7 @@ mod examples_daemon;
 mod examples_web;
 mod hygiene;
 mod kiosk_browser;
+mod replies;
 mod request_replies;
 mod route;
 mod service_process;

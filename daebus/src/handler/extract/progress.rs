@@ -35,7 +35,8 @@ impl<T: Serialize> Progress<T> {
     ///
     /// # Errors
     ///
-    /// When the update can't be written as JSON, or the bus stays away for 5 s.
+    /// Returns an error if the update can't be written as JSON, or if the bus stays away until the caller stops waiting,
+    /// but for at most 30 s.
     pub fn send(&self, update: impl Borrow<T>) -> BoxFuture<'static, Result<(), BusError>> {
         // Written at once, so that the update need not be one that can wait in a task.
         let payload = encode(update.borrow());

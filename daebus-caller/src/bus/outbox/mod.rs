@@ -1,0 +1,294 @@
+//! Publishing: every message that is not a subscription's goes through an outbox.
+//!
+//! `publisher` bounds what waits and what is in flight. `redelivery` handles the final replies to inboxes that reached no
+//! receiver: `inbox_queue` holds those of one inbox, `undelivered` those of all.
+
+mod inbox_queue;
+mod publisher;
+#[cfg(test)]
+mod puppet;
+mod redelivery;
+mod undelivered;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::inbox_queue::UndeliveredReply;
+use self::publisher::Publisher;
+use self::redelivery::Redelivery;
+use super::interface::Bus;
+use crate::error::BusError;
+use crate::wire::RawJson;
+
+/// Publishes on a [`Bus`], within bounds. Clones share the bounds and what is undelivered; dropping the last one ends the
+/// repeats of final replies.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    publisher: Publisher,
+    redelivery: Arc<Redelivery>,
+    _end: Arc<DropGuard>,
+}
+
+impl Outbox {
+    /// Creates the outbox of `bus`.
+    pub fn new(bus: Arc<dyn Bus>) -> Self {
+        let (publisher, end) = (Publisher::new(bus), CancellationToken::new());
+        let redelivery = Redelivery::new(publisher.clone(), end.clone());
+        Self { publisher, redelivery, _end: Arc::new(end.drop_guard()) }
+    }
+
+    /// The bus itself.
+    pub fn bus(&self) -> &Arc<dyn Bus> {
+        self.publisher.bus()
+    }
+
+    /// Publishes a message and returns how many connections received it. Messages of one task stay in order.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BusError::Away`] if the bus is away for all of `within`, [`BusError::Full`] if too many publishes are in
+    /// flight for all of it, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
+    pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
+        let now = Instant::now();
+        // A year stands for a duration that the clock can't represent.
+        let deadline = now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
+        self.publisher.publish(channel, message, deadline).await
+    }
+
+    /// Publishes the final reply to a request.
+    ///
+    /// A reply to the inbox of a caller is repeated with backoff while it has no receiver, an unknown outcome, or can't be
+    /// sent: until `deadline`, or until it is [withdrawn](Self::withdraw). The repeats go on after this has returned. A
+    /// caller ignores the replies to a call that isn't in flight, so receiving one twice does no harm. A reply to another
+    /// channel, or in a Redis Cluster, whose receiver counts cover one node only, waits for a bus that is away, and is not
+    /// repeated.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of a reply that is not going to be repeated.
+    pub async fn reply(
+        &self,
+        channel: &str,
+        message: Bytes,
+        request_id: Option<&RawJson>,
+        deadline: Instant,
+    ) -> Result<(), BusError> {
+        if !channel.starts_with("caller:") || self.bus().counts_are_partial() {
+            return self.publisher.publish(channel, message, deadline).await.map(drop);
+        }
+        let request_id = request_id.map(|id| id.as_str().into());
+        self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline }).await
+    }
+
+    /// Stops repeating the replies to a request, whose id is given as JSON. Returns whether there were any.
+    pub fn withdraw(&self, channel: &str, request_id: &str) -> bool {
+        self.redelivery.withdraw(channel, request_id)
+    }
+
+    /// Waits until no final reply is being repeated.
+    pub async fn settled(&self) {
+        self.redelivery.settled().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::publisher::IN_FLIGHT;
+    use super::puppet::Puppet;
+    use super::*;
+    use crate::bus::interface::BusState;
+
+    const WITHIN: Duration = Duration::from_secs(1);
+    const INBOX: &str = "caller:a";
+
+    fn outbox(bus: &Arc<Puppet>) -> Outbox {
+        Outbox::new(Arc::clone(bus) as Arc<dyn Bus>)
+    }
+
+    /// Sends the final reply to the request of that name, which has 20 s left.
+    async fn reply(outbox: &Outbox, name: &str) {
+        reply_by(outbox, name, Instant::now() + Duration::from_secs(20)).await;
+    }
+
+    async fn reply_by(outbox: &Outbox, name: &str, deadline: Instant) {
+        let id = RawJson::from_value(name).unwrap();
+        outbox.reply(INBOX, Bytes::from(name.to_owned()), Some(&id), deadline).await.unwrap();
+    }
+
+    fn unknown() -> Result<u64, BusError> {
+        Err(BusError::Unknown { location: "puppet".into(), reason: "test".into() })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_stays_away_is_waited_for_no_longer_than_asked() {
+        let outbox = outbox(&Puppet::new(BusState::Away));
+        let started = Instant::now();
+        let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
+        assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
+        assert!(started.elapsed() >= WITHIN && started.elapsed() < WITHIN * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_bus_that_comes_back_gets_the_message() {
+        let bus = Puppet::new(BusState::Away);
+        let outbox = outbox(&bus);
+        let publishing = tokio::spawn(async move { outbox.publish("c", Bytes::from("x"), WITHIN).await });
+        tokio::time::sleep(WITHIN / 2).await;
+        bus.state.send_replace(BusState::Ready);
+        assert_eq!(publishing.await.unwrap().unwrap(), 1);
+        assert_eq!(bus.on("c"), ["x"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_closed_bus_fails_at_once() {
+        let outbox = outbox(&Puppet::new(BusState::Closed));
+        let started = Instant::now();
+        assert!(matches!(outbox.publish("c", Bytes::new(), WITHIN).await, Err(BusError::Closed)));
+        assert_eq!(started.elapsed(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_are_in_flight_than_the_bound() {
+        let bus = Puppet::stuck();
+        let outbox = outbox(&bus);
+        let mut stuck = tokio::task::JoinSet::new();
+        for _ in 0..IN_FLIGHT {
+            let outbox = outbox.clone();
+            stuck.spawn(async move { outbox.publish("c", Bytes::new(), WITHIN).await });
+        }
+        while outbox.publisher.in_flight() < IN_FLIGHT {
+            tokio::task::yield_now().await;
+        }
+        let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
+        assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
+        assert!(bus.published.lock().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_first_undelivered_reply_of_an_inbox_is_the_probe() {
+        for outcome in [Ok(0), unknown()] {
+            let bus = Puppet::new(BusState::Ready);
+            let outbox = outbox(&bus);
+            bus.has_receivers(INBOX, outcome);
+            for n in 0..100 {
+                reply(&outbox, &n.to_string()).await;
+            }
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let probes = bus.on(INBOX);
+            assert!(probes.iter().all(|message| message == "0"), "{probes:?}");
+            assert!((5..20).contains(&probes.len()), "with backoff: {}", probes.len());
+            bus.published.lock().clear();
+            bus.has_receivers(INBOX, Ok(1));
+            outbox.settled().await;
+            assert_eq!(bus.on(INBOX), (0..100).map(|n| n.to_string()).collect::<Vec<_>>());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_is_not_repeated_past_its_deadline() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        bus.has_receivers(INBOX, Ok(0));
+        reply_by(&outbox, "late", Instant::now()).await;
+        assert_eq!(bus.on(INBOX).len(), 1);
+        let started = Instant::now();
+        reply(&outbox, "soon").await;
+        outbox.settled().await;
+        assert_eq!(started.elapsed().as_secs(), 20);
+        bus.has_receivers(INBOX, Ok(1));
+        reply(&outbox, "next").await;
+        assert_eq!(bus.on(INBOX).last().unwrap(), "next");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_is_withdrawn_is_not_repeated() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        bus.has_receivers(INBOX, Ok(0));
+        for name in ["one", "two"] {
+            reply(&outbox, name).await;
+        }
+        bus.published.lock().clear();
+        assert!(outbox.withdraw(INBOX, r#""one""#));
+        assert!(!outbox.withdraw(INBOX, r#""one""#) && !outbox.withdraw("caller:b", r#""two""#));
+        bus.has_receivers(INBOX, Ok(1));
+        outbox.settled().await;
+        assert_eq!(bus.on(INBOX), ["two"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_waits_for_a_bus_that_is_away_without_holding_up_its_handler() {
+        let bus = Puppet::new(BusState::Away);
+        let outbox = outbox(&bus);
+        let started = Instant::now();
+        reply(&outbox, "x").await;
+        assert_eq!(started.elapsed(), Duration::ZERO);
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert!(bus.on(INBOX).is_empty());
+        bus.state.send_replace(BusState::Ready);
+        outbox.settled().await;
+        assert_eq!(bus.on(INBOX), ["x"]);
+        assert_eq!(started.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_inbox_is_confirmed_by_its_subscribers_after_a_reconnect() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        *bus.reconnected.lock() = Some(Instant::now());
+        // A monitor receives everything, so every message has a receiver.
+        for n in 0..50 {
+            reply(&outbox, &n.to_string()).await;
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert!(bus.on(INBOX).is_empty());
+        bus.subscribers.lock().insert(INBOX.to_owned(), 1);
+        outbox.settled().await;
+        assert_eq!(bus.on(INBOX).len(), 50);
+        // Confirmed, so the next replies need no query.
+        let asked = *bus.asked.lock();
+        for n in 0..50 {
+            reply(&outbox, &n.to_string()).await;
+        }
+        assert_eq!((bus.on(INBOX).len(), *bus.asked.lock()), (100, asked));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn replies_past_the_limit_of_an_inbox_are_dropped() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        bus.has_receivers(INBOX, Ok(0));
+        for n in 0..2000 {
+            reply(&outbox, &n.to_string()).await;
+        }
+        bus.published.lock().clear();
+        bus.has_receivers(INBOX, Ok(1));
+        outbox.settled().await;
+        assert_eq!(bus.on(INBOX).len(), inbox_queue::REPLIES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_to_another_channel_is_published_once() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        bus.has_receivers("svc.responses", Ok(0));
+        let deadline = Instant::now() + WITHIN;
+        outbox.reply("svc.responses", Bytes::from("x"), None, deadline).await.unwrap();
+        outbox.settled().await;
+        assert_eq!(bus.on("svc.responses"), ["x"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_outbox_ends_its_repeats() {
+        let bus = Puppet::new(BusState::Away);
+        let outbox = outbox(&bus);
+        reply(&outbox, "x").await;
+        drop(outbox);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(Arc::strong_count(&bus), 1);
+    }
+}

@@ -1,0 +1,100 @@
+//! Publishing with bounds: on how long a message waits, and on how many are in flight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::bus::interface::{Bus, BusState};
+use crate::error::BusError;
+
+/// How many publishes may be in flight. Enough to keep one connection busy over any round trip (at 100,000 messages a
+/// second it covers 10 ms), and few enough that a broken connection leaves few of them with an unknown outcome.
+pub(super) const IN_FLIGHT: usize = 1024;
+
+/// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+
+/// Publishes on a bus. Clones share the limit on publishes in flight.
+#[derive(Debug, Clone)]
+pub(super) struct Publisher {
+    bus: Arc<dyn Bus>,
+    permits: Arc<Semaphore>,
+}
+
+impl Publisher {
+    pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
+        Self { bus, permits: Arc::new(Semaphore::new(IN_FLIGHT)) }
+    }
+
+    pub(super) fn bus(&self) -> &Arc<dyn Bus> {
+        &self.bus
+    }
+
+    /// Publishes a message and returns the number of receivers. Waits until `deadline` for a bus that is away.
+    pub(super) async fn publish(
+        &self,
+        channel: &str,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<u64, BusError> {
+        loop {
+            self.ready(deadline).await?;
+            match self.publish_now(channel, message.clone(), deadline).await {
+                // The bus went away after it was found ready. Nothing was sent, so another attempt is safe.
+                Err(BusError::Away { .. }) if Instant::now() < deadline => {
+                    sleep_until((Instant::now() + LOOK_AGAIN).min(deadline)).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Publishes a message and returns the number of receivers; fails immediately if the bus is away. `deadline` bounds
+    /// the wait for other publishes.
+    pub(super) async fn publish_now(
+        &self,
+        channel: &str,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<u64, BusError> {
+        let _permit = self.permit(deadline).await?;
+        self.bus.publish(channel, message).await
+    }
+
+    /// Returns the number of connections that are subscribed to the channel itself.
+    pub(super) async fn subscribers(&self, channel: &str, deadline: Instant) -> Result<u64, BusError> {
+        let _permit = self.permit(deadline).await?;
+        self.bus.subscribers(channel).await
+    }
+
+    /// Waits until the bus is ready.
+    pub(super) async fn ready(&self, deadline: Instant) -> Result<(), BusError> {
+        let mut states = self.bus.state();
+        let state = match timeout_at(deadline, states.wait_for(|state| *state != BusState::Away)).await {
+            Ok(Ok(state)) => *state,
+            // The bus was dropped.
+            Ok(Err(_)) => BusState::Closed,
+            Err(_) => BusState::Away,
+        };
+        match state {
+            BusState::Ready => Ok(()),
+            BusState::Away => Err(BusError::Away { location: self.bus.location() }),
+            BusState::Closed => Err(BusError::Closed),
+        }
+    }
+
+    async fn permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, BusError> {
+        match timeout_at(deadline, self.permits.acquire()).await {
+            Ok(permit) => permit.map_err(|_| BusError::Closed),
+            Err(_) => Err(BusError::Full { location: self.bus.location() }),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn in_flight(&self) -> usize {
+        IN_FLIGHT - self.permits.available_permits()
+    }
+}

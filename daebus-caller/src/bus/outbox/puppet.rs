@@ -1,0 +1,125 @@
+//! A bus whose state, pace and receivers the tests decide.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use crate::bus::interface::{Bus, BusState, SetOptions};
+use crate::bus::message::Deliver;
+use crate::bus::subscription::Subscription;
+use crate::bus::topic::Topic;
+use crate::error::BusError;
+
+/// A bus whose state, pace and receivers the tests decide.
+#[derive(Debug)]
+pub(super) struct Puppet {
+    pub(super) state: watch::Sender<BusState>,
+    /// Publishes wait for this.
+    pub(super) go: Option<Notify>,
+    /// What was published, and how often `subscribers` was asked.
+    pub(super) published: Mutex<Vec<(String, Bytes)>>,
+    pub(super) asked: Mutex<u64>,
+    /// The receivers of a message; 1 unless set.
+    pub(super) receivers: Mutex<HashMap<String, Result<u64, BusError>>>,
+    /// The subscribers, patterns not counted; 0 unless set.
+    pub(super) subscribers: Mutex<HashMap<String, u64>>,
+    pub(super) reconnected: Mutex<Option<Instant>>,
+}
+
+impl Puppet {
+    pub(super) fn new(state: BusState) -> Arc<Self> {
+        Self::with(state, None)
+    }
+
+    /// A bus on which no publish ends.
+    pub(super) fn stuck() -> Arc<Self> {
+        Self::with(BusState::Ready, Some(Notify::new()))
+    }
+
+    fn with(state: BusState, go: Option<Notify>) -> Arc<Self> {
+        Arc::new(Self {
+            state: watch::Sender::new(state),
+            go,
+            published: Mutex::default(),
+            asked: Mutex::default(),
+            receivers: Mutex::default(),
+            subscribers: Mutex::default(),
+            reconnected: Mutex::default(),
+        })
+    }
+
+    pub(super) fn has_receivers(&self, channel: &str, receivers: Result<u64, BusError>) {
+        self.receivers.lock().insert(channel.to_owned(), receivers);
+    }
+
+    /// What was published to a channel, in order.
+    pub(super) fn on(&self, channel: &str) -> Vec<String> {
+        let published = self.published.lock();
+        let on = published.iter().filter(|(other, _)| other == channel);
+        on.map(|(_, message)| String::from_utf8_lossy(message).into_owned()).collect()
+    }
+}
+
+impl Bus for Puppet {
+    fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
+        Box::pin(async move {
+            if *self.state.borrow() == BusState::Away {
+                return Err(BusError::Away { location: self.location() });
+            }
+            if let Some(go) = &self.go {
+                go.notified().await;
+            }
+            self.published.lock().push((channel.to_owned(), message));
+            self.receivers.lock().get(channel).cloned().unwrap_or(Ok(1))
+        })
+    }
+    fn subscribe(&self, _: Topic, _: Arc<dyn Deliver>) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        unimplemented!()
+    }
+    fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
+        *self.asked.lock() += 1;
+        let count = self.subscribers.lock().get(channel).copied().unwrap_or_default();
+        Box::pin(async move { Ok(count) })
+    }
+    fn get<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
+        unimplemented!()
+    }
+    fn set<'a>(&'a self, _: &'a str, _: Bytes, _: SetOptions) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn delete<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn increment<'a>(&'a self, _: &'a str, _: i64) -> BoxFuture<'a, Result<i64, BusError>> {
+        unimplemented!()
+    }
+    fn expire<'a>(&'a self, _: &'a str, _: std::time::Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn set_add<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn set_remove<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn set_members<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        unimplemented!()
+    }
+    fn state(&self) -> watch::Receiver<BusState> {
+        self.state.subscribe()
+    }
+    fn last_reconnect(&self) -> Option<Instant> {
+        *self.reconnected.lock()
+    }
+    fn location(&self) -> String {
+        "puppet".into()
+    }
+    fn close(&self) -> BoxFuture<'_, ()> {
+        unimplemented!()
+    }
+}

@@ -1,0 +1,199 @@
+//! All final replies that no receiver has.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::inbox_queue::{InboxQueue, UndeliveredReply};
+
+/// How many bytes the queues of all inboxes may have together.
+const BYTES: usize = 64 * 1024 * 1024;
+/// How many inboxes are remembered as confirmed. Beyond it they are confirmed again.
+const CONFIRMED: usize = 65_536;
+
+/// The queues of undelivered replies, by inbox.
+#[derive(Debug, Default)]
+pub(super) struct Undelivered {
+    queues: HashMap<Arc<str>, InboxQueue>,
+    bytes: usize,
+    /// Replies dropped since the limit of all queues was reached.
+    dropped: u64,
+    confirmed: Confirmed,
+}
+
+/// The inboxes that were found subscribed since the bus's last reconnect.
+#[derive(Debug, Default)]
+struct Confirmed {
+    reconnect: Option<Instant>,
+    inboxes: HashSet<Arc<str>>,
+}
+
+/// What became of a reply that was added.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Added {
+    /// It is the first of its queue, which needs a task.
+    First(Arc<str>),
+    Joined,
+    Dropped {
+        /// No other reply was dropped before in this episode.
+        is_first: bool,
+    },
+}
+
+impl Undelivered {
+    /// Returns whether a new reply to the inbox must join its queue. `reconnect` is the time of a reconnect that is so
+    /// recent that the inbox has to be confirmed.
+    pub(super) fn must_queue(&mut self, inbox: &str, reconnect: Option<Instant>) -> bool {
+        if self.confirmed.reconnect != reconnect {
+            self.confirmed = Confirmed { reconnect, inboxes: HashSet::new() };
+        }
+        match self.queues.get(inbox) {
+            Some(queue) => !queue.is_open,
+            None => reconnect.is_some() && !self.confirmed.inboxes.contains(inbox),
+        }
+    }
+
+    /// Adds a reply to the queue of its inbox.
+    pub(super) fn add(&mut self, inbox: &str, reply: UndeliveredReply) -> Added {
+        if self.bytes + reply.size() > BYTES {
+            self.dropped += 1;
+            return Added::Dropped { is_first: self.dropped == 1 };
+        }
+        let size = reply.size();
+        if let Some(queue) = self.queues.get_mut(inbox) {
+            if !queue.push(reply) {
+                queue.dropped += 1;
+                return Added::Dropped { is_first: queue.dropped == 1 };
+            }
+            self.bytes += size;
+            return Added::Joined;
+        }
+        let mut queue = InboxQueue::default();
+        if !queue.push(reply) {
+            // Larger than a queue may be; without a queue it is an episode of its own.
+            return Added::Dropped { is_first: true };
+        }
+        let inbox: Arc<str> = inbox.into();
+        self.queues.insert(Arc::clone(&inbox), queue);
+        self.bytes += size;
+        Added::First(inbox)
+    }
+
+    /// Returns up to `count` replies from the front of a queue, which stay there.
+    pub(super) fn first(&self, inbox: &str, count: usize) -> Vec<(u64, UndeliveredReply)> {
+        self.queues.get(inbox).map(|queue| queue.first(count)).unwrap_or_default()
+    }
+
+    /// Removes a reply that has a receiver, or that the bus refuses for good.
+    pub(super) fn settle(&mut self, inbox: &str, number: u64, is_delivered: bool) {
+        self.change(inbox, |queue| {
+            if queue.remove(number) {
+                let count = if is_delivered { &mut queue.delivered } else { &mut queue.dropped };
+                *count += 1;
+            }
+        });
+    }
+
+    /// Removes the replies to a request; returns whether there were any.
+    pub(super) fn withdraw(&mut self, inbox: &str, request_id: &str) -> bool {
+        self.change(inbox, |queue| queue.withdraw(request_id)).is_some_and(|withdrawn| withdrawn > 0)
+    }
+
+    /// Opens the queue for new replies, since its inbox has a receiver, or closes it.
+    pub(super) fn set_open(&mut self, inbox: &Arc<str>, is_open: bool) {
+        if let Some(queue) = self.queues.get_mut(inbox) {
+            queue.is_open = is_open;
+        }
+        if is_open && self.confirmed.reconnect.is_some() {
+            if self.confirmed.inboxes.len() >= CONFIRMED {
+                self.confirmed.inboxes.clear();
+            }
+            self.confirmed.inboxes.insert(Arc::clone(inbox));
+        }
+    }
+
+    /// Removes the replies of a queue whose deadline has passed. Returns the earliest deadline of the others; if the queue
+    /// is empty, removes it and returns it.
+    pub(super) fn expire(&mut self, inbox: &str, now: Instant) -> Result<Instant, InboxQueue> {
+        match self.change(inbox, |queue| queue.expire(now)) {
+            Some(Some(earliest)) => Ok(earliest),
+            _ => Err(self.remove(inbox)),
+        }
+    }
+
+    /// Removes a queue.
+    pub(super) fn remove(&mut self, inbox: &str) -> InboxQueue {
+        let queue = self.queues.remove(inbox).unwrap_or_default();
+        self.bytes -= queue.bytes();
+        queue
+    }
+
+    /// The number of inboxes with undelivered replies.
+    pub(super) fn len(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Ends an episode of dropped replies if there is room again; returns how many were dropped.
+    pub(super) fn end_of_drops(&mut self) -> Option<u64> {
+        let is_over = self.dropped > 0 && self.bytes <= BYTES / 2;
+        is_over.then(|| std::mem::take(&mut self.dropped))
+    }
+
+    fn change<T>(&mut self, inbox: &str, change: impl FnOnce(&mut InboxQueue) -> T) -> Option<T> {
+        let queue = self.queues.get_mut(inbox)?;
+        let before = queue.bytes();
+        let changed = change(queue);
+        self.bytes -= before - queue.bytes();
+        Some(changed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use bytes::Bytes;
+
+    use super::*;
+
+    const HALF: usize = 2 * 1024 * 1024;
+
+    fn reply(bytes: usize) -> UndeliveredReply {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        UndeliveredReply { message: Bytes::from(vec![0; bytes]), request_id: Some("1".into()), deadline }
+    }
+
+    #[test]
+    fn all_queues_together_are_bounded_and_the_drops_are_counted_by_episode() {
+        let mut undelivered = Undelivered::default();
+        let mut inboxes = 0;
+        let is_first = loop {
+            match undelivered.add(&format!("caller:{inboxes}"), reply(HALF)) {
+                Added::First(_) => inboxes += 1,
+                Added::Joined => panic!("each inbox has one"),
+                Added::Dropped { is_first } => break is_first,
+            }
+        };
+        assert!(is_first && inboxes == 31, "{inboxes}");
+        assert_eq!(undelivered.add("caller:x", reply(HALF)), Added::Dropped { is_first: false });
+        assert_eq!(undelivered.end_of_drops(), None);
+        for inbox in 0..inboxes {
+            assert!(undelivered.withdraw(&format!("caller:{inbox}"), "1"));
+        }
+        assert_eq!(undelivered.bytes, 0);
+        assert_eq!((undelivered.end_of_drops(), undelivered.end_of_drops()), (Some(2), None));
+    }
+
+    #[test]
+    fn an_inbox_is_confirmed_once_for_each_reconnect() {
+        let mut undelivered = Undelivered::default();
+        assert!(!undelivered.must_queue("caller:a", None));
+        let (first, second) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        assert!(undelivered.must_queue("caller:a", Some(first)));
+        undelivered.set_open(&"caller:a".into(), true);
+        assert!(!undelivered.must_queue("caller:a", Some(first)));
+        assert!(undelivered.must_queue("caller:b", Some(first)));
+        assert!(undelivered.must_queue("caller:a", Some(second)));
+    }
+}
