@@ -30,13 +30,13 @@ impl Daebus {
     /// Starts the service and returns once it is ready: bus connected, features started, `on_start` done, subscriptions
     /// confirmed.
     ///
-    /// A Redis that isn't there is waited for, with one line in the log that says so, unless
-    /// [`wait_for_bus`](Self::wait_for_bus) says otherwise.
+    /// Waits for a Redis server that can't be reached, before the first connection as well as after a connection that is
+    /// lost during the start, and logs that once. [`wait_for_bus(false)`](Self::wait_for_bus) starts without it.
     ///
     /// # Errors
     ///
-    /// When the application is put together wrongly (every mistake is told), the bus refuses us, or a feature or
-    /// `on_start` fails.
+    /// Returns an error if the application's configuration is wrong (all errors are reported together), if the bus refuses
+    /// the connection or a subscription, or if a feature or `on_start` fails.
     pub async fn start(self) -> Result<Service> {
         Box::pin(start(self, Environment::production())).await
     }
@@ -174,7 +174,7 @@ async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> 
         limits,
     };
     if waits_for_bus {
-        return Ok(entrance.join(Join::Now).await?);
+        return Ok(entrance.join(Join::UnlessRefused).await?);
     }
     service.workers().spawn(async move {
         match entrance.join(Join::WhenAvailable).await {

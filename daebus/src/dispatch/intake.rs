@@ -22,8 +22,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// What to do if the bus is away or refuses the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Join {
-    /// Return the error.
-    Now,
+    /// Wait for the bus, and return a refusal.
+    UnlessRefused,
     /// Retry until the service stops.
     WhenAvailable,
 }
@@ -39,20 +39,22 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Subscribes, confirmed. With [`Join::WhenAvailable`] the only error is [`BusError::Closed`]: the service has stopped.
+    /// Subscribes, confirmed. Waits for a bus that is away. With [`Join::WhenAvailable`] the only error is
+    /// [`BusError::Closed`]: the service has stopped.
     pub(super) async fn open(
         core: &Core,
         topic: Topic,
         queue: Arc<Queue>,
         join: Join,
     ) -> Result<Self, BusError> {
+        let subscribing = subscribe_when_available(&*core.bus, topic, &queue, join);
         let subscription = match join {
-            Join::Now => core.bus.subscribe(topic, queue.clone()).await?,
+            Join::UnlessRefused => subscribing.await?,
             Join::WhenAvailable => {
                 tokio::select! {
                     biased;
                     () = core.shutdown.requested() => return Err(BusError::Closed),
-                    subscription = subscribe_when_available(&*core.bus, topic, &queue) => subscription?,
+                    subscription = subscribing => subscription?,
                 }
             }
         };
@@ -68,11 +70,13 @@ impl Intake {
     }
 }
 
-/// Subscribes as soon as the bus is connected and accepts the subscription. Logs the first refusal and its end.
+/// Subscribes as soon as the bus is connected and accepts the subscription. Logs the first refusal and its end, unless
+/// a refusal is an error.
 async fn subscribe_when_available(
     bus: &dyn Bus,
     topic: Topic,
     queue: &Arc<Queue>,
+    join: Join,
 ) -> Result<Subscription, BusError> {
     let mut states = bus.state();
     let (mut backoff, mut refused) = (Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter(), false);
@@ -90,6 +94,7 @@ async fn subscribe_when_available(
             }
             Err(BusError::Closed) => return Err(BusError::Closed),
             Err(BusError::Away { .. } | BusError::Unknown { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(error) if join == Join::UnlessRefused => return Err(error),
             Err(error) => {
                 if !refused {
                     error!(%topic, %error, "subscription refused, retrying with backoff");

@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use daebus::prelude::*;
@@ -164,4 +165,51 @@ async fn it_stops_at_once_while_the_bus_is_away() {
     let guard = service.events().listen::<Value>("x", |_| async {});
     within(service.stop()).await.unwrap();
     assert!(!within(guard.confirmed()).await);
+}
+
+struct Outage {
+    /// Told when `on_start` runs and when it has seen the outage.
+    step: mpsc::UnboundedSender<&'static str>,
+}
+
+#[on_start]
+async fn sees_the_bus_go(cache: Cache, State(outage): State<Arc<Outage>>) {
+    let _ = outage.step.send("started");
+    while cache.get::<u64>("x").await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let _ = outage.step.send("away");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bus_that_goes_away_during_on_start_is_waited_for() {
+    let mut redis = RedisServer::start();
+    let (tell, mut heard) = mpsc::unbounded_channel::<Value>();
+    let (step, mut steps) = mpsc::unbounded_channel();
+    let app = Daebus::new("joins").bus(redis.url()).state(tell).state(Arc::new(Outage { step }));
+    let starting = tokio::spawn(app.register(blueprint_of!["b"; echo, declared, sees_the_bus_go]).start());
+    assert_eq!(next(&mut steps).await, "started");
+    redis.kill();
+    assert_eq!(next(&mut steps).await, "away");
+    // Not a wait for an event: the length of the outage.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    redis.run();
+    let service = within(starting).await.unwrap().unwrap();
+    assert!(service.is_ready());
+    let echoed = service.callers().to("joins").send_request::<Value>("echo", json!({"n": 1})).await;
+    assert_eq!(echoed.unwrap(), json!({"n": 1}));
+    service.broadcast().send("declared", json!({"n": 2})).await.unwrap();
+    assert_eq!(next(&mut heard).await, json!({"n": 2}));
+    within(service.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_subscription_fails_the_start() {
+    let redis = RedisServer::start();
+    redis.cli(&["ACL", "SETUSER", "limited", "on", ">secret", "+@all", "~*", "resetchannels", "&declared"]);
+    let url = format!("redis://limited:secret@127.0.0.1:{}", redis.port());
+    let (tell, _heard) = mpsc::unbounded_channel::<Value>();
+    let app = Daebus::new("joins").bus(url).state(tell).register(blueprint_of!["b"; echo, declared]);
+    let error = within(app.start()).await.unwrap_err();
+    assert!(matches!(error, daebus::Error::Bus(BusError::Refused { .. })), "{error}");
 }
