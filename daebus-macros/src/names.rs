@@ -6,12 +6,13 @@
 use std::fmt;
 
 /// The codes that the framework itself answers with.
-pub(crate) const RESERVED_CODES: [&str; 7] = [
+pub(crate) const RESERVED_CODES: [&str; 8] = [
     "unknown_action",
     "invalid_payload",
     "internal",
     "overloaded",
     "shutting_down",
+    "interrupted",
     "deadline_exceeded",
     "cancelled",
 ];

@@ -22,6 +22,8 @@ pub enum FaultCode {
     Overloaded,
     /// The service is stopping. HTTP 503.
     ShuttingDown,
+    /// The service stopped before the handler had ended; the request may have run in part. HTTP 503.
+    Interrupted,
     /// The budget was spent before the answer was there. HTTP 504.
     DeadlineExceeded,
     /// The caller took the request back. HTTP 499, as nginx has it.
@@ -30,12 +32,13 @@ pub enum FaultCode {
 
 impl FaultCode {
     /// Every reserved code.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::UnknownAction,
         Self::InvalidPayload,
         Self::Internal,
         Self::Overloaded,
         Self::ShuttingDown,
+        Self::Interrupted,
         Self::DeadlineExceeded,
         Self::Cancelled,
     ];
@@ -48,6 +51,7 @@ impl FaultCode {
             Self::Internal => "internal",
             Self::Overloaded => "overloaded",
             Self::ShuttingDown => "shutting_down",
+            Self::Interrupted => "interrupted",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::Cancelled => "cancelled",
         }
@@ -59,7 +63,7 @@ impl FaultCode {
             Self::UnknownAction => 404,
             Self::InvalidPayload => 400,
             Self::Internal => 500,
-            Self::Overloaded | Self::ShuttingDown => 503,
+            Self::Overloaded | Self::ShuttingDown | Self::Interrupted => 503,
             Self::DeadlineExceeded => 504,
             Self::Cancelled => 499,
         }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::deadline::Deadline;
+use futures_util::future::join;
 use tracing::{info, warn};
 
 use super::attach::Servers;
@@ -119,22 +120,25 @@ impl Service {
         self.core.shutdown.clone()
     }
 
-    /// Stops the service: notifies its features, leaves its channels, answers `shutting_down` to requests that still
-    /// arrive, waits for the running handlers, runs `on_stop`, stops the features, waits within the drain time for replies
-    /// that have no receiver yet, and closes the bus.
+    /// Stops the service: notifies its features, refuses further requests with `shutting_down`, leaves its channels, waits
+    /// for running handlers, runs `on_stop`, stops the features, waits within the drain time for replies that have no
+    /// receiver yet, and closes the bus.
+    ///
+    /// A service that is the only subscriber of its channel leaves it after its handlers have ended.
     ///
     /// # Errors
     ///
-    /// When handlers were still running after the drain time and had to be cut off; `on_stop` has run all the same.
+    /// Returns an error if handlers were still running after the drain time. They are cut off, their callers get
+    /// `interrupted`, and `on_stop` runs all the same.
     pub async fn stop(self) -> Result<()> {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
         self.features.before_stop(&self.cx).await;
-        self.actions.drain();
         self.servers.drain();
-        self.intakes.leave().await;
         let drained_by = Deadline::after(self.drain);
-        let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off()) };
+        join(self.actions.drain(), self.intakes.leave()).await;
+        let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off().await) };
+        self.actions.end().await;
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.features.stop(&self.cx).await;
         self.deliver(drained_by).await;
@@ -154,10 +158,11 @@ impl Service {
         }
     }
 
-    fn cut_off(&self) -> Error {
+    async fn cut_off(&self) -> Error {
         let handlers = self.registry.in_flight().map(|(source, count)| format!("{count}× {source}"));
         let others = self.workers.entered().into_iter().map(|(name, count)| format!("{count}× {name}"));
         let handlers = handlers.chain(others).collect::<Vec<_>>().join(", ");
+        self.actions.interrupt().await;
         self.workers.cut_off();
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
@@ -183,6 +188,7 @@ impl Service {
     pub(super) async fn abandon(self) {
         self.core.shutdown.request();
         self.intakes.cut_off();
+        self.actions.cut_off();
         self.workers.cut_off();
         self.features.stop(&self.cx).await;
         self.core.bus.close().await;
@@ -220,6 +226,7 @@ impl Service {
 impl Drop for Service {
     fn drop(&mut self) {
         self.core.shutdown.request();
+        self.actions.cut_off();
         self.workers.cut_off();
     }
 }

@@ -215,7 +215,7 @@ impl Entrance {
         }
         // Without an action there is nothing to answer with, and another process may serve under this name.
         if self.registry.has_actions() {
-            self.intakes.keep(self.actions.subscribe(join).await?);
+            self.actions.subscribe(join).await?;
         }
         self.core.readiness.set();
         Ok(())

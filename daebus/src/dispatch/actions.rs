@@ -1,18 +1,21 @@
 //! Requests on the service's channel: taken in, run, answered.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::cancellations::{CancellableRequest, Cancellations, RequestKey};
-use super::intake::{Intake, Join};
+use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey};
+use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
 use crate::blueprint::Registry;
 use crate::handler::{
@@ -22,6 +25,15 @@ use crate::runtime::Workers;
 
 /// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
 const REFUSALS: usize = 1024;
+
+/// How often a stopping service checks whether another process has subscribed to its channel.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How long one such check may take, as long as callers wait before they suspect that a service is gone.
+const COUNT_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long the last replies may take at the end of a drain: a bus that doesn't accept them by then is away.
+const LAST_REPLIES: Duration = Duration::from_secs(2);
 
 /// Answers the requests on the service's channel.
 #[derive(Clone)]
@@ -37,8 +49,14 @@ struct Dispatcher {
     turns: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     running: Cancellations,
+    /// The requests that have been admitted and whose final reply has not been sent.
+    answering: TaskTracker,
     draining: CancellationToken,
+    drained: CancellationToken,
+    intakes: Intakes,
     workers: Workers,
+    /// What ends after the handlers: the intake loop and the refusals.
+    loops: Workers,
     pulse: Pulse,
 }
 
@@ -53,18 +71,22 @@ impl Actions {
             core,
             registry,
             limits,
-            admitted: Arc::new(Semaphore::new(limits.concurrency.saturating_add(limits.backlog))),
-            turns: Arc::new(Semaphore::new(limits.concurrency)),
+            admitted: semaphore(limits.concurrency.saturating_add(limits.backlog)),
+            turns: semaphore(limits.concurrency),
             refusals: Arc::new(Semaphore::new(REFUSALS)),
             running: Cancellations::default(),
+            answering: TaskTracker::new(),
             draining: CancellationToken::new(),
+            drained: CancellationToken::new(),
+            intakes: Intakes::open(),
             workers,
+            loops: Workers::default(),
             pulse: Pulse::default(),
         }))
     }
 
-    /// Subscribes to the service's channel, confirmed, and serves it until the intake is left.
-    pub(crate) async fn subscribe(&self, join: Join) -> Result<Intake, daebus_caller::BusError> {
+    /// Subscribes to the service's channel, confirmed, and serves it until the end of the drain.
+    pub(crate) async fn subscribe(&self, join: Join) -> Result<(), daebus_caller::BusError> {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
@@ -72,13 +94,68 @@ impl Actions {
         };
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
         let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
-        self.0.workers.spawn(self.clone().serve(receiver));
-        Ok(intake)
+        self.0.loops.spawn(self.clone().serve(receiver));
+        self.0.intakes.keep(intake);
+        Ok(())
     }
 
-    /// From now on requests are answered with `shutting_down`.
-    pub(crate) fn drain(&self) {
+    /// Refuses all further requests with `shutting_down`, and leaves the channel unless this process is its only
+    /// subscriber: a caller that doesn't count receivers would otherwise wait until its timeout.
+    pub(crate) async fn drain(&self) {
         self.0.draining.cancel();
+        if self.is_alone().await {
+            self.0.loops.spawn(self.clone().leave_to_successor());
+        } else {
+            self.0.intakes.leave().await;
+        }
+    }
+
+    /// Ends the handlers that are still running, and waits a bounded time until `interrupted` has been sent to their
+    /// callers.
+    pub(crate) async fn interrupt(&self) {
+        self.0.running.interrupt();
+        self.0.answering.close();
+        if timeout(LAST_REPLIES, self.0.answering.wait()).await.is_err() {
+            warn!(within = ?LAST_REPLIES, "the bus has not accepted every last reply in time");
+        }
+    }
+
+    /// Ends the drain: leaves the channel, and waits a bounded time until every refusal has been sent.
+    pub(crate) async fn end(&self) {
+        self.0.drained.cancel();
+        self.0.intakes.leave().await;
+        if !self.0.loops.drain(LAST_REPLIES).await {
+            warn!(within = ?LAST_REPLIES, "the bus has not accepted every last refusal in time");
+        }
+        self.cut_off();
+    }
+
+    /// Ends all at once. Handlers are ended by their workers.
+    pub(crate) fn cut_off(&self) {
+        self.0.intakes.cut_off();
+        self.0.loops.cut_off();
+    }
+
+    /// Leaves the channel as soon as another process has subscribed to it, since that one answers the requests.
+    async fn leave_to_successor(self) {
+        let successor = async {
+            while self.is_alone().await {
+                sleep(LOOK_AGAIN).await;
+            }
+        };
+        if self.0.drained.run_until_cancelled(successor).await.is_some() {
+            self.0.intakes.leave().await;
+        }
+    }
+
+    /// Whether no other process is known to be subscribed to the service's channel.
+    async fn is_alone(&self) -> bool {
+        let Core { bus, service, .. } = &*self.0.core;
+        if bus.counts_are_partial() {
+            return false;
+        }
+        // While the bus is away nobody can take over.
+        !matches!(timeout(COUNT_WITHIN, bus.subscribers(service.as_str())).await, Ok(Ok(2..)))
     }
 
     /// Whether messages are taken in, for a watchdog.
@@ -120,6 +197,8 @@ impl Actions {
 
     fn admit(&self, message: &Message, refused: Option<FaultCode>) {
         let inner = &self.0;
+        // Taken before the check of `draining`: the drain doesn't miss a handler that is about to be spawned.
+        let _admitting = inner.workers.hold();
         let envelope = match Envelope::of_request(message) {
             Ok(envelope) => Arc::new(envelope),
             Err(UnreadableRequest { error, envelope }) => {
@@ -170,10 +249,10 @@ impl Actions {
             span.record("request_id", id.as_str().trim_matches('"'));
         }
         let entry = inner.running.enter(key_of(&envelope));
-        let this = self.clone();
+        let (this, answering) = (self.clone(), inner.answering.token());
         let request = async move {
             this.answer(run, action, envelope, deadline, entry).await;
-            drop(place);
+            drop((place, answering));
         };
         inner.workers.spawn(request.instrument(span));
     }
@@ -197,13 +276,29 @@ impl Actions {
         };
         let outcome = tokio::select! {
             biased;
-            () = entry.cancelled() => Err(cancelled()),
+            ended_by = entry.ended() => Err(self.ended(ended_by)),
             outcome = run.call(&action, cx) => outcome,
         };
         if let Some(replier) = replier {
             let outcome = outcome.as_ref().map_err(Failure::fault);
             if let Err(error) = replier.finish(outcome).await {
                 warn!(channel = replier.channel(), %error, "the reply was not delivered");
+            }
+        }
+    }
+
+    fn ended(&self, by: EndedBy) -> Failure {
+        match by {
+            EndedBy::Caller => {
+                debug!("request cancelled by its caller");
+                Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
+            }
+            EndedBy::Drain => {
+                let fault = format!(
+                    "{} stopped before the handler had ended; it may have run in part",
+                    self.0.core.service
+                );
+                Fault::reserved(FaultCode::Interrupted, fault).into()
             }
         }
     }
@@ -260,7 +355,7 @@ impl Actions {
     fn spawn_refusal(&self, refusal: impl Future<Output = ()> + Send + 'static) {
         match Arc::clone(&self.0.refusals).try_acquire_owned() {
             Ok(permit) => {
-                self.0.workers.spawn(async move {
+                self.0.loops.spawn(async move {
                     refusal.await;
                     drop(permit);
                 });
@@ -291,9 +386,8 @@ impl Actions {
     }
 }
 
-fn cancelled() -> Failure {
-    debug!("request cancelled by its caller");
-    Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
+fn semaphore(permits: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Only a request with an inbox and an id can be taken back.

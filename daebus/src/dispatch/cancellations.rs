@@ -1,4 +1,4 @@
-//! The requests that are being answered, so that a caller can take one back.
+//! The requests that are being answered, so that a caller can cancel one and a drain can interrupt all.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,22 +11,38 @@ pub(super) type RequestKey = (String, String);
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellations(Arc<Mutex<HashMap<RequestKey, Arc<CancellationToken>>>>);
+pub(super) struct Cancellations {
+    by_key: Arc<Mutex<HashMap<RequestKey, Arc<CancellationToken>>>>,
+    /// The parent of every request's token.
+    interrupted: CancellationToken,
+}
+
+/// Why a request is ended before its handler has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndedBy {
+    Caller,
+    Drain,
+}
 
 impl Cancellations {
     /// Notes a request until the entry is dropped. A request without an id can't be taken back.
     pub(super) fn enter(&self, key: Option<RequestKey>) -> CancellableRequest {
-        let token = Arc::new(CancellationToken::new());
+        let token = Arc::new(self.interrupted.child_token());
         if let Some(key) = &key {
-            self.0.lock().insert(key.clone(), token.clone());
+            self.by_key.lock().insert(key.clone(), token.clone());
         }
         CancellableRequest { cancellations: self.clone(), key, token }
     }
 
     /// Takes a request back; returns whether it was there.
     pub(super) fn cancel(&self, key: &RequestKey) -> bool {
-        let token = self.0.lock().remove(key);
+        let token = self.by_key.lock().remove(key);
         token.inspect(|token| token.cancel()).is_some()
+    }
+
+    /// Ends every request, those to come included.
+    pub(super) fn interrupt(&self) {
+        self.interrupted.cancel();
     }
 }
 
@@ -39,16 +55,17 @@ pub(super) struct CancellableRequest {
 }
 
 impl CancellableRequest {
-    /// Waits until the caller takes the request back.
-    pub(super) async fn cancelled(&self) {
+    /// Waits until the request is to end before its handler does.
+    pub(super) async fn ended(&self) -> EndedBy {
         self.token.cancelled().await;
+        if self.cancellations.interrupted.is_cancelled() { EndedBy::Drain } else { EndedBy::Caller }
     }
 }
 
 impl Drop for CancellableRequest {
     fn drop(&mut self) {
         let Some(key) = &self.key else { return };
-        let mut map = self.cancellations.0.lock();
+        let mut map = self.cancellations.by_key.lock();
         // A peer may repeat an id; then the entry is the later request's.
         if map.get(key).is_some_and(|token| Arc::ptr_eq(token, &self.token)) {
             map.remove(key);
@@ -70,5 +87,19 @@ mod tests {
         assert!(cancellations.cancel(&key()) && second.token.is_cancelled());
         drop(second);
         assert!(!cancellations.cancel(&key()), "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_drain_ends_every_request_and_a_caller_its_own() {
+        let key = |id: &str| ("caller:x".to_owned(), id.to_owned());
+        let cancellations = Cancellations::default();
+        let [first, second, anonymous] =
+            [Some(key("1")), Some(key("2")), None].map(|key| cancellations.enter(key));
+        cancellations.cancel(&key("1"));
+        assert_eq!(first.ended().await, EndedBy::Caller);
+        assert!(!second.token.is_cancelled());
+        cancellations.interrupt();
+        assert_eq!((second.ended().await, anonymous.ended().await), (EndedBy::Drain, EndedBy::Drain));
+        assert_eq!(cancellations.enter(None).ended().await, EndedBy::Drain);
     }
 }

@@ -256,7 +256,8 @@ async fn what_doesnt_end_is_cut_off_and_named() -> Result<(), BoxError> {
     tokio::task::yield_now().await;
     let error = service.stop().await.unwrap_err().to_string();
     assert!(error.contains("after 3s") && error.contains("1× integration::answer::hangs"), "{error}");
-    drop(call);
+    let interrupted = call.await.unwrap_err();
+    assert_eq!((code(&interrupted), interrupted.is_not_run()), (Some("interrupted"), false), "{interrupted}");
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 mod answer;
 mod api;
 mod cache;
+mod drain;
 mod events;
 mod features;
 mod handlers;

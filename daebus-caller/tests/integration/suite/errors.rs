@@ -34,6 +34,7 @@ pub(crate) async fn errors_are_told_apart(ground: Ground) {
         "internal",
         "overloaded",
         "shutting_down",
+        "interrupted",
         "deadline_exceeded",
         "cancelled",
     ] {
