@@ -144,7 +144,9 @@ impl Daebus {
         self
     }
 
-    /// How many requests wait for their turn, 1,024 unless set. One more is answered with `overloaded` and not run.
+    /// Sets how many requests may wait for their turn. Defaults to 1,024. Further requests are answered with `overloaded` and
+    /// not run. The places are shared: one action whose requests all wait gets at most 8 of 9, so that a slow action
+    /// leaves places to the others.
     pub fn backlog(mut self, requests: usize) -> Self {
         self.limits.backlog = requests;
         self

@@ -26,6 +26,10 @@ use crate::runtime::Workers;
 /// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
 const REFUSALS: usize = 1024;
 
+/// An action may take another place while fewer than this many of its requests wait for each free place. One slow action
+/// fills at most 8 of 9 places, the others share the rest by the same rule, and a backlog of up to 8 is used fully.
+const SHARE: usize = 8;
+
 /// How often a stopping service checks whether another process has subscribed to its channel.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
@@ -236,7 +240,10 @@ impl Actions {
         let Some(action) = inner.registry.action(action).cloned() else {
             return self.unknown_action(envelope);
         };
-        let Ok(place) = Arc::clone(&inner.admitted).try_acquire_owned() else {
+        let waiting = action.definition.waiting.count();
+        let has_share = waiting < SHARE.saturating_mul(inner.admitted.available_permits());
+        let place = has_share.then(|| Arc::clone(&inner.admitted).try_acquire_owned());
+        let Some(Ok(place)) = place else {
             return self.refuse_not_run(envelope, FaultCode::Overloaded);
         };
         let own = action.definition.timeout;

@@ -55,6 +55,8 @@ pub struct Definition {
     pub(crate) doc: &'static str,
     /// The runs that have begun or wait for their turn.
     pub(crate) in_flight: InFlight,
+    /// The runs among them that wait for their turn.
+    pub(crate) waiting: InFlight,
 }
 
 impl Definition {
@@ -70,6 +72,7 @@ impl Definition {
             idempotent: false,
             doc: "",
             in_flight: InFlight::default(),
+            waiting: InFlight::default(),
         }
     }
 
@@ -111,6 +114,6 @@ impl Definition {
     pub(crate) fn mounted(self) -> Self {
         let permits = self.concurrency.map(|at_once| at_once.clamp(1, Semaphore::MAX_PERMITS));
         let limit = permits.map(|permits| Arc::new(Semaphore::new(permits)));
-        Self { limit, in_flight: InFlight::default(), ..self }
+        Self { limit, in_flight: InFlight::default(), waiting: InFlight::default(), ..self }
     }
 }

@@ -64,6 +64,7 @@ pub(crate) struct Invocation {
     service_limit: Option<Arc<Semaphore>>,
     own_permit: Option<OwnedSemaphorePermit>,
     in_flight: Option<InFlightGuard>,
+    waiting: Option<InFlightGuard>,
     report: Report,
     span: Span,
 }
@@ -76,10 +77,11 @@ impl Invocation {
         definition: &Definition,
         report: Report,
     ) -> Self {
-        let Definition { name, source, limit, in_flight, .. } = definition;
+        let Definition { name, source, limit, in_flight, waiting, .. } = definition;
         Self {
             own_limit: limit.clone(),
             in_flight: Some(in_flight.enter()),
+            waiting: Some(waiting.enter()),
             ..Self::of(core, trigger, name, Subject::Function(*source), report)
         }
     }
@@ -109,6 +111,7 @@ impl Invocation {
             service_limit: None,
             own_permit: None,
             in_flight: None,
+            waiting: None,
             report,
             span,
         }
@@ -181,6 +184,7 @@ impl Invocation {
     async fn turn(&mut self) -> Turn {
         let own = acquire(self.own_limit.take()).await.or(self.own_permit.take());
         let service = acquire(self.service_limit.take()).await;
+        self.waiting = None;
         Turn::new(own, service, self.in_flight.take())
     }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
+use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -73,6 +74,37 @@ async fn a_service_without_a_time_limit_answers_and_listens() -> Result<(), BoxE
     let caller = service.callers().to("svc").timeout(Duration::MAX);
     assert_eq!(caller.send_request::<u32>("echo", 3).await?, 3);
     Ok(service.stop().await?)
+}
+
+/// Waits until the test ends.
+#[action("slow", concurrency = 1)]
+async fn slow() {
+    std::future::pending::<()>().await;
+}
+
+#[action("quick")]
+async fn quick() -> u32 {
+    7
+}
+
+#[tokio::test]
+async fn a_slow_action_leaves_places_in_the_backlog_to_the_others() -> Result<(), BoxError> {
+    let service =
+        app("shares").drain(Duration::ZERO).register(blueprint_of!["shares"; slow, quick]).start().await?;
+    let mut peer = Peer::on("shares").await;
+    for id in 0..1400 {
+        peer.request("slow", id).await;
+    }
+    let caller = service.callers().to("svc");
+    for _ in 0..20 {
+        assert_eq!(within(caller.send_request::<u32>("quick", ()).into_future()).await?, 7);
+    }
+    // 1,280 places: one runs, and of those that wait 8 of 9 may be of one action.
+    let refused = std::iter::from_fn(|| peer.replies.try_recv().ok());
+    let refused = refused.inspect(|reply| assert_eq!(reply["payload"]["code"], "overloaded")).count();
+    assert!((1400 - 1139..=1400 - 1137).contains(&refused), "{refused} of 1,400 are refused");
+    service.stop().await.unwrap_err();
+    Ok(())
 }
 
 /// Panics when the span of the next handler is made, as a broken subscriber of the application would.
