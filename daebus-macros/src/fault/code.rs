@@ -58,10 +58,13 @@ fn is_code(code: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use heck::ToSnakeCase as _;
+    use proc_macro2::Span;
+    use syn::Ident;
 
-    use super::is_code;
+    use super::{code_of_name, is_code};
+    use crate::mistakes::Mistakes;
 
+    /// Codes go over the wire: another code for the same name breaks callers that were built before.
     #[test]
     fn variant_names_become_codes() {
         for (name, expected) in [
@@ -69,10 +72,38 @@ mod tests {
             ("HTTPError", "http_error"),
             ("UserId2Long", "user_id2_long"),
             ("E", "e"),
+            ("E2E", "e2e"),
+            ("E2Big", "e2_big"),
+            ("MD5SUM", "md5sum"),
+            ("Md5Sum", "md5_sum"),
+            ("MD5Sum", "md5_sum"),
+            ("Http404", "http404"),
+            ("V2", "v2"),
+            ("IOError", "io_error"),
+            ("OAuth2Failed", "o_auth2_failed"),
+            ("IPv6Only", "i_pv6_only"),
             ("Already_Gone", "already_gone"),
+            ("Already__Gone", "already_gone"),
+            ("Gone_", "gone"),
+            ("_Gone", "gone"),
+            ("GONE", "gone"),
+            ("gone", "gone"),
         ] {
-            assert_eq!(name.to_snake_case(), expected);
+            let mut mistakes = Mistakes::default();
+            let code = code_of_name(&Ident::new(name, Span::call_site()), &mut mistakes);
+            assert_eq!(mistakes.messages(), [""; 0], "{name}");
+            assert_eq!(code.as_deref(), Some(expected), "{name}");
             assert!(is_code(expected), "{expected}");
+        }
+    }
+
+    #[test]
+    fn names_without_a_code_are_refused() {
+        for name in ["Näher", "Ünknown", "Internal", "Overloaded", "__"] {
+            let mut mistakes = Mistakes::default();
+            let code = code_of_name(&Ident::new(name, Span::call_site()), &mut mistakes);
+            assert_eq!(code, None, "{name}");
+            assert_eq!(mistakes.len(), 1, "{name}");
         }
     }
 
