@@ -1,5 +1,8 @@
 //! What generated code may name. Not for people, and not stable.
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 pub use ::core;
 pub use ::serde_json::Value;
 pub use ::std;
@@ -48,6 +51,40 @@ impl<T, E> ResultTypes for Parts<Result<T, E>, true> {
 impl<T> ResultTypes for Parts<T, false> {
     type Answer = Value;
     type Error = Fault;
+}
+
+/// The answer of a stub method whose type isn't spelled as a `Result`. `IS_RESULT` is that of [`Probe`]. A `Result` under
+/// another name needs no `Deserialize`, so that the assertion about its spelling is the only error.
+pub trait StubAnswer<const IS_RESULT: bool>: Sized {
+    /// Makes the call of the stub method.
+    fn call<E: FromFault, P: DeserializeOwned + Send + 'static>(
+        caller: &Caller,
+        action: &'static str,
+        payload: &(impl Serialize + ?Sized),
+        idempotent: bool,
+    ) -> Call<Self, E, P>;
+}
+
+impl<T: DeserializeOwned + Send + 'static> StubAnswer<false> for T {
+    fn call<E: FromFault, P: DeserializeOwned + Send + 'static>(
+        caller: &Caller,
+        action: &'static str,
+        payload: &(impl Serialize + ?Sized),
+        idempotent: bool,
+    ) -> Call<Self, E, P> {
+        caller.__call(action, payload, idempotent)
+    }
+}
+
+impl<T, E> StubAnswer<true> for Result<T, E> {
+    fn call<F: FromFault, P: DeserializeOwned + Send + 'static>(
+        _: &Caller,
+        _: &'static str,
+        _: &(impl Serialize + ?Sized),
+        _: bool,
+    ) -> Call<Self, F, P> {
+        unreachable!("the assertion about the spelling refuses to compile this stub")
+    }
 }
 
 pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};

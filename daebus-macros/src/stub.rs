@@ -17,6 +17,8 @@ pub(crate) struct Method {
     pub(crate) action: LitStr,
     pub(crate) payload: Option<Parameter>,
     pub(crate) answer: TokenStream,
+    /// Evaluates whether the answer is a `Result` under another name; `None` if it can't be one.
+    pub(crate) is_result: Option<TokenStream>,
     /// The handler's error; `None` when it can't fail.
     pub(crate) error: Option<TokenStream>,
     pub(crate) progress: Option<TokenStream>,
@@ -41,10 +43,17 @@ impl Method {
             None => (quote!(), quote!(&())),
         };
         // The types are written out once more, so that what one of them lacks is reported on it.
+        let call = match &self.is_result {
+            Some(is_result) => {
+                let p = private.at(answer.span());
+                quote_spanned!(answer.span()=> <#answer as #p::StubAnswer<#is_result>>::call::<#error, #progress>)
+            }
+            None => quote!(#p::Caller::__call::<#answer, #error, #progress>),
+        };
         quote! {
             #(#attrs)*
             #vis fn #ident(&self, #parameter) -> #p::Call<#answer, #error, #progress> {
-                #p::Caller::__call::<#answer, #error, #progress>(&self.caller, #action, #payload, #idempotent)
+                #call(&self.caller, #action, #payload, #idempotent)
             }
         }
     }

@@ -44,6 +44,11 @@ mod results {
     async fn search() -> SearchResult<u8> {
         SearchResult(7)
     }
+
+    #[action("b")]
+    async fn search_twice() -> DoubleResult<u8, u8> {
+        DoubleResult(7, 7)
+    }
 }
 
 fn main() {}

@@ -149,6 +149,10 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
         );
         attrs.push(syn::parse_quote!(#[doc = #note]));
     }
+    let is_result = match &action.types.answer {
+        Some(_) => None,
+        None => output.is_result(private),
+    };
     let tokens = |ty: &syn::Type| ty.to_token_stream();
     let progress = handler.arguments.iter().find_map(endpoint::progress_of).map(tokens);
     Some(Method {
@@ -156,6 +160,7 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
         vis: function.vis.to_token_stream(),
         ident: ident.clone(),
         payload: payload(handler, action.types.payload.as_ref().map(tokens)),
+        is_result,
         answer: action.types.answer.as_ref().map_or(output.answer, tokens),
         error: action.types.error.as_ref().map(tokens).or(output.error),
         progress: action.types.progress.as_ref().map(tokens).or(progress),

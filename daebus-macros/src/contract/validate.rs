@@ -263,6 +263,7 @@ fn action(
         ident: sig.ident.clone(),
         payload: payload.map(parameter),
         answer: output.answer.clone(),
+        is_result: output.is_result(private),
         error: output.error.clone(),
         progress: progress_tokens,
         idempotent,

@@ -33,6 +33,13 @@ pub(crate) struct Output {
     pub(crate) is_opaque: bool,
 }
 
+impl Output {
+    /// For an answer that isn't spelled as a `Result`, a constant expression: whether it is one under another name.
+    pub(crate) fn is_result(&self, private: &Private) -> Option<TokenStream> {
+        (self.is_guess && self.error.is_none()).then(|| is_result(&self.ty, private))
+    }
+}
+
 /// Takes a return type apart.
 pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
     let ReturnType::Type(_, ty) = output else {
@@ -55,11 +62,7 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
         },
         (name, [_, ..]) if name.ends_with("Result") => {
             let p = private.at(ty.span());
-            let is_result = quote_spanned!(ty.span()=> {
-                #[allow(unused_imports)]
-                use #p::ProbeFallback as _;
-                #p::Probe::<#ty>::IS_RESULT
-            });
+            let is_result = is_result(&tokens, private);
             let part = |part| {
                 let part = Ident::new(part, ty.span());
                 quote_spanned!(ty.span()=> <#p::Parts<#ty, #is_result> as #p::ResultTypes>::#part)
@@ -74,6 +77,17 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
         }
         _ => Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque },
     }
+}
+
+/// A constant expression: whether a type is a `Result` under any name.
+fn is_result(ty: &TokenStream, private: &Private) -> TokenStream {
+    let span = ty.span();
+    let p = private.at(span);
+    quote_spanned! {span=> {
+        #[allow(unused_imports)]
+        use #p::ProbeFallback as _;
+        #p::Probe::<#ty>::IS_RESULT
+    }}
 }
 
 fn only_argument<'a>(ty: &'a Type, name: &str) -> Option<&'a Type> {
