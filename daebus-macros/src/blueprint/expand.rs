@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
-use super::{agreement, guess};
+use super::{agreement, assertions};
 use crate::endpoint::{self, Function};
 use crate::mistakes::Mistakes;
 use crate::private::Private;
@@ -25,10 +25,10 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         },
         ModuleItem::Other(item) => quote!(#item),
     });
-    // With mistakes on the way the guesses may be about half a handler.
+    // With a mistake in a handler, an assertion about its types would be a second error.
     let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
-    let guesses = blueprint.handlers.iter().filter(|_| sound);
-    let guesses = guesses.map(|handler| guess::assertions(handler, private));
+    let assertions = blueprint.handlers.iter().filter(|_| sound);
+    let assertions = assertions.map(|handler| assertions::of_handler(handler, private));
     let constructor = (!blueprint.constructor_is_taken).then(|| constructor(private, blueprint));
     let stub = (!blueprint.caller_is_taken).then(|| stub(private, blueprint));
     let (import, check) = agreement::expand(private, blueprint, sound).unzip();
@@ -38,7 +38,7 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         #(#items)*
         #constructor
         #stub
-        #(#guesses)*
+        #(#assertions)*
         #check
     };
     // The user's own braces: what the compiler has to say about the module points at the module.

@@ -1,8 +1,8 @@
 //! A module of handlers, in four steps: tokens → items → checked blueprint → tokens.
 
 mod agreement;
+mod assertions;
 mod expand;
-mod guess;
 mod model;
 mod of;
 mod parse;

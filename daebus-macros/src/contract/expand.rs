@@ -21,7 +21,7 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
     item.attrs.push(parse_quote!(#[allow(async_fn_in_trait, dead_code)]));
     let sound = mistakes.is_empty();
     let stub = stub(private, contract, &caller);
-    let guesses = contract.actions.iter().filter(|action| sound && action.output.is_guess).map(|action| {
+    let assertions = contract.actions.iter().filter(|action| sound && action.output.is_guess).map(|action| {
         let name = action.method.ident.to_string();
         assertion::answer(&name, &action.output, action.output_span, &[], private)
     });
@@ -30,7 +30,7 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
     quote! {
         #item
         #stub
-        #(#guesses)*
+        #(#assertions)*
         #agreement
         #mistakes
     }

@@ -1,4 +1,4 @@
-//! The guesses about one handler, each with its assertion.
+//! The assertions about one handler.
 
 use proc_macro2::TokenStream;
 use syn::spanned::Spanned as _;
@@ -8,7 +8,7 @@ use crate::endpoint::{self, Handler};
 use crate::private::Private;
 
 /// One assertion for each guess about a handler that answers an action.
-pub(super) fn assertions(handler: &Handler, private: &Private) -> TokenStream {
+pub(super) fn of_handler(handler: &Handler, private: &Private) -> TokenStream {
     let Some(action) = handler.actions().next().filter(|_| handler.signature_is_sound) else {
         return TokenStream::new();
     };
