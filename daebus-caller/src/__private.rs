@@ -35,7 +35,7 @@ impl<T> ProbeFallback for Probe<T> {}
 #[derive(Debug)]
 pub struct Parts<T, const IS_RESULT: bool>(std::marker::PhantomData<T>);
 
-/// What a caller gets.
+/// The answer and error types of a stub method.
 pub trait ResultTypes {
     /// The answer.
     type Answer;

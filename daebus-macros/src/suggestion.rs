@@ -1,4 +1,4 @@
-//! What to write instead of an unknown word.
+//! Suggestions for unknown words.
 
 /// "; did you mean `timeout`?" when one of the known words is near, else "; it takes …".
 pub(crate) fn suggestion(word: &str, known: &[&str]) -> String {

@@ -44,7 +44,7 @@ pub trait ArgumentProbeFallback {
     const IS_PAYLOAD: bool = false;
     /// It isn't.
     const IS_PROGRESS: bool = false;
-    /// Not one of them.
+    /// `false` for all other types.
     const READS_BODY: bool = false;
 }
 

@@ -138,12 +138,12 @@ impl Arguments {
         Self { attribute, span, rest, named: false, known: Vec::new(), broken }
     }
 
-    /// The name in quotes that the attribute begins with. `what` says what it names, `example` is a full argument list.
+    /// The name in quotes that the attribute begins with. `what` names the item in errors, `example` is a full argument list.
     pub(crate) fn name(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         self.first(&format!("the name of {what}"), example, mistakes)
     }
 
-    /// The text in quotes that the attribute begins with. `what` says what it is, `example` is a full argument list.
+    /// The text in quotes that the attribute begins with. `what` names the item in errors, `example` is a full argument list.
     pub(crate) fn first(&mut self, what: &str, example: &str, mistakes: &mut Mistakes) -> Option<LitStr> {
         let attribute = self.attribute;
         let write = format!("write `#[{attribute}({example})]`");

@@ -1,4 +1,4 @@
-//! Which attributes there are.
+//! The kinds of attributes.
 
 use proc_macro2::Ident;
 use syn::Attribute;

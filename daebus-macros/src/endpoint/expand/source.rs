@@ -1,4 +1,4 @@
-//! Where a handler is written.
+//! The source position of a handler.
 
 use proc_macro2::TokenStream;
 use quote::quote_spanned;
