@@ -55,8 +55,7 @@ impl Replier {
             return Ok(());
         }
         let message = self.write(Status::Progress, payload, false, false);
-        let within = self.deadline().saturating_duration_since(Instant::now());
-        self.outbox.publish(&self.channel, message, within).await.map(drop)
+        self.outbox.progress(&self.channel, message, self.deadline()).await
     }
 
     /// Sends the final reply. If it can't be delivered yet, the outbox repeats it, and this returns meanwhile.

@@ -167,6 +167,32 @@ async fn it_stops_at_once_while_the_bus_is_away() {
     assert!(!within(guard.confirmed()).await);
 }
 
+#[background("beat", every = "50ms")]
+async fn beat(broadcast: Broadcast, State(tell): State<Tell>) {
+    let sent = broadcast.send("beat", json!({})).await;
+    let _ = tell.send(json!(sent.is_ok()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sends_fail_at_once_while_the_bus_stays_away() {
+    let mut redis = RedisServer::start();
+    let (tell, mut sent) = mpsc::unbounded_channel::<Value>();
+    let app = Daebus::new("beats").bus(redis.url()).state(tell).register(blueprint_of!["b"; beat]);
+    let service = app.start().await.unwrap();
+    assert_eq!(next(&mut sent).await, json!(true));
+    redis.kill();
+    while next(&mut sent).await == json!(true) {}
+    // Each of them waited for 2 s, so that the schedule skipped 39 of 40 runs.
+    let failed = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(next(&mut sent).await, json!(false));
+    }
+    assert!(failed.elapsed() < Duration::from_secs(20), "{:?}", failed.elapsed());
+    redis.run();
+    while next(&mut sent).await == json!(false) {}
+    within(service.stop()).await.unwrap();
+}
+
 struct Outage {
     /// Told when `on_start` runs and when it has seen the outage.
     step: mpsc::UnboundedSender<&'static str>,

@@ -1,9 +1,10 @@
 //! Publishing: every message that is not a subscription's goes through an outbox.
 //!
-//! `publisher` bounds what waits and what is in flight. `redelivery` handles the final replies to inboxes that reached no
+//! `publisher` bounds what waits and what is in flight, and `outage` remembers that waiting was in vain. `redelivery` handles the final replies to inboxes that reached no
 //! receiver: `inbox_queue` holds those of one inbox, `undelivered` those of all.
 
 mod inbox_queue;
+mod outage;
 mod publisher;
 #[cfg(test)]
 mod puppet;
@@ -50,13 +51,24 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns [`BusError::Away`] if the bus is away for all of `within`, [`BusError::Full`] if too many publishes are in
+    /// Returns [`BusError::Away`] if the bus is away for all of `within`, and immediately if an earlier publish has failed
+    /// for that reason and the bus is still away. Returns [`BusError::Full`] if too many publishes are in
     /// flight for all of it, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
     pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
         let now = Instant::now();
         // A year stands for a duration that the clock can't represent.
         let deadline = now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
-        self.publisher.publish(channel, message, deadline).await
+        self.publisher.publish_or_fail(channel, message, deadline).await
+    }
+
+    /// Publishes an update of a request that is in progress. Unlike [`publish`](Self::publish), it waits until `deadline` for
+    /// a bus that is away, whatever other publishes have found.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Self::publish).
+    pub async fn progress(&self, channel: &str, message: Bytes, deadline: Instant) -> Result<(), BusError> {
+        self.publisher.publish(channel, message, deadline).await.map(drop)
     }
 
     /// Publishes the final reply to a request.
@@ -130,6 +142,31 @@ mod tests {
         let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
         assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
         assert!(started.elapsed() >= WITHIN && started.elapsed() < WITHIN * 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_first_publish_of_an_outage_waits() {
+        let bus = Puppet::new(BusState::Away);
+        let outbox = outbox(&bus);
+        for _ in 0..2 {
+            assert!(outbox.publish("c", Bytes::new(), WITHIN).await.is_err());
+            let started = Instant::now();
+            for _ in 0..100 {
+                let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
+                assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
+            }
+            assert_eq!(started.elapsed(), Duration::ZERO);
+            // Another outage is bridged as the first one was.
+            bus.state.send_replace(BusState::Ready);
+            bus.state.send_replace(BusState::Away);
+            let publishing = outbox.clone();
+            let publishing = tokio::spawn(async move { publishing.publish("c", Bytes::new(), WITHIN).await });
+            tokio::time::sleep(WITHIN / 2).await;
+            bus.state.send_replace(BusState::Ready);
+            publishing.await.unwrap().unwrap();
+            assert_eq!(outbox.publish("c", Bytes::new(), WITHIN).await.unwrap(), 1);
+            bus.state.send_replace(BusState::Away);
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::outage::Outage;
 use crate::bus::interface::{Bus, BusState};
 use crate::error::BusError;
 
@@ -17,20 +18,37 @@ pub(super) const IN_FLIGHT: usize = 1024;
 /// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Publishes on a bus. Clones share the limit on publishes in flight.
+/// Publishes on a bus. Clones share the limit on publishes in flight and the memory of an outage.
 #[derive(Debug, Clone)]
 pub(super) struct Publisher {
     bus: Arc<dyn Bus>,
     permits: Arc<Semaphore>,
+    outage: Arc<Outage>,
 }
 
 impl Publisher {
     pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, permits: Arc::new(Semaphore::new(IN_FLIGHT)) }
+        Self { bus, permits: Arc::new(Semaphore::new(IN_FLIGHT)), outage: Arc::default() }
     }
 
     pub(super) fn bus(&self) -> &Arc<dyn Bus> {
         &self.bus
+    }
+
+    /// Publishes a message and returns the number of receivers. Waits until `deadline` for a bus that is away, unless
+    /// such a wait has failed already during the same outage.
+    pub(super) async fn publish_or_fail(
+        &self,
+        channel: &str,
+        message: Bytes,
+        deadline: Instant,
+    ) -> Result<u64, BusError> {
+        let deadline = if self.outage.has_failed() { Instant::now() } else { deadline };
+        let outcome = self.publish(channel, message, deadline).await;
+        if let Err(BusError::Away { .. }) = outcome {
+            self.outage.fail(self.bus.state());
+        }
+        outcome
     }
 
     /// Publishes a message and returns the number of receivers. Waits until `deadline` for a bus that is away.

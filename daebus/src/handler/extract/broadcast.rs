@@ -32,8 +32,8 @@ impl Broadcast {
     ///
     /// # Errors
     ///
-    /// When the channel's name is empty or reserved, the value can't be written as JSON, or the bus stays away for
-    /// 2 s. The next send works as soon as the bus is back.
+    /// Returns an error if the channel's name is empty or reserved, if the value can't be written as JSON, or if the bus
+    /// stays away for 2 s. After such an error, further sends fail immediately until the bus is back.
     pub fn send(&self, channel: &str, message: impl Serialize) -> BoxFuture<'static, Result<u64, BusError>> {
         // Written at once, so that the message need not be one that can wait in a task.
         let written = Channel::new(channel).map_err(BusError::from).and_then(|channel| {
