@@ -166,6 +166,13 @@ impl Daebus {
         self
     }
 
+    /// Sets how many refusals (`overloaded`, `shutting_down`, `unknown_action`, …), and how many bytes of them, may wait to be
+    /// published. Defaults to 262,144 refusals and 64 MiB. Callers beyond that get no answer; the log has their number.
+    pub fn refusal_queue(mut self, refusals: usize, bytes: usize) -> Self {
+        self.limits.refusals = QueueLimits { messages: refusals, bytes };
+        self
+    }
+
     /// Sets how many bytes of broadcasts may wait for each listener. Defaults to 64 MiB, and counts 128 bytes for each
     /// message beside its payload. Beyond that the oldest message is dropped; the log says when dropping begins, and how
     /// many messages were dropped when it ends.

@@ -17,14 +17,12 @@ use super::HandlerLimits;
 use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey};
 use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
+use super::refusals::{Reason, Refusals};
 use crate::blueprint::Registry;
 use crate::handler::{
     Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
 };
 use crate::runtime::Workers;
-
-/// Replies of the kind "not run" that are on their way at once; past it the caller's own timeout has to do.
-const REFUSALS: usize = 1024;
 
 /// An action may take another place while fewer than this many of its requests wait for each free place. One slow action
 /// fills at most 8 of 9 places, the others share the rest by the same rule, and a backlog of up to 8 is used fully.
@@ -51,7 +49,7 @@ struct Dispatcher {
     admitted: Arc<Semaphore>,
     /// Everything that runs.
     turns: Arc<Semaphore>,
-    refusals: Arc<Semaphore>,
+    refusals: Refusals,
     running: Cancellations,
     /// The requests that have been admitted and whose final reply has not been sent.
     answering: TaskTracker,
@@ -71,20 +69,21 @@ impl Actions {
         limits: HandlerLimits,
         workers: Workers,
     ) -> Self {
+        let (loops, drained) = (Workers::default(), CancellationToken::new());
         Self(Arc::new(Dispatcher {
+            refusals: Refusals::new(&core, limits.refusals, loops.clone(), drained.clone()),
             core,
             registry,
             limits,
             admitted: semaphore(limits.concurrency.saturating_add(limits.backlog)),
             turns: semaphore(limits.concurrency),
-            refusals: Arc::new(Semaphore::new(REFUSALS)),
             running: Cancellations::default(),
             answering: TaskTracker::new(),
             draining: CancellationToken::new(),
-            drained: CancellationToken::new(),
+            drained,
             intakes: Intakes::open(),
             workers,
-            loops: Workers::default(),
+            loops,
             pulse: Pulse::default(),
         }))
     }
@@ -94,7 +93,7 @@ impl Actions {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
-            move |message: Message| this.take_in(&message, Some(FaultCode::Overloaded))
+            move |message: Message| this.take_in(&message, Place::None)
         };
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
         let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
@@ -175,7 +174,7 @@ impl Actions {
                 // First, since a busy loop turns too.
                 () = beat.asked() => beat.answer(),
                 message = receiver.recv() => match message {
-                    Some(message) => self.take_in(&message, None),
+                    Some(message) => self.take_in(&message, Place::Backlog),
                     None => break,
                 },
             }
@@ -185,21 +184,21 @@ impl Actions {
         }
     }
 
-    /// Takes one message in, without waiting for anything. `refused`: the request is not run, for this reason.
+    /// Takes one message in, without waiting for anything.
     ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
-    fn take_in(&self, message: &Message, refused: Option<FaultCode>) {
+    fn take_in(&self, message: &Message, place: Place) {
         let panics = &self.0.core.panics;
-        let Err(panic) = panics.contain_sync("intake", || self.admit(message, refused)) else { return };
+        let Err(panic) = panics.contain_sync("intake", || self.admit(message, place)) else { return };
         let channel = &*message.channel;
         error!(channel, %panic, "panic while a message was admitted; the message is not run");
         if let Ok(envelope) = Envelope::of_request(message) {
-            self.refuse(Arc::new(envelope), Fault::internal());
+            self.0.refusals.push(&envelope, Reason::Failed(Fault::internal()));
         }
     }
 
-    fn admit(&self, message: &Message, refused: Option<FaultCode>) {
+    fn admit(&self, message: &Message, place: Place) {
         let inner = &self.0;
         // Taken before the check of `draining`: the drain doesn't miss a handler that is about to be spawned.
         let _admitting = inner.workers.hold();
@@ -211,7 +210,8 @@ impl Actions {
                 warn!(channel, %error, begins, "a message that can't be read; it is dropped");
                 if let Some(envelope) = envelope {
                     let fault = format!("the message can't be read: {error}");
-                    self.refuse(Arc::from(envelope), Fault::reserved(FaultCode::InvalidPayload, fault));
+                    let fault = Fault::reserved(FaultCode::InvalidPayload, fault);
+                    inner.refusals.push(&envelope, Reason::Failed(fault));
                 }
                 return;
             }
@@ -224,9 +224,11 @@ impl Actions {
             self.cancel(envelope.payload.as_ref());
             return;
         }
-        let refused = if inner.draining.is_cancelled() { Some(FaultCode::ShuttingDown) } else { refused };
-        if let Some(code) = refused {
-            return self.refuse_not_run(envelope, code);
+        if inner.draining.is_cancelled() {
+            return inner.refusals.push(&envelope, Reason::ShuttingDown);
+        }
+        if place == Place::None {
+            return inner.refusals.push(&envelope, Reason::Overloaded);
         }
         if message.payload.len() > inner.limits.message_bytes {
             let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);
@@ -235,16 +237,18 @@ impl Actions {
                 action, bytes, limit, "a message over the size limit; it is not run"
             );
             let fault = format!("the message has {bytes} bytes, and this service takes {limit}");
-            return self.refuse(envelope, Fault::reserved(FaultCode::InvalidPayload, fault));
+            let fault = Fault::reserved(FaultCode::InvalidPayload, fault);
+            return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
         let Some(action) = inner.registry.action(action).cloned() else {
-            return self.unknown_action(envelope);
+            let action = action.to_owned();
+            return inner.refusals.push(&envelope, Reason::UnknownAction(action));
         };
         let waiting = action.definition.waiting.count();
         let has_share = waiting < SHARE.saturating_mul(inner.admitted.available_permits());
         let place = has_share.then(|| Arc::clone(&inner.admitted).try_acquire_owned());
         let Some(Ok(place)) = place else {
-            return self.refuse_not_run(envelope, FaultCode::Overloaded);
+            return inner.refusals.push(&envelope, Reason::Overloaded);
         };
         let own = action.definition.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
@@ -326,71 +330,19 @@ impl Actions {
         debug!(request_id = cancel.request_id.get(), known, "the caller takes a request back");
     }
 
-    /// Says so where that can't be wrong: on a shared channel another process may have the action.
-    fn unknown_action(&self, envelope: Arc<Envelope>) {
-        let Some(action) = envelope.action.clone() else { return };
-        if envelope.reply_channel(self.0.core.service.as_str()).is_none() {
-            debug!(action, "no handler for this one-way action");
-            return;
-        }
-        let this = self.clone();
-        self.spawn_refusal(async move {
-            let service = this.0.core.service.as_str();
-            let alone = matches!(this.0.core.bus.subscribers(service).await, Ok(1));
-            debug!(service, action, alone, "no handler for this action");
-            if alone {
-                let fault = format!("{service} has no action {action:?}");
-                this.finish(&envelope, &Fault::reserved(FaultCode::UnknownAction, fault)).await;
-            }
-        });
-    }
-
-    fn refuse_not_run(&self, envelope: Arc<Envelope>, code: FaultCode) {
-        let service = self.0.core.service.as_str();
-        let words = match code {
-            FaultCode::ShuttingDown => format!("{service} is shutting down; the request was not run"),
-            _ => format!("{service} has too much to do; the request was not run"),
-        };
-        self.refuse(envelope, Fault::reserved(code, words));
-    }
-
-    fn refuse(&self, envelope: Arc<Envelope>, fault: Fault) {
-        let this = self.clone();
-        self.spawn_refusal(async move { this.finish(&envelope, &fault).await });
-    }
-
-    fn spawn_refusal(&self, refusal: impl Future<Output = ()> + Send + 'static) {
-        match Arc::clone(&self.0.refusals).try_acquire_owned() {
-            Ok(permit) => {
-                self.0.loops.spawn(async move {
-                    refusal.await;
-                    drop(permit);
-                });
-            }
-            Err(_) => warn!("too many refusals are on their way; this caller is left to its timeout"),
-        }
-    }
-
-    async fn finish(&self, envelope: &Envelope, fault: &Fault) {
-        let Some(replier) = self.replier(envelope) else { return };
-        let not_run =
-            [FaultCode::Overloaded, FaultCode::ShuttingDown, FaultCode::UnknownAction].map(FaultCode::as_str);
-        let sent = if fault.code().is_some_and(|code| not_run.contains(&code)) {
-            replier.refuse(fault).await
-        } else {
-            replier.finish(Err(fault)).await
-        };
-        if let Err(error) = sent {
-            warn!(channel = replier.channel(), %error, "the reply was not delivered");
-        }
-    }
-
     fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
         let core = &self.0.core;
         let channel = envelope.reply_channel(core.service.as_str())?;
         let request_id = envelope.request_id.clone();
         Some(Arc::new(Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone())))
     }
+}
+
+/// Whether a message may take a place in the backlog; the intake's queue may have none for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Backlog,
+    None,
 }
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {

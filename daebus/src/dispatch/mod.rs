@@ -7,6 +7,7 @@ mod cancellations;
 mod intake;
 mod listeners;
 mod pulse;
+mod refusals;
 
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub(crate) struct HandlerLimits {
     pub(crate) message_bytes: usize,
     /// Requests that are received and not yet admitted.
     pub(crate) intake: QueueLimits,
+    /// Refusals that are not published yet.
+    pub(crate) refusals: QueueLimits,
     /// Bytes of broadcasts that wait for one listener.
     pub(crate) listener_bytes: usize,
     /// How long a handler may take when nobody says.
@@ -45,6 +48,8 @@ impl Default for HandlerLimits {
             message_bytes: 16 * 1024 * 1024,
             // A burst that a busy service admits or refuses within a second.
             intake: QueueLimits { messages: 8192, ..QueueLimits::default() },
+            // Some 250 bytes each, so that a burst of 100,000 calls is answered.
+            refusals: QueueLimits { messages: 262_144, bytes: 64 * 1024 * 1024 },
             listener_bytes: QueueLimits::default().bytes,
             // Python has none. Long imports pass; a handler that hangs doesn't hold its place for ever.
             timeout: Duration::from_secs(300),

@@ -2,18 +2,21 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
+use std::collections::HashSet;
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
 use daebus::prelude::*;
-use daebus_tests_support::{next, within};
+use daebus_tests_support::{eventually, next, within};
 use tokio::sync::mpsc;
 use tracing::Subscriber;
 use tracing::span::{Attributes, Id};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
+
+use crate::thread_log::ThreadLog;
 
 async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
@@ -105,6 +108,63 @@ async fn a_slow_action_leaves_places_in_the_backlog_to_the_others() -> Result<()
     assert!((1400 - 1139..=1400 - 1137).contains(&refused), "{refused} of 1,400 are refused");
     service.stop().await.unwrap_err();
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_request_of_a_burst_is_answered_or_refused_and_the_log_has_the_total() -> Result<(), BoxError> {
+    const REQUESTS: u32 = 20_000;
+    let (log, _guard) = ThreadLog::start();
+    let service = app("burst-calls").register(blueprint_of!["burst"; quick]).start().await?;
+    let mut peer = Peer::on("burst-calls").await;
+    // Nothing else runs meanwhile: most requests find the intake full.
+    tokio::task::unconstrained(async {
+        for id in 0..REQUESTS {
+            peer.request("quick", id).await;
+        }
+    })
+    .await;
+    let mut refused = 0;
+    let mut missing: HashSet<u64> = (0..REQUESTS.into()).collect();
+    while !missing.is_empty() {
+        let reply = peer.reply().await;
+        assert!(missing.remove(&reply["request_id"].as_u64().unwrap()), "a second reply: {reply}");
+        if reply["status"] == "error" {
+            assert_eq!(
+                (&reply["payload"]["code"], &reply["refused"]),
+                (&json!("overloaded"), &json!(true)),
+                "{reply}"
+            );
+            refused += 1;
+        }
+    }
+    assert!(refused > REQUESTS / 2, "{refused}");
+    eventually("the episode ends", async || !log.lines("no longer refused").is_empty()).await;
+    assert_eq!(log.lines("refused with `overloaded`").len(), 1, "{:?}", log.lines(""));
+    let totals = log.lines("no longer refused");
+    assert!(totals.len() == 1 && totals[0].contains(&format!("overloaded={refused} ")), "{totals:?}");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_beyond_their_queue_are_counted_and_logged_once() -> Result<(), BoxError> {
+    let (log, _guard) = ThreadLog::start();
+    let app = app("refusal-queue").intake_queue(1, 1 << 20).refusal_queue(10, 1 << 20);
+    let service = app.register(blueprint_of!["burst"; quick]).start().await?;
+    let mut peer = Peer::on("refusal-queue").await;
+    tokio::task::unconstrained(async {
+        for id in 0..100 {
+            peer.request("quick", id).await;
+        }
+    })
+    .await;
+    for _ in 0..11 {
+        peer.reply().await;
+    }
+    eventually("the episode ends", async || !log.lines("no longer refused").is_empty()).await;
+    assert_eq!(log.lines("queue of refusals is full").len(), 1);
+    let totals = log.lines("no longer refused");
+    assert!(totals.len() == 1 && totals[0].contains("overloaded=99 dropped=89 "), "{totals:?}");
+    Ok(service.stop().await?)
 }
 
 /// Panics when the span of the next handler is made, as a broken subscriber of the application would.

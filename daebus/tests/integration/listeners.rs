@@ -2,13 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use daebus::caller::bus::{self, Bus, BusUrl};
 use daebus::prelude::*;
 use daebus_tests_support::next;
 use tokio::sync::mpsc;
+
+use crate::thread_log::ThreadLog;
 
 async fn hear(Payload(n): Payload<u32>, State(heard): State<mpsc::UnboundedSender<u32>>) {
     heard.send(n).unwrap();
@@ -40,34 +41,10 @@ async fn a_listener_handles_every_message_of_a_burst() -> Result<(), BoxError> {
     Ok(service.stop().await?)
 }
 
-/// The log of one thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(line)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn lines(&self, text: &str) -> Vec<String> {
-        let log = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        log.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
-    }
-}
-
 #[tokio::test]
 async fn a_full_listener_queue_drops_the_oldest_messages_and_logs_each_episode_once() -> Result<(), BoxError>
 {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (log, _guard) = ThreadLog::start();
     let (app, bus, mut heard) = app("burst-bytes").await;
     let service = app.listener_queue(16 * 1024).start().await?;
     for _ in 0..2 {

@@ -25,4 +25,5 @@ mod socket;
 mod start;
 mod testing;
 mod testing_http;
+mod thread_log;
 mod threads;

@@ -1,0 +1,238 @@
+//! Replies to requests that are not run: one bounded queue, and one worker that publishes it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use daebus_caller::bus::QueueLimits;
+use daebus_caller::wire::{Fault, FaultCode, RawJson};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+
+use crate::handler::{Core, Envelope, Replier};
+use crate::runtime::Workers;
+
+/// How many refusals are published at once: enough to keep a connection busy, and few enough that handlers' replies find
+/// places in the outbox.
+const IN_FLIGHT: usize = 256;
+
+/// An episode of refusals ends when there was none for this long. Shorter, and a service at its limit would log without
+/// end.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What a refusal takes beside its texts, rounded up.
+const OVERHEAD: usize = 160;
+
+/// Why a request is not run.
+#[derive(Debug)]
+pub(super) enum Reason {
+    Overloaded,
+    ShuttingDown,
+    /// Answered only if no other process can have the action.
+    UnknownAction(String),
+    Failed(Fault),
+}
+
+/// Answers requests that are not run.
+#[derive(Clone)]
+pub(super) struct Refusals(Arc<RefusalQueue>);
+
+struct RefusalQueue {
+    core: Arc<Core>,
+    limits: QueueLimits,
+    workers: Workers,
+    drained: CancellationToken,
+    waiting: Mutex<WaitingRefusals>,
+    arrived: Notify,
+}
+
+#[derive(Default)]
+struct WaitingRefusals {
+    refusals: VecDeque<Refusal>,
+    bytes: usize,
+    has_worker: bool,
+    episode: Episode,
+}
+
+/// What happened since the last episode ended.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Episode {
+    overloaded: u64,
+    dropped: u64,
+    undelivered: u64,
+}
+
+#[derive(Debug)]
+struct Refusal {
+    channel: String,
+    /// A copy, since a slice would keep the whole request.
+    request_id: Option<RawJson>,
+    reason: Reason,
+}
+
+impl Refusal {
+    fn size(&self) -> usize {
+        let text = match &self.reason {
+            Reason::Overloaded | Reason::ShuttingDown => 0,
+            Reason::UnknownAction(action) => action.len(),
+            Reason::Failed(fault) => fault.error().len(),
+        };
+        OVERHEAD + self.channel.len() + self.request_id.as_ref().map_or(0, |id| id.as_str().len()) + text
+    }
+}
+
+fn copy(json: &RawJson) -> RawJson {
+    RawJson::whole(&Bytes::copy_from_slice(json.as_bytes()))
+}
+
+impl Refusals {
+    /// `workers` run the worker; after `drained` it ends as soon as the queue is empty.
+    pub(super) fn new(
+        core: &Arc<Core>,
+        limits: QueueLimits,
+        workers: Workers,
+        drained: CancellationToken,
+    ) -> Self {
+        Self(Arc::new(RefusalQueue {
+            core: Arc::clone(core),
+            limits,
+            workers,
+            drained,
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+        }))
+    }
+
+    /// Queues the refusal of a request. Doesn't wait: the bus's reader calls this if the intake is full.
+    pub(super) fn push(&self, envelope: &Envelope, reason: Reason) {
+        let inner = &self.0;
+        let is_overload = matches!(reason, Reason::Overloaded);
+        let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| Refusal {
+            channel,
+            request_id: envelope.request_id.as_ref().map(copy),
+            reason,
+        });
+        let mut waiting = inner.waiting.lock();
+        let mut begins = false;
+        if is_overload {
+            begins = waiting.episode.overloaded == 0;
+            waiting.episode.overloaded += 1;
+        }
+        let mut is_full = false;
+        if let Some(refusal) = refusal {
+            let size = refusal.size();
+            if waiting.refusals.len() < inner.limits.messages && waiting.bytes + size <= inner.limits.bytes {
+                waiting.bytes += size;
+                waiting.refusals.push_back(refusal);
+            } else {
+                is_full = waiting.episode.dropped == 0;
+                waiting.episode.dropped += 1;
+            }
+        }
+        let starts = !std::mem::replace(&mut waiting.has_worker, true);
+        drop(waiting);
+        if starts {
+            inner.workers.spawn(self.clone().work());
+        } else {
+            inner.arrived.notify_one();
+        }
+        let service = inner.core.service.as_str();
+        if begins {
+            warn!(service, "too many requests are waiting, further ones are refused with `overloaded`");
+        }
+        if is_full {
+            let limit = inner.limits.messages;
+            warn!(
+                service,
+                limit, "the queue of refusals is full, further callers are left to their timeouts"
+            );
+        }
+    }
+
+    async fn work(self) {
+        let mut in_flight = FuturesUnordered::new();
+        loop {
+            while in_flight.len() < IN_FLIGHT
+                && let Some(refusal) = self.pop()
+            {
+                in_flight.push(self.send(refusal));
+            }
+            if in_flight.next().await.is_some() {
+                continue;
+            }
+            let arrived = timeout(QUIET, self.0.arrived.notified());
+            let is_over = !matches!(self.0.drained.run_until_cancelled(arrived).await, Some(Ok(())));
+            if is_over && let Some(episode) = self.end() {
+                if episode != Episode::default() {
+                    let Episode { overloaded, dropped, undelivered } = episode;
+                    let service = self.0.core.service.as_str();
+                    warn!(service, overloaded, dropped, undelivered, "requests are no longer refused");
+                }
+                return;
+            }
+        }
+    }
+
+    fn pop(&self) -> Option<Refusal> {
+        let mut waiting = self.0.waiting.lock();
+        let refusal = waiting.refusals.pop_front()?;
+        waiting.bytes -= refusal.size();
+        if waiting.refusals.is_empty() {
+            // A burst may have taken tens of megabytes.
+            waiting.refusals = VecDeque::new();
+        }
+        Some(refusal)
+    }
+
+    /// Ends the worker unless a refusal waits.
+    fn end(&self) -> Option<Episode> {
+        let mut waiting = self.0.waiting.lock();
+        if !waiting.refusals.is_empty() {
+            return None;
+        }
+        waiting.has_worker = false;
+        Some(std::mem::take(&mut waiting.episode))
+    }
+
+    async fn send(&self, refusal: Refusal) {
+        let core = &self.0.core;
+        let service = core.service.as_str();
+        let Refusal { channel, request_id, reason } = refusal;
+        let replier = Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone());
+        let fault = match reason {
+            Reason::Failed(fault) => {
+                return self.sent(&replier, replier.finish(Err(&fault)).await);
+            }
+            Reason::Overloaded => {
+                let text = format!("{service} has too much to do; the request was not run");
+                Fault::reserved(FaultCode::Overloaded, text)
+            }
+            Reason::ShuttingDown => {
+                let text = format!("{service} is shutting down; the request was not run");
+                Fault::reserved(FaultCode::ShuttingDown, text)
+            }
+            Reason::UnknownAction(action) => {
+                let alone = matches!(core.bus.subscribers(service).await, Ok(1));
+                debug!(service, action, alone, "no handler for this action");
+                if !alone {
+                    return;
+                }
+                Fault::reserved(FaultCode::UnknownAction, format!("{service} has no action {action:?}"))
+            }
+        };
+        self.sent(&replier, replier.refuse(&fault).await);
+    }
+
+    fn sent(&self, replier: &Replier, sent: Result<(), daebus_caller::BusError>) {
+        if let Err(error) = sent {
+            debug!(channel = replier.channel(), %error, "a refusal was not delivered");
+            self.0.waiting.lock().episode.undelivered += 1;
+        }
+    }
+}
