@@ -12,14 +12,14 @@ pub(crate) struct Pulse(Arc<PulseState>);
 
 #[derive(Debug, Default)]
 struct PulseState {
-    phase: Mutex<Phase>,
+    phase: Mutex<LoopPhase>,
     asked: Notify,
     answered: Notify,
 }
 
 /// The phase of the loop.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Phase {
+enum LoopPhase {
     /// There is no loop: the service has no actions, has not joined its bus yet, or has drained.
     #[default]
     Idle,
@@ -34,23 +34,23 @@ impl Pulse {
     pub(crate) async fn beats(&self, within: Duration) -> bool {
         let answered = self.0.answered.notified();
         match self.0.phase() {
-            Phase::Idle => return true,
-            Phase::Broken => return false,
-            Phase::Running => self.0.asked.notify_one(),
+            LoopPhase::Idle => return true,
+            LoopPhase::Broken => return false,
+            LoopPhase::Running => self.0.asked.notify_one(),
         }
-        tokio::time::timeout(within, answered).await.is_ok() && self.0.phase() != Phase::Broken
+        tokio::time::timeout(within, answered).await.is_ok() && self.0.phase() != LoopPhase::Broken
     }
 
     /// Marks the beginning of a loop, which ends with [`Beat::end`]. If the returned value is dropped instead, the loop
     /// counts as broken.
     pub(super) fn begin(&self) -> Beat {
-        *self.0.phase.lock() = Phase::Running;
+        *self.0.phase.lock() = LoopPhase::Running;
         Beat(Arc::clone(&self.0))
     }
 }
 
 impl PulseState {
-    fn phase(&self) -> Phase {
+    fn phase(&self) -> LoopPhase {
         *self.phase.lock()
     }
 }
@@ -72,15 +72,15 @@ impl Beat {
 
     /// Marks the end of the loop in a drain.
     pub(super) fn end(self) {
-        *self.0.phase.lock() = Phase::Idle;
+        *self.0.phase.lock() = LoopPhase::Idle;
     }
 }
 
 impl Drop for Beat {
     fn drop(&mut self) {
         let mut phase = self.0.phase.lock();
-        if *phase == Phase::Running {
-            *phase = Phase::Broken;
+        if *phase == LoopPhase::Running {
+            *phase = LoopPhase::Broken;
         }
         drop(phase);
         self.answer();

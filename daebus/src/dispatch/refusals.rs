@@ -54,7 +54,7 @@ struct RefusalQueue {
 
 #[derive(Default)]
 struct WaitingRefusals {
-    refusals: VecDeque<Refusal>,
+    refusals: VecDeque<RefusedRequest>,
     bytes: usize,
     has_worker: bool,
     episode: Episode,
@@ -69,14 +69,14 @@ struct Episode {
 }
 
 #[derive(Debug)]
-struct Refusal {
+struct RefusedRequest {
     channel: String,
     /// A copy, since a slice would keep the whole request.
     request_id: Option<RawJson>,
     reason: Reason,
 }
 
-impl Refusal {
+impl RefusedRequest {
     fn size(&self) -> usize {
         let text = match &self.reason {
             Reason::Overloaded | Reason::ShuttingDown => 0,
@@ -113,7 +113,7 @@ impl Refusals {
     pub(super) fn push(&self, envelope: &Envelope, reason: Reason) {
         let inner = &self.0;
         let is_overload = matches!(reason, Reason::Overloaded);
-        let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| Refusal {
+        let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| RefusedRequest {
             channel,
             request_id: envelope.request_id.as_ref().map(copy),
             reason,
@@ -179,7 +179,7 @@ impl Refusals {
         }
     }
 
-    fn pop(&self) -> Option<Refusal> {
+    fn pop(&self) -> Option<RefusedRequest> {
         let mut waiting = self.0.waiting.lock();
         let refusal = waiting.refusals.pop_front()?;
         waiting.bytes -= refusal.size();
@@ -200,10 +200,10 @@ impl Refusals {
         Some(std::mem::take(&mut waiting.episode))
     }
 
-    async fn send(&self, refusal: Refusal) {
+    async fn send(&self, refusal: RefusedRequest) {
         let core = &self.0.core;
         let service = core.service.as_str();
-        let Refusal { channel, request_id, reason } = refusal;
+        let RefusedRequest { channel, request_id, reason } = refusal;
         let replier = Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone());
         let fault = match reason {
             Reason::Failed(fault) => {

@@ -34,7 +34,7 @@ impl Reconnector {
 
     /// Connects for the first time, for as long as it takes.
     pub(super) async fn connect(&self) -> Result<Pair, BusError> {
-        let mut outage = Outage::at_start();
+        let mut outage = LostConnection::at_start();
         let pair = loop {
             match self.connect_once().await {
                 Ok(pair) => break pair,
@@ -58,7 +58,7 @@ impl Reconnector {
     /// Connects for the first time, for as long as it takes, a refusal being no reason to give up: somebody may change
     /// the server's mind.
     pub(super) async fn connect_when_available(&self) -> Pair {
-        let mut outage = Outage::at_start();
+        let mut outage = LostConnection::at_start();
         let pair = loop {
             match self.connect_once().await {
                 Ok(pair) => break pair,
@@ -84,7 +84,7 @@ impl Reconnector {
             if *self.shared.state.borrow() == BusState::Closed {
                 return;
             }
-            let mut outage = Outage::lost(&self.shared.location, &why);
+            let mut outage = LostConnection::lost(&self.shared.location, &why);
             while let Err(failure) = self.replace(&mut pair).await {
                 outage.wait(&self.shared.location, &failure).await;
             }
@@ -188,7 +188,7 @@ impl Reconnector {
 }
 
 /// A time without a connection: said once when it begins, once when it ends.
-struct Outage {
+struct LostConnection {
     since: Instant,
     at_start: bool,
     said: bool,
@@ -196,7 +196,7 @@ struct Outage {
     backoff: Backoff,
 }
 
-impl Outage {
+impl LostConnection {
     fn at_start() -> Self {
         Self::new(true)
     }
