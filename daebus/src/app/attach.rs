@@ -4,8 +4,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-
 #[cfg(feature = "testing")]
 use crate::blueprint::Blueprint;
 use crate::blueprint::Registry;
@@ -128,20 +126,21 @@ impl Attached {
         if mistakes.is_empty() { Ok(Self { http, sockets }) } else { Err(mistakes) }
     }
 
-    /// Takes the addresses, before anything else of the service runs.
+    /// Takes the addresses, before anything else of the service runs. From now on the servers answer that the service is
+    /// starting.
     ///
     /// # Errors
     ///
-    /// When one can't be had.
-    pub(super) async fn bind(self, binding: Binding) -> Result<Bound> {
+    /// Returns an error if an address can't be bound.
+    pub(super) async fn bind(self, binding: Binding, workers: &Workers) -> Result<Bound> {
         let http = match self.http {
-            Some(plan) => Some(Address::bind(plan, binding, "HTTP").await?),
+            Some(plan) => Some(Address::bind(plan, binding, "HTTP", workers).await?),
             None => None,
         };
         let sockets = match self.sockets {
             Some(AttachedSockets { web_socket, acceptor, own }) => {
                 let own = match own {
-                    Some(plan) => Some(Address::bind(plan, binding, "WebSockets").await?),
+                    Some(plan) => Some(Address::bind(plan, binding, "WebSockets", workers).await?),
                     None => None,
                 };
                 Some(BoundSockets { web_socket, acceptor, own })
@@ -207,17 +206,20 @@ fn unreachable_routes(registry: &Registry) -> Vec<Mistake> {
         .collect()
 }
 
-/// An address that is ours; connections to it wait in the system's queue. None where nothing listens.
+/// A server that answers that the service is starting, and the plan of the one that it becomes.
 #[derive(Debug)]
 struct Address {
     plan: Plan,
-    listener: Option<(TcpListener, SocketAddr)>,
+    server: Server,
+    /// `None` if the server doesn't listen.
+    addr: Option<SocketAddr>,
 }
 
 impl Address {
-    async fn bind(plan: Plan, binding: Binding, what: &'static str) -> Result<Self> {
+    async fn bind(plan: Plan, binding: Binding, what: &'static str, workers: &Workers) -> Result<Self> {
+        let server = Server::new(plan.starting_router(), plan.limits(), workers);
         if binding != Binding::Configured {
-            return Ok(Self { plan, listener: None });
+            return Ok(Self { plan, server, addr: None });
         }
         let listener = plan.bind(what).await?;
         let addr = listener.local_addr().map_err(|source| Error::Bind {
@@ -225,21 +227,17 @@ impl Address {
             address: String::from("an address that the system doesn't tell"),
             source,
         })?;
-        Ok(Self { plan, listener: Some((listener, addr)) })
+        server.listen(listener);
+        Ok(Self { plan, server, addr: Some(addr) })
     }
 
-    fn serve(self, core: &Arc<Core>, timeout: Duration, workers: &Workers) -> Serving {
-        let limits = self.plan.limits();
-        let server = Server::new(self.plan.into_router(core, timeout), limits, workers);
-        let addr = self.listener.map(|(listener, addr)| {
-            server.listen(listener);
-            addr
-        });
-        Serving { server, addr }
+    fn serve(self, core: &Arc<Core>, timeout: Duration) -> Serving {
+        self.server.open(self.plan.into_router(core, timeout));
+        Serving { server: self.server, addr: self.addr }
     }
 }
 
-/// Addresses that are ours.
+/// The servers while the service starts.
 #[derive(Debug)]
 pub(super) struct Bound {
     http: Option<Address>,
@@ -254,7 +252,7 @@ struct BoundSockets {
 }
 
 impl Bound {
-    /// Begins to answer.
+    /// Opens the routes.
     pub(super) fn serve(
         self,
         core: &Arc<Core>,
@@ -275,8 +273,8 @@ impl Bound {
             servers.acceptor = Some(ready.clone());
             own = address;
         }
-        servers.http = self.http.map(|http| http.serve(core, timeout, workers));
-        servers.own = own.map(|own| own.serve(core, timeout, workers));
+        servers.http = self.http.map(|http| http.serve(core, timeout));
+        servers.own = own.map(|own| own.serve(core, timeout));
         servers
     }
 }

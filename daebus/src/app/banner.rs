@@ -5,7 +5,8 @@ use tracing::info;
 use super::Service;
 use crate::handler::Core;
 
-pub(super) fn announce(service: &Service) {
+/// Logs what is mounted and where. `is_ready`: the service has joined its bus; otherwise [`ready`] is logged when it has.
+pub(super) fn announce(service: &Service, is_ready: bool) {
     let (core, registry) = (service.core(), service.registry());
     for (trigger, endpoint) in registry.endpoints() {
         info!("{trigger} → {}", endpoint.definition.source);
@@ -20,9 +21,9 @@ pub(super) fn announce(service: &Service) {
     if let Some(url) = service.socket_url() {
         info!("WebSockets on {url}");
     }
-    if core.readiness.is_ready() {
+    if is_ready {
         ready(core);
-    } else {
+    } else if !core.readiness.is_ready() {
         info!("{} is up, and joins {} when it is there", core.service, core.bus.location());
     }
 }

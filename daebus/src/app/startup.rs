@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use daebus_caller::bus::{Bus, Topic};
+use daebus_caller::bus::{Bus, BusState, Topic};
 use daebus_caller::wire::ServiceName;
 use daebus_caller::{BusError, Link};
 use tokio_util::sync::CancellationToken;
@@ -101,7 +101,8 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     if !mistakes.is_empty() {
         return Err(setup(mistakes));
     }
-    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(binding).await?;
+    let (workers, shutdown) = (Workers::default(), Shutdown::default());
+    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(binding, &workers).await?;
     let interrupted = || Error::Interrupted { service: name.to_string() };
     let bus = match bus {
         Some(bus) => bus,
@@ -111,7 +112,6 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         }
     };
     let link = Link::new(Arc::clone(&bus));
-    let (workers, shutdown) = (Workers::default(), Shutdown::default());
     let schedules = Arc::new(Schedules::new(&registry.schedules));
     let threads = Arc::new(Threads::new(&registry.threads, auto_start, drain));
     let tasks =
@@ -144,7 +144,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
             let servers =
                 bound.serve(service.core(), service.registry(), app.limits.timeout, service.workers());
             service.keep_servers(servers);
-            banner::announce(&service);
+            banner::announce(&service, app.waits_for_bus);
             schedules.start(service.core(), &service.registry().schedules, service.workers());
             threads.watch(service.core(), &service.registry().threads, service.workers());
             app.repeaters.start(&cx, service.workers());
@@ -217,7 +217,22 @@ impl Entrance {
         if self.registry.has_actions() {
             self.actions.subscribe(join).await?;
         }
+        self.bus_is_ready(join).await?;
         self.core.readiness.set();
         Ok(())
+    }
+
+    /// Waits for the bus: a service without subscriptions hasn't waited for it yet.
+    async fn bus_is_ready(&self, join: Join) -> Result<(), BusError> {
+        let mut states = self.core.bus.state();
+        let ready = states.wait_for(|state| *state != BusState::Away);
+        tokio::select! {
+            biased;
+            () = self.core.shutdown.requested(), if join == Join::WhenAvailable => Err(BusError::Closed),
+            state = ready => match state.as_deref() {
+                Ok(BusState::Ready) => Ok(()),
+                _ => Err(BusError::Closed),
+            },
+        }
     }
 }

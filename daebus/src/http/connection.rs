@@ -3,9 +3,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
@@ -21,6 +21,7 @@ use tracing::debug;
 
 use super::activity::Activity;
 use super::limits::HttpLimits;
+use super::site::Site;
 
 /// How long a connection that was told to end may take, once no handler works on it: for the rest of an answer, and
 /// for a stream that has no end by itself.
@@ -34,7 +35,7 @@ const CLOSING: Duration = Duration::from_secs(1);
 pub(super) async fn serve(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    router: Router,
+    site: Arc<Site>,
     limits: HttpLimits,
     stop: CancellationToken,
 ) {
@@ -44,7 +45,7 @@ pub(super) async fn serve(
         service_fn(move |mut request: Request<Incoming>| {
             let exchange = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
-            let answer = router.clone().oneshot(request.map(Body::new));
+            let answer = site.router().oneshot(request.map(Body::new));
             async move {
                 let Ok(response) = answer.await;
                 Ok::<_, Infallible>(response.map(|body| exchange.answered(body)))

@@ -20,6 +20,7 @@ mod request_limits;
 pub(crate) mod route;
 mod routing_table;
 mod server;
+mod site;
 
 pub use builder::Http;
 pub use cors::Cors;

@@ -94,22 +94,33 @@ impl Plan {
     pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
         let Self { http, table, fallback, cors } = self;
         let paths = table.into_router(core, timeout, fallback.router.as_ref());
-        let mut router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
-        if http.has_service_routes {
-            router = probes::routes(core).fallback_service(router);
-        }
-        if !http.prefix.is_empty() {
-            router = Router::new().nest_service(&http.prefix, router);
-        }
-        let limits = http.limits;
-        // The bound is ours and holds for every body; axum's own would be a second one, for some.
-        let router = router
-            .layer(DefaultBodyLimit::disable())
-            .layer(from_fn(move |request: Request, next: Next| request_limits::pass(limits, request, next)));
-        match cors {
-            Some(layer) => router.layer(layer),
-            None => router,
-        }
+        let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
+        surround(router, &http, cors, Some(core))
+    }
+
+    /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.
+    pub(crate) fn starting_router(&self) -> Router {
+        surround(Router::new().fallback(probes::starting), &self.http, self.cors.clone(), None)
+    }
+}
+
+/// Adds what surrounds the routes and the application's layers. `started` is `None` while the service starts.
+fn surround(inner: Router, http: &Http, cors: Option<CorsLayer>, started: Option<&Arc<Core>>) -> Router {
+    let mut router = inner;
+    if http.has_service_routes {
+        router = probes::routes(started).fallback_service(router);
+    }
+    if !http.prefix.is_empty() {
+        router = Router::new().nest_service(&http.prefix, router);
+    }
+    let limits = http.limits;
+    // The bound is ours and holds for every body; axum's own would be a second one, for some.
+    let router = router
+        .layer(DefaultBodyLimit::disable())
+        .layer(from_fn(move |request: Request, next: Next| request_limits::pass(limits, request, next)));
+    match cors {
+        Some(layer) => router.layer(layer),
+        None => router,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Whether the service lives, and whether it can be used: what a load balancer or a page asks for.
+//! The service's own paths: liveness and readiness, for load balancers and monitoring.
 
 use std::sync::Arc;
 
@@ -15,15 +15,23 @@ use crate::handler::Core;
 /// Paths that are the service's own.
 pub(super) const ROOT: &str = "/_service";
 
-/// `/_service/status`: it lives. `/_service/ready`: its bus is there, subscriptions confirmed, and it isn't stopping.
-pub(super) fn routes(core: &Arc<Core>) -> Router {
-    let core = Arc::clone(core);
+/// `/_service/status` answers 200 while the process lives. `/_service/ready` answers 200 while the bus is connected, the
+/// subscriptions are confirmed and the service isn't stopping. Without a core the service is still starting.
+pub(super) fn routes(core: Option<&Arc<Core>>) -> Router {
+    let core = core.cloned();
     Router::new()
         .route("/_service/status", get(async || json_response(StatusCode::OK, "{\"status\":\"ok\"}".into())))
-        .route("/_service/ready", get(async move || ready(&core)))
+        .route("/_service/ready", get(async move || ready(core.as_deref())))
 }
 
-fn ready(core: &Core) -> Response {
+/// Answers a request whose handler can't run before the service has started.
+pub(super) async fn starting() -> Response {
+    let body = json!({"error": "the service is starting", "code": "starting"});
+    json_response(StatusCode::SERVICE_UNAVAILABLE, body.to_string().into())
+}
+
+fn ready(core: Option<&Core>) -> Response {
+    let Some(core) = core else { return not_ready("the service is starting") };
     let reason = if core.shutdown.is_requested() {
         "the service is stopping"
     } else if *core.bus.state().borrow() != BusState::Ready {
@@ -33,6 +41,10 @@ fn ready(core: &Core) -> Response {
     } else {
         return json_response(StatusCode::OK, "{\"status\":\"ready\"}".into());
     };
+    not_ready(reason)
+}
+
+fn not_ready(reason: &str) -> Response {
     let body = json!({"status": "not ready", "reason": reason});
     json_response(StatusCode::SERVICE_UNAVAILABLE, body.to_string().into())
 }

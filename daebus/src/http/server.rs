@@ -17,13 +17,14 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 #[cfg(feature = "testing")]
 use tower::ServiceExt as _;
 use tracing::warn;
 
 use super::connection;
 use super::limits::HttpLimits;
+use super::site::Site;
 use crate::runtime::Workers;
 
 /// Where requests come from that come by no network.
@@ -37,26 +38,34 @@ const PIPE: usize = 64 * 1024;
 /// How long to wait when the system has no connection to give, out of file handles for example.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// A server that runs. The connections are tasks among its workers, whose drain waits for them. One that is upgraded is
-/// no longer counted here: whoever upgrades it looks after it.
+/// A server that runs. The connections are tasks among its workers, whose drain waits for them. An upgraded connection is
+/// no longer one of them: the code that upgrades it looks after it. Dropping the server drains it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    router: Router,
+    site: Arc<Site>,
     limits: HttpLimits,
     workers: Workers,
     stop: CancellationToken,
+    _stop_when_dropped: DropGuard,
 }
 
 impl Server {
-    /// A server that nothing leads to yet.
-    pub(crate) fn new(router: Router, limits: HttpLimits, workers: &Workers) -> Self {
-        Self { router, limits, workers: workers.clone(), stop: CancellationToken::new() }
+    /// A server without connections. `starting` answers until [`open`](Self::open).
+    pub(crate) fn new(starting: Router, limits: HttpLimits, workers: &Workers) -> Self {
+        let (site, stop) = (Arc::new(Site::new(starting)), CancellationToken::new());
+        let guard = stop.clone().drop_guard();
+        Self { site, limits, workers: workers.clone(), stop, _stop_when_dropped: guard }
     }
 
-    /// Answers the connections that come in here, until [`drain`](Self::drain).
+    /// Accepts connections from here, until [`drain`](Self::drain).
     pub(crate) fn listen(&self, listener: TcpListener) {
-        let (router, workers, stop) = (self.router.clone(), self.workers.clone(), self.stop.clone());
-        self.workers.spawn(accept(listener, router, self.limits, workers, stop));
+        let (site, workers, stop) = (Arc::clone(&self.site), self.workers.clone(), self.stop.clone());
+        self.workers.spawn(accept(listener, site, self.limits, workers, stop));
+    }
+
+    /// Answers requests by this router from now on.
+    pub(crate) fn open(&self, router: Router) {
+        self.site.open(router);
     }
 
     /// Answers a request that comes by no connection. The drain waits for the answer as it does for others.
@@ -64,7 +73,7 @@ impl Server {
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
         let _working = self.workers.hold();
         request.extensions_mut().insert(ConnectInfo(INSIDE));
-        let Ok(response) = self.router.clone().oneshot(request).await;
+        let Ok(response) = self.site.router().oneshot(request).await;
         response
     }
 
@@ -72,8 +81,8 @@ impl Server {
     #[cfg(feature = "testing")]
     pub(crate) fn connect(&self) -> DuplexStream {
         let (client, stream) = duplex(PIPE);
-        let (router, stop) = (self.router.clone(), self.stop.clone());
-        self.workers.spawn(connection::serve(stream, INSIDE, router, self.limits, stop));
+        let (site, stop) = (Arc::clone(&self.site), self.stop.clone());
+        self.workers.spawn(connection::serve(stream, INSIDE, site, self.limits, stop));
         client
     }
 
@@ -85,7 +94,7 @@ impl Server {
 
 async fn accept(
     listener: TcpListener,
-    router: Router,
+    site: Arc<Site>,
     limits: HttpLimits,
     workers: Workers,
     stop: CancellationToken,
@@ -99,7 +108,7 @@ async fn accept(
     while let Some(Some(((stream, peer), place))) = stop.run_until_cancelled(next()).await {
         // Small answers go out at once; a stream that refuses this is served all the same.
         let _ = stream.set_nodelay(true);
-        let connection = connection::serve(stream, peer, router.clone(), limits, stop.clone());
+        let connection = connection::serve(stream, peer, Arc::clone(&site), limits, stop.clone());
         workers.spawn(async move {
             connection.await;
             drop(place);

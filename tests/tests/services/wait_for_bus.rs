@@ -193,6 +193,94 @@ async fn sends_fail_at_once_while_the_bus_stays_away() {
     within(service.stop()).await.unwrap();
 }
 
+/// The head of a page, in small letters, on a connection that is kept.
+fn head(kept: &mut TcpStream, path: &str) -> String {
+    write!(kept, "GET {path} HTTP/1.1\r\nhost: test\r\norigin: http://page.example\r\n\r\n").unwrap();
+    let mut response = Vec::new();
+    let head = loop {
+        let mut byte = [0];
+        kept.read_exact(&mut byte).unwrap();
+        response.push(byte[0]);
+        if response.ends_with(b"\r\n\r\n") {
+            break String::from_utf8_lossy(&response).to_lowercase();
+        }
+    };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+    kept.read_exact(&mut vec![0; length.parse().unwrap()]).unwrap();
+    head
+}
+
+/// An address that is free, for a server whose address can't be asked for while it starts.
+fn free_address() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn is_listening(address: SocketAddr) -> bool {
+    TcpStream::connect(address).is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http_answers_while_the_start_waits_for_the_bus() {
+    let mut redis = RedisServer::not_started(&[]);
+    let address = free_address();
+    let http = Http::bind(address.to_string())
+        .prefix("/api")
+        .cors(Cors::new().allowed_origins("http://page.example"));
+    let app = Daebus::new("pages").bus(redis.url()).attach(http).register(blueprint_of!["b"; echo, hello]);
+    let starting = tokio::spawn(app.start());
+    eventually("the port is bound", async || is_listening(address)).await;
+    assert_eq!(page(address, "/api/_service/status"), (200, r#"{"status":"ok"}"#.to_owned()));
+    for path in ["/api/_service/ready", "/api/hello", "/api/nothing", "/nothing/either"] {
+        let (status, words) = page(address, path);
+        let expected = if path.starts_with("/api") { 503 } else { 404 };
+        assert_eq!(status, expected, "{path}: {words}");
+        assert!(status != 503 || words.contains("the service is starting"), "{path}: {words}");
+    }
+    // A connection from before is served by the routes as well.
+    let mut kept = TcpStream::connect(address).unwrap();
+    kept.set_read_timeout(Some(PATIENCE)).unwrap();
+    let refused = head(&mut kept, "/api/hello");
+    assert!(
+        refused.starts_with("http/1.1 503") && refused.contains("access-control-allow-origin"),
+        "{refused}"
+    );
+    assert!(!starting.is_finished());
+    redis.run();
+    let service = within(starting).await.unwrap().unwrap();
+    assert!(head(&mut kept, "/api/hello").starts_with("http/1.1 200"));
+    drop(kept);
+    assert_eq!(page(address, "/api/_service/ready").0, 200);
+    assert_eq!(page(address, "/api/hello"), (200, "hello".to_owned()));
+    within(service.stop()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_is_given_up_closes_its_port() {
+    let redis = RedisServer::not_started(&[]);
+    let address = free_address();
+    let app = Daebus::new("pages").bus(redis.url()).attach(Http::bind(address.to_string()));
+    let starting = tokio::spawn(app.register(blueprint_of!["b"; echo, hello]).start());
+    eventually("the port is bound", async || is_listening(address)).await;
+    starting.abort();
+    eventually("the port is closed", async || !is_listening(address)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_without_subscriptions_is_not_ready_before_its_bus() {
+    let mut redis = RedisServer::not_started(&[]);
+    let app = Daebus::new("pages").bus(redis.url()).wait_for_bus(false).attach(Http::bind("127.0.0.1:0"));
+    let service = app.register(blueprint_of!["b"; hello]).start().await.unwrap();
+    let address = service.http_addr().unwrap();
+    for _ in 0..10 {
+        assert_eq!(page(address, "/hello").0, 200);
+        assert!(!service.is_ready());
+    }
+    redis.run();
+    ready(&service).await;
+    assert_eq!(page(address, "/_service/ready").0, 200);
+    within(service.stop()).await.unwrap();
+}
+
 struct Outage {
     /// Told when `on_start` runs and when it has seen the outage.
     step: mpsc::UnboundedSender<&'static str>,
