@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 /// A message as the bus delivers it.
 #[derive(Debug, Clone)]
@@ -11,6 +12,15 @@ pub struct Message {
     pub channel: Arc<str>,
     /// The published bytes.
     pub payload: Bytes,
+    /// When the bus received it.
+    pub received: Instant,
+}
+
+impl Message {
+    /// Creates a message that is received now.
+    pub fn new(channel: impl Into<Arc<str>>, payload: impl Into<Bytes>) -> Self {
+        Self { channel: channel.into(), payload: payload.into(), received: Instant::now() }
+    }
 }
 
 /// A receiver of messages.

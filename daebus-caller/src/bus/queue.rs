@@ -236,6 +236,17 @@ impl QueueReceiver {
         }
     }
 
+    /// Every message that waits, as soon as there is one; `None` when the queue is closed and drained. Cancelling this loses
+    /// nothing.
+    pub async fn recv_all(&mut self) -> Option<Vec<Message>> {
+        let first = self.recv().await?;
+        let mut messages = vec![first];
+        // Only what waits now: publishers that go on must not keep the receiver here.
+        let waiting = self.len();
+        messages.extend(std::iter::from_fn(|| self.try_recv()).take(waiting));
+        Some(messages)
+    }
+
     /// The next message if there is one now.
     pub fn try_recv(&mut self) -> Option<Message> {
         match self.state.take() {
@@ -292,7 +303,7 @@ mod tests {
     use super::*;
 
     fn message(payload: impl Into<Bytes>) -> Message {
-        Message { channel: "c".into(), payload: payload.into() }
+        Message::new("c", payload)
     }
 
     fn limits(messages: usize, bytes: usize) -> QueueLimits {

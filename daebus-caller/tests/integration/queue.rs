@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may, as tests may")]
 
-use bytes::Bytes;
 use daebus_caller::bus::{Deliver, Message, Queue, QueueLimits};
 
 fn message(bytes: usize) -> Message {
-    Message { channel: "c".into(), payload: Bytes::from(vec![0; bytes]) }
+    Message::new("c", vec![0; bytes])
 }
 
 #[test]

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
-use serde_json::value::RawValue;
+use daebus_caller::wire::{Fault, FaultCode, beginning};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey};
+use super::cancellations::{CancellableRequest, Cancellations, EndedBy, cancelled_key, key_of};
 use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
 use super::refusals::{Reason, Refusals};
+use super::waiting_cancels::WaitingCancels;
 use crate::blueprint::Registry;
 use crate::handler::{
     Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
@@ -27,6 +28,9 @@ use crate::runtime::Workers;
 /// An action may take another place while fewer than this many of its requests wait for each free place. One slow action
 /// fills at most 8 of 9 places, the others share the rest by the same rule, and a backlog of up to 8 is used fully.
 const SHARE: usize = 8;
+
+/// How many messages are taken in before other tasks get their turn.
+const YIELD_EVERY: usize = 64;
 
 /// How often a stopping service checks whether another process has subscribed to its channel.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -93,7 +97,7 @@ impl Actions {
         let core = &self.0.core;
         let refuse = {
             let this = self.clone();
-            move |message: Message| this.take_in(&message, Place::None)
+            move |message: Message| this.take_in(&message, &Place::None)
         };
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
         let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
@@ -173,8 +177,8 @@ impl Actions {
                 biased;
                 // First, since a busy loop turns too.
                 () = beat.asked() => beat.answer(),
-                message = receiver.recv() => match message {
-                    Some(message) => self.take_in(&message, Place::Backlog),
+                messages = receiver.recv_all() => match messages {
+                    Some(messages) => self.take_in_all(&messages).await,
                     None => break,
                 },
             }
@@ -184,11 +188,26 @@ impl Actions {
         }
     }
 
+    /// Takes in the messages that waited, in order, except that a `$cancel` counts for the requests before it: under load the
+    /// requests of callers that have given up would otherwise run first.
+    async fn take_in_all(&self, messages: &[Message]) {
+        let cancels = WaitingCancels::among(messages);
+        for key in cancels.keys() {
+            self.0.running.cancel(key);
+        }
+        for (position, message) in messages.iter().enumerate() {
+            self.take_in(message, &Place::Backlog { cancels: &cancels, position });
+            if position % YIELD_EVERY == YIELD_EVERY - 1 {
+                yield_now().await;
+            }
+        }
+    }
+
     /// Takes one message in, without waiting for anything.
     ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
-    fn take_in(&self, message: &Message, place: Place) {
+    fn take_in(&self, message: &Message, place: &Place<'_>) {
         let panics = &self.0.core.panics;
         let Err(panic) = panics.contain_sync("intake", || self.admit(message, place)) else { return };
         let channel = &*message.channel;
@@ -198,7 +217,7 @@ impl Actions {
         }
     }
 
-    fn admit(&self, message: &Message, place: Place) {
+    fn admit(&self, message: &Message, place: &Place<'_>) {
         let inner = &self.0;
         // Taken before the check of `draining`: the drain doesn't miss a handler that is about to be spawned.
         let _admitting = inner.workers.hold();
@@ -221,14 +240,17 @@ impl Actions {
             return;
         };
         if action == "$cancel" {
-            self.cancel(envelope.payload.as_ref());
-            return;
+            return self.cancel(&envelope);
         }
         if inner.draining.is_cancelled() {
             return inner.refusals.push(&envelope, Reason::ShuttingDown);
         }
-        if place == Place::None {
+        let Place::Backlog { cancels, position } = place else {
             return inner.refusals.push(&envelope, Reason::Overloaded);
+        };
+        if cancels.covers(*position, &envelope) {
+            let fault = Fault::reserved(FaultCode::Cancelled, "the caller took the request back");
+            return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
         if message.payload.len() > inner.limits.message_bytes {
             let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);
@@ -244,14 +266,21 @@ impl Actions {
             let action = action.to_owned();
             return inner.refusals.push(&envelope, Reason::UnknownAction(action));
         };
+        let own = action.definition.timeout;
+        let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
+        // Counted from the reception: the caller's time went on while the request waited in the queue.
+        let budget = budget.saturating_sub(message.received.elapsed());
+        if budget.is_zero() {
+            let fault = "the deadline passed before the handler could run";
+            let fault = Fault::reserved(FaultCode::DeadlineExceeded, fault);
+            return inner.refusals.push(&envelope, Reason::Failed(fault));
+        }
         let waiting = action.definition.waiting.count();
         let has_share = waiting < SHARE.saturating_mul(inner.admitted.available_permits());
         let place = has_share.then(|| Arc::clone(&inner.admitted).try_acquire_owned());
         let Some(Ok(place)) = place else {
             return inner.refusals.push(&envelope, Reason::Overloaded);
         };
-        let own = action.definition.timeout;
-        let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         let deadline = Deadline::after(budget);
         let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
             .limited_by(&inner.turns);
@@ -314,20 +343,13 @@ impl Actions {
         }
     }
 
-    fn cancel(&self, payload: Option<&RawJson>) {
-        #[derive(serde::Deserialize)]
-        struct Cancel<'a> {
-            #[serde(borrow)]
-            request_id: &'a RawValue,
-            reply_to: String,
-        }
-        let cancel = payload.and_then(|payload| serde_json::from_str::<Cancel<'_>>(payload.as_str()).ok());
-        let Some(cancel) = cancel else {
+    fn cancel(&self, envelope: &Envelope) {
+        let Some(key) = cancelled_key(envelope) else {
             debug!("a $cancel that names no request; it is ignored");
             return;
         };
-        let known = self.0.running.cancel(&(cancel.reply_to, cancel.request_id.get().to_owned()));
-        debug!(request_id = cancel.request_id.get(), known, "the caller takes a request back");
+        let known = self.0.running.cancel(&key);
+        debug!(request_id = key.1, known, "$cancel received");
     }
 
     fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
@@ -339,17 +361,16 @@ impl Actions {
 }
 
 /// Whether a message may take a place in the backlog; the intake's queue may have none for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Backlog,
+#[derive(Debug)]
+enum Place<'a> {
+    /// `cancels` are those of the batch in which the message has this position.
+    Backlog {
+        cancels: &'a WaitingCancels,
+        position: usize,
+    },
     None,
 }
 
 fn semaphore(permits: usize) -> Arc<Semaphore> {
     Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
-}
-
-/// Only a request with an inbox and an id can be taken back.
-fn key_of(envelope: &Envelope) -> Option<RequestKey> {
-    Some((envelope.reply_to.clone()?, envelope.request_id.as_ref()?.as_str().to_owned()))
 }

@@ -3,11 +3,32 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use daebus_caller::wire::RawJson;
 use parking_lot::Mutex;
+use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
+
+use crate::handler::Envelope;
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key.
 pub(super) type RequestKey = (String, String);
+
+/// Returns the key of a request. Only a request with an inbox and an id can be cancelled.
+pub(super) fn key_of(request: &Envelope) -> Option<RequestKey> {
+    Some((request.reply_to.clone()?, request.request_id.as_ref()?.as_str().to_owned()))
+}
+
+/// Returns the key of the request that a `$cancel` names in its payload.
+pub(super) fn cancelled_key(cancel: &Envelope) -> Option<RequestKey> {
+    #[derive(serde::Deserialize)]
+    struct Cancel<'a> {
+        #[serde(borrow)]
+        request_id: &'a RawValue,
+        reply_to: String,
+    }
+    let cancel: Cancel<'_> = serde_json::from_str(cancel.payload.as_ref().map(RawJson::as_str)?).ok()?;
+    Some((cancel.reply_to, cancel.request_id.get().to_owned()))
+}
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]

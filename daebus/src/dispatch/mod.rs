@@ -8,6 +8,7 @@ mod intake;
 mod listeners;
 mod pulse;
 mod refusals;
+mod waiting_cancels;
 
 use std::time::Duration;
 

@@ -156,6 +156,8 @@ impl Invocation {
         handler: BoxFuture<'_, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let turn = within(deadline, self.turn()).await;
+        // A turn that is free at once doesn't show that the deadline has passed.
+        let turn = turn.filter(|_| deadline.is_none_or(|deadline| !deadline.remaining().is_zero()));
         let result = match turn {
             None => Err(deadline_exceeded("the deadline passed before the handler could run")),
             Some(turn) => {

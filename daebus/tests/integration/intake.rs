@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::future::IntoFuture;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -165,6 +165,75 @@ async fn refusals_beyond_their_queue_are_counted_and_logged_once() -> Result<(),
     let totals = log.lines("no longer refused");
     assert!(totals.len() == 1 && totals[0].contains("overloaded=99 dropped=89 "), "{totals:?}");
     Ok(service.stop().await?)
+}
+
+#[action("note")]
+async fn note(Payload(n): Payload<Value>, State(heard): State<mpsc::UnboundedSender<Value>>) {
+    heard.send(n).unwrap();
+}
+
+fn with_timeout(id: u32, millis: u64) -> Value {
+    json!({"action": "note", "payload": id, "request_id": id, "reply_to": "caller:x", "timeout_ms": millis})
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_has_expired_in_the_queue_is_not_run() -> Result<(), BoxError> {
+    let (ran, mut runs) = mpsc::unbounded_channel::<Value>();
+    let service = app("expired").state(ran).register(blueprint_of!["b"; note]).start().await?;
+    let mut peer = Peer::on("expired").await;
+    tokio::task::unconstrained(async {
+        for (id, millis) in [(1, 100), (2, 300), (3, 0)] {
+            peer.send(&with_timeout(id, millis)).await;
+        }
+    })
+    .await;
+    // The clock moves before the intake has its turn.
+    tokio::time::advance(Duration::from_millis(200)).await;
+    let mut codes = BTreeMap::new();
+    for _ in 0..3 {
+        let reply = peer.reply().await;
+        codes.insert(reply["request_id"].as_u64(), reply["payload"]["code"].clone());
+    }
+    let expired = json!("deadline_exceeded");
+    assert_eq!(
+        codes,
+        BTreeMap::from([(Some(1), expired.clone()), (Some(2), Value::Null), (Some(3), expired)])
+    );
+    assert_eq!((next(&mut runs).await, runs.is_empty()), (json!(2), true), "only one has run");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn a_request_whose_cancel_waits_behind_it_is_not_run() -> Result<(), BoxError> {
+    let (ran, mut runs) = mpsc::unbounded_channel::<Value>();
+    let service = app("cancel-behind").state(ran).register(blueprint_of!["b"; note]).start().await?;
+    let mut peer = Peer::on("cancel-behind").await;
+    let cancel =
+        |id: u32, inbox: &str| json!({"action": "$cancel", "payload": {"request_id": id, "reply_to": inbox}});
+    tokio::task::unconstrained(async {
+        peer.request("note", 1).await;
+        peer.request("note", 2).await;
+        peer.send(&cancel(1, "caller:x")).await;
+        peer.send(&cancel(2, "caller:another")).await;
+        peer.request("note", 3).await;
+        // The id of a request that was cancelled before this one.
+        peer.request("note", 1).await;
+    })
+    .await;
+    assert_eq!(
+        [next(&mut runs).await, next(&mut runs).await, next(&mut runs).await],
+        [2, 3, 1].map(Value::from)
+    );
+    let mut replies = Vec::new();
+    for _ in 0..4 {
+        let reply = peer.reply().await;
+        replies.push((reply["request_id"].as_u64().unwrap(), reply["payload"]["code"] == "cancelled"));
+    }
+    replies.sort_unstable();
+    assert_eq!(replies, [(1, false), (1, true), (2, false), (3, false)]);
+    service.stop().await?;
+    assert!(within(runs.recv()).await.is_none(), "nothing else has run");
+    Ok(())
 }
 
 /// Panics when the span of the next handler is made, as a broken subscriber of the application would.

@@ -111,7 +111,7 @@ impl Bus for MemoryBus {
             let channel: Arc<str> = channel.into();
             let mut count = 0;
             for receiver in receivers {
-                receiver.deliver(Message { channel: Arc::clone(&channel), payload: message.clone() });
+                receiver.deliver(Message::new(Arc::clone(&channel), message.clone()));
                 count += 1;
             }
             Ok(count)

@@ -104,7 +104,7 @@ impl Reader {
             self.repeats = None;
             let found = self.shared.subscriptions().on_channel(&arrived.channel);
             if let Some((channel, listeners)) = found {
-                deliver(&listeners, &Message { channel, payload });
+                deliver(&listeners, &Message::new(channel, payload));
             }
             return;
         }
@@ -117,7 +117,7 @@ impl Reader {
             return;
         }
         let matched = self.shared.subscriptions().on_pattern(&arrived.channel);
-        let message = Message { channel: Arc::from(&*arrived.channel), payload };
+        let message = Message::new(&*arrived.channel, payload);
         // A pattern that isn't settled may or may not have its copy among these. It isn't counted, so that in doubt
         // a message is heard twice rather than not at all.
         self.repeats = (matched.copies > 1).then(|| Repeats {
