@@ -24,6 +24,9 @@ use crate::runtime::{Shutdown, Workers};
 use crate::socket::Sockets;
 use crate::tasks::Tasks;
 
+/// How long replies without a receiver are repeated after the drain time.
+const LAST_REPLIES: Duration = Duration::from_secs(2);
+
 /// How long `on_stop` handlers may take each, beyond the drain time.
 const ON_STOP: Duration = Duration::from_secs(10);
 
@@ -137,11 +140,13 @@ impl Service {
         self.servers.drain();
         let drained_by = Deadline::after(self.drain);
         join(self.actions.drain(), self.intakes.leave()).await;
-        let result = if self.workers.drain(self.drain).await { Ok(()) } else { Err(self.cut_off().await) };
+        let result =
+            if self.workers.drain(drained_by.remaining()).await { Ok(()) } else { Err(self.cut_off().await) };
         self.actions.end().await;
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.features.stop(&self.cx).await;
-        self.deliver(drained_by).await;
+        // Those of handlers that were cut off at the end of the drain time get a moment as well.
+        self.deliver(drained_by.max(Deadline::after(LAST_REPLIES))).await;
         self.core.bus.close().await;
         match &result {
             Ok(()) => info!("{} has stopped", self.core.service),

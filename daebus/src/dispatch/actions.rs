@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::cancellations::{CancellableRequest, Cancellations, EndedBy, cancelled_key, key_of};
+use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
 use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
 use super::refusals::{Reason, Refusals};
@@ -110,6 +110,9 @@ impl Actions {
     /// subscriber: a caller that doesn't count receivers would otherwise wait until its timeout.
     pub(crate) async fn drain(&self) {
         self.0.draining.cancel();
+        if !self.0.registry.has_actions() {
+            return;
+        }
         if self.is_alone().await {
             self.0.loops.spawn(self.clone().leave_to_successor());
         } else {
@@ -191,9 +194,11 @@ impl Actions {
     /// Takes in the messages that waited, in order, except that a `$cancel` counts for the requests before it: under load the
     /// requests of callers that have given up would otherwise run first.
     async fn take_in_all(&self, messages: &[Message]) {
-        let cancels = WaitingCancels::among(messages);
+        // A panic over what a peer sent must not end the loop.
+        let cancels = self.0.core.panics.contain_sync("intake", || WaitingCancels::among(messages));
+        let cancels = cancels.unwrap_or_default();
         for key in cancels.keys() {
-            self.0.running.cancel(key);
+            self.take_back(key);
         }
         for (position, message) in messages.iter().enumerate() {
             self.take_in(message, &Place::Backlog { cancels: &cancels, position });
@@ -275,7 +280,10 @@ impl Actions {
             let fault = Fault::reserved(FaultCode::DeadlineExceeded, fault);
             return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
-        let waiting = action.definition.waiting.count();
+        // Runs that find a free turn don't wait, even if their tasks have yet to begin.
+        let own_turns = action.definition.limit.as_ref().map_or(usize::MAX, |own| own.available_permits());
+        let free_turns = inner.turns.available_permits().min(own_turns);
+        let waiting = action.definition.waiting.count().saturating_sub(free_turns);
         let has_share = waiting < SHARE.saturating_mul(inner.admitted.available_permits());
         let place = has_share.then(|| Arc::clone(&inner.admitted).try_acquire_owned());
         let Some(Ok(place)) = place else {
@@ -348,15 +356,23 @@ impl Actions {
             debug!("a $cancel that names no request; it is ignored");
             return;
         };
-        let known = self.0.running.cancel(&key);
+        let known = self.take_back(&key);
         debug!(request_id = key.1, known, "$cancel received");
+    }
+
+    /// Ends the handler of a request and stops repeating its reply. Returns whether the request was known.
+    fn take_back(&self, key: &RequestKey) -> bool {
+        let (inbox, request_id) = key;
+        let is_withdrawn = self.0.core.outbox.withdraw(inbox, request_id);
+        self.0.running.cancel(key) || is_withdrawn
     }
 
     fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
         let core = &self.0.core;
         let channel = envelope.reply_channel(core.service.as_str())?;
         let request_id = envelope.request_id.clone();
-        Some(Arc::new(Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone())))
+        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
+        Some(Arc::new(Replier::new(channel, request_id, instance, outbox, envelope.caller_deadline())))
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -73,6 +73,7 @@ struct RefusedRequest {
     channel: String,
     /// A copy, since a slice would keep the whole request.
     request_id: Option<RawJson>,
+    caller_deadline: Option<Instant>,
     reason: Reason,
 }
 
@@ -116,6 +117,7 @@ impl Refusals {
         let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| RefusedRequest {
             channel,
             request_id: envelope.request_id.as_ref().map(copy),
+            caller_deadline: envelope.caller_deadline(),
             reason,
         });
         let mut waiting = inner.waiting.lock();
@@ -163,7 +165,12 @@ impl Refusals {
             {
                 in_flight.push(self.send(refusal));
             }
-            if in_flight.next().await.is_some() {
+            if !in_flight.is_empty() {
+                // A slow refusal doesn't hold up those that arrive meanwhile.
+                tokio::select! {
+                    _ = in_flight.next() => {}
+                    () = self.0.arrived.notified(), if in_flight.len() < IN_FLIGHT => {}
+                }
                 continue;
             }
             let arrived = timeout(QUIET, self.0.arrived.notified());
@@ -203,8 +210,9 @@ impl Refusals {
     async fn send(&self, refusal: RefusedRequest) {
         let core = &self.0.core;
         let service = core.service.as_str();
-        let RefusedRequest { channel, request_id, reason } = refusal;
-        let replier = Replier::new(channel, request_id, core.instance.clone(), core.outbox.clone());
+        let RefusedRequest { channel, request_id, caller_deadline, reason } = refusal;
+        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
+        let replier = Replier::new(channel, request_id, instance, outbox, caller_deadline);
         let fault = match reason {
             Reason::Failed(fault) => {
                 return self.sent(&replier, replier.finish(Err(&fault)).await);
@@ -214,19 +222,34 @@ impl Refusals {
                 Fault::reserved(FaultCode::Overloaded, text)
             }
             Reason::ShuttingDown => {
+                // Another process on the channel may run the request, so it must not be sent again.
+                let is_refused = self.is_alone().await.unwrap_or_default();
                 let text = format!("{service} is shutting down; the request was not run");
-                Fault::reserved(FaultCode::ShuttingDown, text)
+                let fault = Fault::reserved(FaultCode::ShuttingDown, text);
+                if !is_refused {
+                    return self.sent(&replier, replier.finish(Err(&fault)).await);
+                }
+                fault
             }
             Reason::UnknownAction(action) => {
-                let alone = matches!(core.bus.subscribers(service).await, Ok(1));
-                debug!(service, action, alone, "no handler for this action");
-                if !alone {
-                    return;
+                let alone = self.is_alone().await;
+                debug!(service, action, ?alone, "no handler for this action");
+                match alone {
+                    Ok(true) => {}
+                    // Another process may have the action.
+                    Ok(false) => return,
+                    Err(error) => return self.sent(&replier, Err(error)),
                 }
                 Fault::reserved(FaultCode::UnknownAction, format!("{service} has no action {action:?}"))
             }
         };
         self.sent(&replier, replier.refuse(&fault).await);
+    }
+
+    /// Returns whether this process is the only subscriber of the service's channel. In a Redis Cluster that is unknown.
+    async fn is_alone(&self) -> Result<bool, daebus_caller::BusError> {
+        let Core { bus, service, .. } = &*self.0.core;
+        Ok(!bus.counts_are_partial() && bus.subscribers(service.as_str()).await? == 1)
     }
 
     fn sent(&self, replier: &Replier, sent: Result<(), daebus_caller::BusError>) {

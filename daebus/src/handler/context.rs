@@ -73,9 +73,6 @@ impl Context {
     }
 
     pub(crate) fn with_replier(mut self, replier: Arc<Replier>) -> Self {
-        if let Some(budget) = self.message.as_ref().and_then(|message| message.timeout) {
-            replier.set_budget(budget);
-        }
         self.replier = Some(replier);
         self
     }

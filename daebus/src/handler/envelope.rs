@@ -8,6 +8,7 @@ use bytes::Bytes;
 use daebus_caller::bus::Message;
 use daebus_caller::wire::{Headers, RawJson, ReadError, Request, read_message, reply_channel};
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 /// A message and what its envelope says, owned; the pieces are slices of the message.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Envelope {
     pub(crate) service: Option<String>,
     pub(crate) headers: Headers,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) received: Instant,
 }
 
 /// A request that can't be read, and its envelope where that much of it could be.
@@ -34,7 +36,8 @@ impl Envelope {
     /// Reads a request's envelope, once.
     pub(crate) fn of_request(message: &Message) -> Result<Self, UnreadableRequest> {
         let channel = &message.channel;
-        let read = |text: &Bytes, json: &str| Ok(Self::new(channel, text, &Request::read(json)?));
+        let read =
+            |text: &Bytes, json: &str| Ok(Self::new(channel, message.received, text, &Request::read(json)?));
         read_message(&message.payload, read).map_err(|error| {
             // Bad bytes in the payload need not hide whom to tell.
             let text = Bytes::from(String::from_utf8_lossy(&message.payload).into_owned());
@@ -47,7 +50,7 @@ impl Envelope {
         read_message(&message.payload, |text, json| {
             let request = Request::read(json).unwrap_or_default();
             let payload = Some(RawJson::whole(text));
-            Ok(Self { payload, ..Self::new(&message.channel, text, &request) })
+            Ok(Self { payload, ..Self::new(&message.channel, message.received, text, &request) })
         })
     }
 
@@ -69,10 +72,11 @@ impl Envelope {
             service: None,
             headers: Headers::new(),
             timeout: None,
+            received: Instant::now(),
         }
     }
 
-    fn new(channel: &Arc<str>, text: &Bytes, request: &Request<'_>) -> Self {
+    fn new(channel: &Arc<str>, received: Instant, text: &Bytes, request: &Request<'_>) -> Self {
         let slice = |json: &RawValue| RawJson::slice_of(text, json);
         let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
         Self {
@@ -88,7 +92,13 @@ impl Envelope {
             service: owned(&request.service),
             headers: request.headers.clone(),
             timeout: request.timeout,
+            received,
         }
+    }
+
+    /// When the caller stops waiting, if the request says so.
+    pub(crate) fn caller_deadline(&self) -> Option<Instant> {
+        self.received.checked_add(self.timeout?)
     }
 
     /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.

@@ -1,6 +1,6 @@
 //! Where a reply is made: the answer, the error or the progress of one request.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,9 +20,8 @@ pub(crate) struct Replier {
     request_id: Option<RawJson>,
     instance: Arc<str>,
     outbox: Outbox,
-    received: Instant,
-    /// How long the caller waits, if the request says so. A handler's own time limit may be shorter.
-    budget: OnceLock<Duration>,
+    /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
+    caller_deadline: Option<Instant>,
     /// Locked while a reply is on its way, so that none overtakes another; true once the final one is.
     finished: Mutex<bool>,
 }
@@ -33,14 +32,9 @@ impl Replier {
         request_id: Option<RawJson>,
         instance: Arc<str>,
         outbox: Outbox,
+        caller_deadline: Option<Instant>,
     ) -> Self {
-        let (received, budget, finished) = (Instant::now(), OnceLock::new(), Mutex::new(false));
-        Self { channel, request_id, instance, outbox, received, budget, finished }
-    }
-
-    /// Sets how long the caller waits for the final reply, from the request's reception. The first budget counts.
-    pub(crate) fn set_budget(&self, budget: Duration) {
-        let _ = self.budget.set(budget);
+        Self { channel, request_id, instance, outbox, caller_deadline, finished: Mutex::new(false) }
     }
 
     pub(crate) fn channel(&self) -> &str {
@@ -99,7 +93,6 @@ impl Replier {
     /// When the caller stops waiting, or at most [`MAX`] from now.
     fn deadline(&self) -> Instant {
         let latest = Instant::now() + MAX;
-        let caller = self.budget.get().and_then(|budget| self.received.checked_add(*budget));
-        caller.map_or(latest, |caller| caller.min(latest))
+        self.caller_deadline.map_or(latest, |caller| caller.min(latest))
     }
 }

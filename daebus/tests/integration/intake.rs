@@ -262,3 +262,45 @@ async fn a_panic_while_a_request_is_admitted_is_answered_and_the_loop_goes_on() 
     within(service.stop()).await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_service_without_a_backlog_runs_as_many_requests_at_once_as_its_concurrency() -> Result<(), BoxError>
+{
+    let service = app("no-backlog")
+        .concurrency(100)
+        .backlog(0)
+        .register(Blueprint::new("b").action("echo", echo))
+        .start()
+        .await?;
+    let mut peer = Peer::on("no-backlog").await;
+    // All at once: the intake takes them in before the first handler runs.
+    tokio::task::unconstrained(async {
+        for id in 0..100 {
+            peer.request("echo", id).await;
+        }
+    })
+    .await;
+    for _ in 0..100 {
+        let reply = peer.reply().await;
+        assert_eq!(reply["status"], "success", "{reply}");
+    }
+    service.stop().await?;
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_request_no_longer_repeats_its_reply() -> Result<(), BoxError> {
+    let service = app("withdraw").register(Blueprint::new("b").action("echo", echo)).start().await?;
+    let mut peer = Peer::on("withdraw").await;
+    let request = json!({"action": "echo", "payload": 1, "request_id": 1, "reply_to": "caller:gone"});
+    peer.send(&request).await;
+    // Its handler has ended by the time that a later request is answered.
+    peer.request("echo", 2).await;
+    peer.reply().await;
+    peer.send(&json!({"action": "$cancel", "payload": {"request_id": 1, "reply_to": "caller:gone"}})).await;
+    // A stop waits for replies that are repeated, here for 30 s if the reply weren't withdrawn.
+    let begun = tokio::time::Instant::now();
+    within(service.stop()).await?;
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    Ok(())
+}
