@@ -26,6 +26,23 @@ impl UndeliveredReply {
     pub(super) fn size(&self) -> usize {
         self.message.len() + OVERHEAD
     }
+
+    /// Returns whether the queue of an inbox has room for the reply if it is empty.
+    pub(super) fn fits_queue(&self) -> bool {
+        self.size() <= BYTES
+    }
+}
+
+/// What the outbox knows about the receiver of an inbox.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum InboxState {
+    /// No probe has been answered yet, or the bus has reconnected since.
+    #[default]
+    Unprobed,
+    /// The last probe had a receiver.
+    Subscribed,
+    /// The last probe had no receiver.
+    Unsubscribed,
 }
 
 /// The final replies to one inbox that no receiver has, in the order they were made in, within bounds.
@@ -35,22 +52,26 @@ pub(super) struct InboxQueue {
     replies: VecDeque<(u64, UndeliveredReply)>,
     next_number: u64,
     bytes: usize,
-    /// A probe had a receiver, so that new replies needn't wait behind these.
-    pub(super) is_open: bool,
+    /// New replies are published directly if this is `Subscribed`, and join the queue otherwise.
+    pub(super) state: InboxState,
     pub(super) delivered: u64,
     pub(super) expired: u64,
     pub(super) dropped: u64,
 }
 
 impl InboxQueue {
+    pub(super) fn new(state: InboxState) -> Self {
+        Self { state, ..Self::default() }
+    }
+
     /// Adds a reply; returns whether there was room for it.
-    pub(super) fn push(&mut self, reply: UndeliveredReply) -> bool {
+    pub(super) fn push(&mut self, reply: &UndeliveredReply) -> bool {
         let bytes = self.bytes + reply.size();
         if self.replies.len() >= REPLIES || bytes > BYTES {
             return false;
         }
         self.bytes = bytes;
-        self.replies.push_back((self.next_number, reply));
+        self.replies.push_back((self.next_number, reply.clone()));
         self.next_number += 1;
         true
     }
@@ -114,18 +135,18 @@ mod tests {
     fn a_queue_is_bounded_in_replies_and_in_bytes() {
         let mut queue = InboxQueue::default();
         for _ in 0..REPLIES {
-            assert!(queue.push(reply("1", 0)));
+            assert!(queue.push(&reply("1", 0)));
         }
-        assert!(!queue.push(reply("1", 0)));
+        assert!(!queue.push(&reply("1", 0)));
         assert_eq!(queue.len(), REPLIES);
 
         let mut queue = InboxQueue::default();
-        assert!(queue.push(reply("1", BYTES / 2)));
-        assert!(!queue.push(reply("2", BYTES / 2)));
+        assert!(queue.push(&reply("1", BYTES / 2)));
+        assert!(!queue.push(&reply("2", BYTES / 2)));
         assert_eq!(queue.withdraw("1"), 1);
         assert_eq!(queue.bytes(), 0);
-        assert!(queue.push(reply("2", BYTES / 2)));
-        assert!(!queue.push(reply("3", BYTES)), "a reply of 4 MiB is never repeated");
+        assert!(queue.push(&reply("2", BYTES / 2)));
+        assert!(!queue.push(&reply("3", BYTES)), "a reply of 4 MiB is never repeated");
     }
 
     #[test]
@@ -133,7 +154,7 @@ mod tests {
         let (mut queue, now) = (InboxQueue::default(), Instant::now());
         for seconds in [3, 1, 2] {
             let deadline = now + Duration::from_secs(seconds);
-            assert!(queue.push(UndeliveredReply { deadline, ..reply("1", 10) }));
+            assert!(queue.push(&UndeliveredReply { deadline, ..reply("1", 10) }));
         }
         let last = now + Duration::from_secs(3);
         assert_eq!(queue.expire(last - Duration::from_secs(1)), Some(last));

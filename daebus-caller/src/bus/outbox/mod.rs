@@ -79,9 +79,12 @@ impl Outbox {
     /// channel, or in a Redis Cluster, whose receiver counts cover one node only, waits for a bus that is away, and is not
     /// repeated.
     ///
+    /// The number and the bytes of the replies that are repeated are limited. At the limit, this waits for room until
+    /// `deadline` while the inbox may have a receiver. A reply to an inbox without a receiver is dropped.
+    ///
     /// # Errors
     ///
-    /// Returns the error of a reply that is not going to be repeated.
+    /// Returns the error of a reply that is not going to be repeated. A dropped reply is [`BusError::Full`].
     pub async fn reply(
         &self,
         channel: &str,
@@ -129,6 +132,20 @@ mod tests {
     async fn reply_by(outbox: &Outbox, name: &str, deadline: Instant) {
         let id = RawJson::from_value(name).unwrap();
         outbox.reply(INBOX, Bytes::from(name.to_owned()), Some(&id), deadline).await.unwrap();
+    }
+
+    /// Sends `count` final replies, one after the other. Returns how many were dropped.
+    async fn dropped_of(outbox: &Outbox, count: usize) -> usize {
+        let mut dropped = 0;
+        for n in 0..count {
+            let deadline = Instant::now() + Duration::from_secs(20);
+            match outbox.reply(INBOX, Bytes::from(n.to_string()), None, deadline).await {
+                Ok(()) => {}
+                Err(BusError::Full { .. }) => dropped += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        dropped
     }
 
     fn unknown() -> Result<u64, BusError> {
@@ -295,17 +312,63 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn replies_past_the_limit_of_an_inbox_are_dropped() {
+    async fn replies_past_the_limit_of_an_inbox_without_a_receiver_fail_at_once() {
+        for is_reconnected in [false, true] {
+            let (bus, started) = (Puppet::new(BusState::Ready), Instant::now());
+            let outbox = outbox(&bus);
+            *bus.reconnected.lock() = is_reconnected.then_some(started);
+            bus.has_receivers(INBOX, Ok(0));
+            assert_eq!(dropped_of(&outbox, 2000).await, 2000 - inbox_queue::REPLIES);
+            assert_eq!(started.elapsed(), Duration::ZERO);
+            bus.published.lock().clear();
+            bus.has_receivers(INBOX, Ok(1));
+            bus.subscribers.lock().insert(INBOX.to_owned(), 1);
+            outbox.settled().await;
+            assert_eq!(bus.on(INBOX).len(), inbox_queue::REPLIES);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_to_a_subscribed_inbox_is_delivered_after_a_reconnect() {
         let bus = Puppet::new(BusState::Ready);
         let outbox = outbox(&bus);
-        bus.has_receivers(INBOX, Ok(0));
-        for n in 0..2000 {
-            reply(&outbox, &n.to_string()).await;
-        }
-        bus.published.lock().clear();
-        bus.has_receivers(INBOX, Ok(1));
+        *bus.reconnected.lock() = Some(Instant::now());
+        bus.subscribers.lock().insert(INBOX.to_owned(), 1);
+        assert_eq!(dropped_of(&outbox, 5000).await, 0);
         outbox.settled().await;
-        assert_eq!(bus.on(INBOX).len(), inbox_queue::REPLIES);
+        assert_eq!(bus.on(INBOX).len(), 5000);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_waits_for_room_until_its_deadline_while_the_bus_is_away() {
+        let bus = Puppet::new(BusState::Away);
+        let outbox = outbox(&bus);
+        assert_eq!(dropped_of(&outbox, inbox_queue::REPLIES).await, 0);
+        let started = Instant::now();
+        let outcome = outbox.reply(INBOX, Bytes::from("late"), None, started + WITHIN).await;
+        assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
+        assert_eq!(started.elapsed().as_secs(), WITHIN.as_secs());
+        let waiting = outbox.clone();
+        let waiting = tokio::spawn(async move { dropped_of(&waiting, 1).await });
+        tokio::time::sleep(WITHIN).await;
+        bus.state.send_replace(BusState::Ready);
+        assert_eq!(waiting.await.unwrap(), 0);
+        outbox.settled().await;
+        assert_eq!(bus.on(INBOX).len(), inbox_queue::REPLIES + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reply_that_no_queue_has_room_for_is_published_once_after_a_reconnect() {
+        let bus = Puppet::new(BusState::Ready);
+        let outbox = outbox(&bus);
+        *bus.reconnected.lock() = Some(Instant::now());
+        let large = Bytes::from(vec![b'x'; inbox_queue::BYTES]);
+        let deadline = Instant::now() + WITHIN;
+        outbox.reply(INBOX, large.clone(), None, deadline).await.unwrap();
+        assert_eq!(bus.on(INBOX).len(), 1);
+        bus.has_receivers(INBOX, Ok(0));
+        let outcome = outbox.reply(INBOX, large, None, deadline).await;
+        assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use parking_lot::Mutex;
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::inbox_queue::{InboxQueue, UndeliveredReply};
+use super::inbox_queue::{InboxQueue, InboxState, UndeliveredReply};
 use super::publisher::Publisher;
 use super::undelivered::{Added, Undelivered};
 use crate::backoff::Backoff;
@@ -34,6 +34,8 @@ const AT_ONCE: usize = 16;
 pub(super) struct Redelivery {
     publisher: Publisher,
     undelivered: Mutex<Undelivered>,
+    /// Notified when a queue has more room or another state.
+    changed: Arc<Notify>,
     /// The number of inboxes with undelivered replies.
     inboxes: watch::Sender<usize>,
     /// Ends the tasks, which would otherwise keep the bus open.
@@ -42,32 +44,47 @@ pub(super) struct Redelivery {
 
 impl Redelivery {
     pub(super) fn new(publisher: Publisher, end: CancellationToken) -> Arc<Self> {
-        let (undelivered, inboxes) = (Mutex::default(), watch::Sender::new(0));
-        Arc::new(Self { publisher, undelivered, inboxes, end })
+        let (undelivered, inboxes) = (Undelivered::default(), watch::Sender::new(0));
+        let changed = undelivered.changed();
+        Arc::new(Self { publisher, undelivered: Mutex::new(undelivered), changed, inboxes, end })
     }
 
-    /// Publishes a final reply. If it has no receiver, it is repeated until its deadline, and this returns meanwhile.
+    /// Publishes a final reply. If the reply has no receiver, it is repeated until its deadline, and this returns
+    /// meanwhile. If the queue of an inbox that may have a receiver is full, this waits for room until the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error of a reply that is not going to be repeated, and [`BusError::Full`] if there is no room for it.
     pub(super) async fn reply(
         self: &Arc<Self>,
         inbox: &str,
         reply: UndeliveredReply,
     ) -> Result<(), BusError> {
-        let reconnect = self.recent_reconnect();
-        if self.undelivered.lock().must_queue(inbox, reconnect) {
-            self.add(inbox, reply, Duration::ZERO);
-            return Ok(());
+        if !reply.fits_queue() {
+            return match self.publisher.publish(inbox, reply.message, reply.deadline).await {
+                Ok(0) => Err(self.full()),
+                outcome => outcome.map(drop),
+            };
         }
-        let outcome = self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await;
-        let delay = match &outcome {
-            Ok(0) | Err(BusError::Unknown { .. } | BusError::Full { .. }) => FIRST_DELAY,
-            Err(BusError::Away { .. }) => Duration::ZERO,
-            Ok(_) | Err(_) => return outcome.map(drop),
-        };
-        if reply.deadline <= Instant::now() {
-            return outcome.map(drop);
+        // A reply whose deadline has passed is published once, whether the inbox is confirmed or not.
+        let mut must_queue = reply.deadline > Instant::now() && self.must_queue(inbox);
+        let (mut state, mut delay) = (InboxState::Unprobed, Duration::ZERO);
+        loop {
+            if must_queue && self.add_when_room(inbox, &reply, state, delay).await? {
+                return Ok(());
+            }
+            let outcome = self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await;
+            (state, delay) = match &outcome {
+                Ok(0) => (InboxState::Unsubscribed, FIRST_DELAY),
+                Err(BusError::Unknown { .. } | BusError::Full { .. }) => (InboxState::Unprobed, FIRST_DELAY),
+                Err(BusError::Away { .. }) => (InboxState::Unprobed, Duration::ZERO),
+                Ok(_) | Err(_) => return outcome.map(drop),
+            };
+            if reply.deadline <= Instant::now() {
+                return outcome.map(drop);
+            }
+            must_queue = true;
         }
-        self.add(inbox, reply, delay);
-        Ok(())
     }
 
     /// Stops repeating the replies to a request; returns whether there were any.
@@ -81,21 +98,49 @@ impl Redelivery {
         let _ = self.inboxes.subscribe().wait_for(|inboxes| *inboxes == 0).await;
     }
 
-    fn add(self: &Arc<Self>, inbox: &str, reply: UndeliveredReply, delay: Duration) {
-        let added = {
-            let mut undelivered = self.undelivered.lock();
-            let added = undelivered.add(inbox, reply);
-            self.inboxes.send_replace(undelivered.len());
-            added
-        };
-        match added {
-            Added::First(inbox) => {
-                let (this, end) = (Arc::clone(self), self.end.clone());
-                tokio::spawn(async move { end.run_until_cancelled(this.repeat(inbox, delay)).await });
+    fn must_queue(&self, inbox: &str) -> bool {
+        self.undelivered.lock().must_queue(inbox, self.recent_reconnect())
+    }
+
+    /// Adds a reply to the queue of its inbox. Waits for room if the inbox may have a receiver. Returns `false` if the reply
+    /// was not added, since the inbox turned out to have a receiver meanwhile.
+    async fn add_when_room(
+        self: &Arc<Self>,
+        inbox: &str,
+        reply: &UndeliveredReply,
+        state: InboxState,
+        delay: Duration,
+    ) -> Result<bool, BusError> {
+        loop {
+            // Created before the queue is looked at, so that no change after that is missed.
+            let changed = self.changed.notified();
+            let added = {
+                let mut undelivered = self.undelivered.lock();
+                let added = undelivered.add(inbox, reply, state, Instant::now());
+                self.inboxes.send_replace(undelivered.len());
+                added
+            };
+            match added {
+                Added::First(inbox) => {
+                    let (this, end) = (Arc::clone(self), self.end.clone());
+                    tokio::spawn(async move { end.run_until_cancelled(this.repeat(inbox, delay)).await });
+                    return Ok(true);
+                }
+                Added::Joined => return Ok(true),
+                Added::Full => {}
+                Added::Dropped { is_first } => {
+                    if is_first {
+                        warn!(inbox, "too many replies without a receiver; more of them are dropped");
+                    }
+                    return Err(self.full());
+                }
             }
-            Added::Joined | Added::Dropped { is_first: false } => {}
-            Added::Dropped { is_first: true } => {
-                warn!(inbox, "too many replies without a receiver; more of them are dropped");
+            // Inboxes need no confirmation from then on.
+            let trusted = self.recent_reconnect().map(|at| at + DISTRUST);
+            let until = trusted.map_or(reply.deadline, |trusted| trusted.min(reply.deadline));
+            let _ = timeout_at(until, changed).await;
+            if reply.deadline > Instant::now() && !self.must_queue(inbox) {
+                return Ok(false);
             }
         }
     }
@@ -141,7 +186,10 @@ impl Redelivery {
     async fn attempt(&self, inbox: &Arc<str>, deadline: Instant) -> ProbeOutcome {
         let states = self.publisher.bus().state();
         match self.publisher.ready(deadline).await {
-            Ok(()) if states.has_changed().unwrap_or(true) => return ProbeOutcome::WasAway,
+            Ok(()) if states.has_changed().unwrap_or(true) => {
+                self.set_state(inbox, InboxState::Unprobed);
+                return ProbeOutcome::WasAway;
+            }
             Ok(()) => {}
             Err(BusError::Closed) => return ProbeOutcome::Closed,
             Err(_) => return ProbeOutcome::NoReceiver,
@@ -151,38 +199,46 @@ impl Redelivery {
                 // An account that may not ask has to rely on PUBLISH.
                 Err(BusError::Refused { .. }) => {}
                 Ok(receivers) if receivers > 0 => {}
-                Ok(_) | Err(_) => return ProbeOutcome::NoReceiver,
+                Ok(_) => {
+                    self.set_state(inbox, InboxState::Unsubscribed);
+                    return ProbeOutcome::NoReceiver;
+                }
+                Err(_) => return ProbeOutcome::NoReceiver,
             }
         }
         let mut count = 1;
-        loop {
-            match self.publish_first(inbox, count).await {
-                BatchOutcome::Nothing => return ProbeOutcome::Delivered,
-                BatchOutcome::All => self.undelivered.lock().set_open(inbox, true),
-                BatchOutcome::NotAll => {
-                    self.undelivered.lock().set_open(inbox, false);
-                    return ProbeOutcome::NoReceiver;
-                }
+        while let Some(state) = self.publish_first(inbox, count).await {
+            self.set_state(inbox, state);
+            if state != InboxState::Subscribed {
+                return ProbeOutcome::NoReceiver;
             }
             count = AT_ONCE;
         }
+        ProbeOutcome::Delivered
     }
 
-    /// Publishes up to `count` replies of an inbox together.
-    async fn publish_first(&self, inbox: &str, count: usize) -> BatchOutcome {
+    fn set_state(&self, inbox: &Arc<str>, state: InboxState) {
+        self.undelivered.lock().set_state(inbox, state);
+    }
+
+    /// Publishes up to `count` replies of an inbox together. Returns what that says about the inbox, or nothing if the queue
+    /// is empty.
+    async fn publish_first(&self, inbox: &str, count: usize) -> Option<InboxState> {
         let replies = self.undelivered.lock().first(inbox, count);
         if replies.is_empty() {
-            return BatchOutcome::Nothing;
+            return None;
         }
         let outcomes = join_all(replies.iter().map(|(_, reply)| self.publish(inbox, reply))).await;
         let mut undelivered = self.undelivered.lock();
-        let mut batch = BatchOutcome::All;
+        let mut state = InboxState::Subscribed;
         for ((number, _), outcome) in replies.iter().zip(outcomes) {
             match outcome {
-                Ok(receivers) if receivers > 0 => undelivered.settle(inbox, *number, true),
-                Ok(_) => batch = BatchOutcome::NotAll,
+                Ok(0) => state = InboxState::Unsubscribed,
+                Ok(_) => undelivered.settle(inbox, *number, true),
                 Err(BusError::Away { .. } | BusError::Full { .. } | BusError::Unknown { .. }) => {
-                    batch = BatchOutcome::NotAll;
+                    if state == InboxState::Subscribed {
+                        state = InboxState::Unprobed;
+                    }
                 }
                 Err(error) => {
                     debug!(inbox, %error, "a reply can't be published");
@@ -190,11 +246,15 @@ impl Redelivery {
                 }
             }
         }
-        batch
+        Some(state)
     }
 
     async fn publish(&self, inbox: &str, reply: &UndeliveredReply) -> Result<u64, BusError> {
         self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await
+    }
+
+    fn full(&self) -> BusError {
+        BusError::Full { location: self.publisher.bus().location() }
     }
 
     /// Returns the time of the bus's last reconnect, if it is recent.
@@ -210,12 +270,6 @@ enum ProbeOutcome {
     /// The bus has just come back, so that delays start over.
     WasAway,
     Closed,
-}
-
-enum BatchOutcome {
-    Nothing,
-    All,
-    NotAll,
 }
 
 fn log(inbox: &str, queue: &InboxQueue) {

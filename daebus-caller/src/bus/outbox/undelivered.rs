@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::inbox_queue::{InboxQueue, UndeliveredReply};
+use super::inbox_queue::{InboxQueue, InboxState, UndeliveredReply};
 
 /// How many bytes the queues of all inboxes may have together.
 const BYTES: usize = 64 * 1024 * 1024;
@@ -20,6 +21,8 @@ pub(super) struct Undelivered {
     /// Replies dropped since the limit of all queues was reached.
     dropped: u64,
     confirmed: Confirmed,
+    /// Notified when a queue has more room or another state. Senders that wait for room listen to it.
+    changed: Arc<Notify>,
 }
 
 /// The inboxes that were found subscribed since the bus's last reconnect.
@@ -29,12 +32,14 @@ struct Confirmed {
     inboxes: HashSet<Arc<str>>,
 }
 
-/// What became of a reply that was added.
+/// The result of adding a reply.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Added {
-    /// It is the first of its queue, which needs a task.
+    /// The reply is the first of its queue. The caller starts the queue's task.
     First(Arc<str>),
     Joined,
+    /// There is no room for the reply, but its inbox may have a receiver. The sender waits for room.
+    Full,
     Dropped {
         /// No other reply was dropped before in this episode.
         is_first: bool,
@@ -48,28 +53,42 @@ impl Undelivered {
         if self.confirmed.reconnect != reconnect {
             self.confirmed = Confirmed { reconnect, inboxes: HashSet::new() };
         }
-        match self.queues.get(inbox) {
-            Some(queue) => !queue.is_open,
-            None => reconnect.is_some() && !self.confirmed.inboxes.contains(inbox),
-        }
+        let is_confirmed = reconnect.is_none() || self.confirmed.inboxes.contains(inbox);
+        !is_confirmed || self.queues.get(inbox).is_some_and(|queue| queue.state != InboxState::Subscribed)
     }
 
-    /// Adds a reply to the queue of its inbox.
-    pub(super) fn add(&mut self, inbox: &str, reply: UndeliveredReply) -> Added {
-        if self.bytes + reply.size() > BYTES {
+    /// Adds a reply to the queue of its inbox. `state` is `Unsubscribed` if the reply was published and had no receiver.
+    pub(super) fn add(
+        &mut self,
+        inbox: &str,
+        reply: &UndeliveredReply,
+        state: InboxState,
+        now: Instant,
+    ) -> Added {
+        let queue = self.queues.get_mut(inbox);
+        let has_no_receiver =
+            [Some(state), queue.as_ref().map(|queue| queue.state)].contains(&Some(InboxState::Unsubscribed));
+        let may_wait = !has_no_receiver && reply.deadline > now;
+        let size = reply.size();
+        if self.bytes + size > BYTES {
+            if may_wait {
+                return Added::Full;
+            }
             self.dropped += 1;
             return Added::Dropped { is_first: self.dropped == 1 };
         }
-        let size = reply.size();
-        if let Some(queue) = self.queues.get_mut(inbox) {
-            if !queue.push(reply) {
-                queue.dropped += 1;
-                return Added::Dropped { is_first: queue.dropped == 1 };
+        if let Some(queue) = queue {
+            if queue.push(reply) {
+                self.bytes += size;
+                return Added::Joined;
             }
-            self.bytes += size;
-            return Added::Joined;
+            if may_wait {
+                return Added::Full;
+            }
+            queue.dropped += 1;
+            return Added::Dropped { is_first: queue.dropped == 1 };
         }
-        let mut queue = InboxQueue::default();
+        let mut queue = InboxQueue::new(state);
         if !queue.push(reply) {
             // Larger than a queue may be; without a queue it is an episode of its own.
             return Added::Dropped { is_first: true };
@@ -100,17 +119,25 @@ impl Undelivered {
         self.change(inbox, |queue| queue.withdraw(request_id)).is_some_and(|withdrawn| withdrawn > 0)
     }
 
-    /// Opens the queue for new replies, since its inbox has a receiver, or closes it.
-    pub(super) fn set_open(&mut self, inbox: &Arc<str>, is_open: bool) {
-        if let Some(queue) = self.queues.get_mut(inbox) {
-            queue.is_open = is_open;
-        }
-        if is_open && self.confirmed.reconnect.is_some() {
+    /// Sets what the last probe of an inbox has found.
+    pub(super) fn set_state(&mut self, inbox: &Arc<str>, state: InboxState) {
+        if state == InboxState::Subscribed && self.confirmed.reconnect.is_some() {
             if self.confirmed.inboxes.len() >= CONFIRMED {
                 self.confirmed.inboxes.clear();
             }
             self.confirmed.inboxes.insert(Arc::clone(inbox));
         }
+        if let Some(queue) = self.queues.get_mut(inbox)
+            && queue.state != state
+        {
+            queue.state = state;
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// Returns the notification of room and of new states.
+    pub(super) fn changed(&self) -> Arc<Notify> {
+        Arc::clone(&self.changed)
     }
 
     /// Removes the replies of a queue whose deadline has passed. Returns the earliest deadline of the others; if the queue
@@ -126,6 +153,7 @@ impl Undelivered {
     pub(super) fn remove(&mut self, inbox: &str) -> InboxQueue {
         let queue = self.queues.remove(inbox).unwrap_or_default();
         self.bytes -= queue.bytes();
+        self.changed.notify_waiters();
         queue
     }
 
@@ -143,9 +171,13 @@ impl Undelivered {
     fn change<T>(&mut self, inbox: &str, change: impl FnOnce(&mut InboxQueue) -> T) -> Option<T> {
         let queue = self.queues.get_mut(inbox)?;
         let before = queue.bytes();
-        let changed = change(queue);
-        self.bytes -= before - queue.bytes();
-        Some(changed)
+        let result = change(queue);
+        let removed = before - queue.bytes();
+        if removed > 0 {
+            self.bytes -= removed;
+            self.changed.notify_waiters();
+        }
+        Some(result)
     }
 }
 
@@ -164,19 +196,26 @@ mod tests {
         UndeliveredReply { message: Bytes::from(vec![0; bytes]), request_id: Some("1".into()), deadline }
     }
 
+    fn add(undelivered: &mut Undelivered, inbox: &str, state: InboxState) -> Added {
+        undelivered.add(inbox, &reply(HALF), state, Instant::now())
+    }
+
     #[test]
     fn all_queues_together_are_bounded_and_the_drops_are_counted_by_episode() {
         let mut undelivered = Undelivered::default();
         let mut inboxes = 0;
         let is_first = loop {
-            match undelivered.add(&format!("caller:{inboxes}"), reply(HALF)) {
+            match add(&mut undelivered, &format!("caller:{inboxes}"), InboxState::Unsubscribed) {
                 Added::First(_) => inboxes += 1,
-                Added::Joined => panic!("each inbox has one"),
+                Added::Joined | Added::Full => panic!("each inbox has one"),
                 Added::Dropped { is_first } => break is_first,
             }
         };
         assert!(is_first && inboxes == 31, "{inboxes}");
-        assert_eq!(undelivered.add("caller:x", reply(HALF)), Added::Dropped { is_first: false });
+        let dropped = add(&mut undelivered, "caller:x", InboxState::Unsubscribed);
+        assert_eq!(dropped, Added::Dropped { is_first: false });
+        // The receiver of this inbox may exist, so its sender waits.
+        assert_eq!(add(&mut undelivered, "caller:y", InboxState::Unprobed), Added::Full);
         assert_eq!(undelivered.end_of_drops(), None);
         for inbox in 0..inboxes {
             assert!(undelivered.withdraw(&format!("caller:{inbox}"), "1"));
@@ -191,7 +230,7 @@ mod tests {
         assert!(!undelivered.must_queue("caller:a", None));
         let (first, second) = (Instant::now(), Instant::now() + Duration::from_secs(1));
         assert!(undelivered.must_queue("caller:a", Some(first)));
-        undelivered.set_open(&"caller:a".into(), true);
+        undelivered.set_state(&"caller:a".into(), InboxState::Subscribed);
         assert!(!undelivered.must_queue("caller:a", Some(first)));
         assert!(undelivered.must_queue("caller:b", Some(first)));
         assert!(undelivered.must_queue("caller:a", Some(second)));
