@@ -1,6 +1,7 @@
 //! The final replies to one inbox that no receiver has.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -18,7 +19,7 @@ const OVERHEAD: usize = 1024;
 pub(super) struct UndeliveredReply {
     pub(super) message: Bytes,
     /// The request's id as JSON, by which the reply is withdrawn.
-    pub(super) request_id: Option<Box<str>>,
+    pub(super) request_id: Option<Arc<str>>,
     pub(super) deadline: Instant,
 }
 

@@ -3,6 +3,7 @@
 //! `publisher` bounds what waits and what is in flight, and `outage` remembers that waiting was in vain. `redelivery` handles the final replies to inboxes that reached no
 //! receiver: `inbox_queue` holds those of one inbox, `undelivered` those of all.
 
+mod in_flight;
 mod inbox_queue;
 mod outage;
 mod publisher;
@@ -101,7 +102,8 @@ impl Outbox {
         self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline }).await
     }
 
-    /// Stops repeating the replies to a request, whose id is given as JSON. Returns whether there were any.
+    /// Stops repeating the replies to a request, whose ID is given as JSON. A reply that is being sent is not repeated
+    /// either. Returns whether there were any.
     pub fn withdraw(&self, channel: &str, request_id: &str) -> bool {
         self.redelivery.withdraw(channel, request_id)
     }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::in_flight::ReplyKey;
 use super::inbox_queue::{InboxQueue, InboxState, UndeliveredReply};
 use super::publisher::Publisher;
 use super::undelivered::{Added, Undelivered};
@@ -66,11 +67,12 @@ impl Redelivery {
                 outcome => outcome.map(drop),
             };
         }
+        let sending = Sending::start(&self.undelivered, inbox, &reply);
         // A reply whose deadline has passed is published once, whether the inbox is confirmed or not.
         let mut must_queue = reply.deadline > Instant::now() && self.must_queue(inbox);
         let (mut state, mut delay) = (InboxState::Unprobed, Duration::ZERO);
         loop {
-            if must_queue && self.add_when_room(inbox, &reply, state, delay).await? {
+            if must_queue && self.add_when_room(inbox, &reply, &sending, state, delay).await? {
                 return Ok(());
             }
             let outcome = self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await;
@@ -108,6 +110,7 @@ impl Redelivery {
         self: &Arc<Self>,
         inbox: &str,
         reply: &UndeliveredReply,
+        sending: &Sending<'_>,
         state: InboxState,
         delay: Duration,
     ) -> Result<bool, BusError> {
@@ -116,7 +119,13 @@ impl Redelivery {
             let changed = self.changed.notified();
             let added = {
                 let mut undelivered = self.undelivered.lock();
-                let added = undelivered.add(inbox, reply, state, Instant::now());
+                // Under the lock, so that a withdrawal finds the reply either here or in the queue.
+                let is_withdrawn = sending.key.as_ref().is_some_and(|key| undelivered.is_withdrawn(key));
+                let added = if is_withdrawn {
+                    Added::Withdrawn
+                } else {
+                    undelivered.add(inbox, reply, state, Instant::now())
+                };
                 self.inboxes.send_replace(undelivered.len());
                 added
             };
@@ -126,7 +135,7 @@ impl Redelivery {
                     tokio::spawn(async move { end.run_until_cancelled(this.repeat(inbox, delay)).await });
                     return Ok(true);
                 }
-                Added::Joined => return Ok(true),
+                Added::Joined | Added::Withdrawn => return Ok(true),
                 Added::Full => {}
                 Added::Dropped { is_first } => {
                     if is_first {
@@ -260,6 +269,31 @@ impl Redelivery {
     /// Returns the time of the bus's last reconnect, if it is recent.
     fn recent_reconnect(&self) -> Option<Instant> {
         self.publisher.bus().last_reconnect().filter(|at| at.elapsed() < DISTRUST)
+    }
+}
+
+/// Registers a reply that is being sent, until it is dropped.
+struct Sending<'a> {
+    undelivered: &'a Mutex<Undelivered>,
+    /// `None` for a request without an ID, whose reply can't be withdrawn.
+    key: Option<ReplyKey>,
+}
+
+impl<'a> Sending<'a> {
+    fn start(undelivered: &'a Mutex<Undelivered>, inbox: &str, reply: &UndeliveredReply) -> Self {
+        let key = reply.request_id.clone().map(|request_id| (inbox.into(), request_id));
+        if let Some(key) = key.clone() {
+            undelivered.lock().start(key);
+        }
+        Self { undelivered, key }
+    }
+}
+
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.undelivered.lock().end(key);
+        }
     }
 }
 

@@ -161,6 +161,42 @@ async fn a_reply_that_is_withdrawn_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reply_that_is_withdrawn_while_it_is_published_is_not_repeated() {
+    let bus = Puppet::stuck();
+    let outbox = outbox(&bus);
+    bus.has_receivers(INBOX, Ok(0));
+    let publishing = outbox.clone();
+    let publishing = tokio::spawn(async move { reply(&publishing, "one").await });
+    tokio::time::sleep(WITHIN).await;
+    assert!(outbox.withdraw(INBOX, r#""one""#));
+    bus.go.as_ref().unwrap().notify_one();
+    publishing.await.unwrap();
+    outbox.settled().await;
+    assert_eq!(bus.on(INBOX), ["one"]);
+    // The withdrawal ends with the reply, also with one whose sender is dropped.
+    assert!(!outbox.withdraw(INBOX, r#""one""#));
+    let outcome = tokio::time::timeout(WITHIN, reply(&outbox, "two")).await;
+    assert!(outcome.is_err() && !outbox.withdraw(INBOX, r#""two""#));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_is_withdrawn_while_it_waits_for_room_is_not_sent() {
+    let bus = Puppet::new(BusState::Away);
+    let outbox = outbox(&bus);
+    assert_eq!(dropped_of(&outbox, inbox_queue::REPLIES).await, 0);
+    let started = Instant::now();
+    let waiting = outbox.clone();
+    let waiting = tokio::spawn(async move { reply(&waiting, "one").await });
+    tokio::time::sleep(WITHIN).await;
+    assert!(outbox.withdraw(INBOX, r#""one""#));
+    waiting.await.unwrap();
+    assert_eq!(started.elapsed().as_secs(), WITHIN.as_secs());
+    bus.state.send_replace(BusState::Ready);
+    outbox.settled().await;
+    assert!(!bus.on(INBOX).contains(&"one".to_owned()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reply_waits_for_a_bus_that_is_away_without_holding_up_its_handler() {
     let bus = Puppet::new(BusState::Away);
     let outbox = outbox(&bus);

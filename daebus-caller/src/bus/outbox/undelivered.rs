@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::in_flight::{RepliesInFlight, ReplyKey};
 use super::inbox_queue::{InboxQueue, InboxState, UndeliveredReply};
 
 /// How many bytes the queues of all inboxes may have together.
@@ -21,6 +22,7 @@ pub(super) struct Undelivered {
     /// Replies dropped since the limit of all queues was reached.
     dropped: u64,
     confirmed: Confirmed,
+    in_flight: RepliesInFlight,
     /// Notified when a queue has more room or another state. Senders that wait for room listen to it.
     changed: Arc<Notify>,
 }
@@ -38,6 +40,8 @@ pub(super) enum Added {
     /// The reply is the first of its queue. The caller starts the queue's task.
     First(Arc<str>),
     Joined,
+    /// The reply was withdrawn while it was being sent.
+    Withdrawn,
     /// There is no room for the reply, but its inbox may have a receiver. The sender waits for room.
     Full,
     Dropped {
@@ -114,9 +118,29 @@ impl Undelivered {
         });
     }
 
-    /// Removes the replies to a request; returns whether there were any.
+    /// Registers a reply that is being sent, so that [`withdraw`](Self::withdraw) finds it.
+    pub(super) fn start(&mut self, key: ReplyKey) {
+        self.in_flight.start(key);
+    }
+
+    /// Removes the registration of a reply.
+    pub(super) fn end(&mut self, key: &ReplyKey) {
+        self.in_flight.end(key);
+    }
+
+    pub(super) fn is_withdrawn(&self, key: &ReplyKey) -> bool {
+        self.in_flight.is_withdrawn(key)
+    }
+
+    /// Removes the replies to a request, and keeps those that are being sent from being added. Returns whether there were
+    /// any.
     pub(super) fn withdraw(&mut self, inbox: &str, request_id: &str) -> bool {
-        self.change(inbox, |queue| queue.withdraw(request_id)).is_some_and(|withdrawn| withdrawn > 0)
+        let is_in_flight = self.in_flight.withdraw(&(inbox.into(), request_id.into()));
+        if is_in_flight {
+            self.changed.notify_waiters();
+        }
+        let withdrawn = self.change(inbox, |queue| queue.withdraw(request_id));
+        is_in_flight || withdrawn.is_some_and(|withdrawn| withdrawn > 0)
     }
 
     /// Sets what the last probe of an inbox has found.
@@ -207,7 +231,7 @@ mod tests {
         let is_first = loop {
             match add(&mut undelivered, &format!("caller:{inboxes}"), InboxState::Unsubscribed) {
                 Added::First(_) => inboxes += 1,
-                Added::Joined | Added::Full => panic!("each inbox has one"),
+                Added::Joined | Added::Withdrawn | Added::Full => panic!("each inbox has one"),
                 Added::Dropped { is_first } => break is_first,
             }
         };
