@@ -54,14 +54,11 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns [`BusError::Away`] if the bus is away for all of `within`, and immediately if an earlier publish has failed
-    /// for that reason and the bus is still away. Returns [`BusError::Full`] if too many publishes are in
-    /// flight for all of it, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
+    /// Returns [`BusError::Away`] if the bus is away for all of `within`, and immediately if an earlier publish has waited
+    /// for at least 2 s without success and the bus is still away. Returns [`BusError::Full`] if too many publishes are in flight
+    /// for all of `within`, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
     pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
-        let now = Instant::now();
-        // A year stands for a duration that the clock can't represent.
-        let deadline = now.checked_add(within).unwrap_or_else(|| now + Duration::from_secs(86_400 * 365));
-        self.publisher.publish_or_fail(channel, message, deadline).await
+        self.publisher.publish_or_fail(channel, message, within).await
     }
 
     /// Publishes an update of a request that is in progress. Unlike [`publish`](Self::publish), it waits until `deadline` for

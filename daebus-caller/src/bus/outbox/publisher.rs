@@ -15,6 +15,10 @@ use crate::error::BusError;
 /// second it covers 10 ms), and few enough that a broken connection leaves few of them with an unknown outcome.
 pub(super) const IN_FLIGHT: usize = 1024;
 
+/// How long a publish must have waited before its failure makes other publishes fail at once. A publish with a shorter
+/// limit doesn't show that the bus stays away for longer than others are willing to wait.
+pub(super) const OUTAGE: Duration = Duration::from_secs(2);
+
 /// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
@@ -35,17 +39,22 @@ impl Publisher {
         &self.bus
     }
 
-    /// Publishes a message and returns the number of receivers. Waits until `deadline` for a bus that is away, unless
-    /// such a wait has failed already during the same outage.
+    /// Publishes a message and returns the number of receivers. Waits up to `within` for a bus that is away, unless a
+    /// wait of at least [`OUTAGE`] has failed already during the same outage.
     pub(super) async fn publish_or_fail(
         &self,
         channel: &str,
         message: Bytes,
-        deadline: Instant,
+        within: Duration,
     ) -> Result<u64, BusError> {
-        let deadline = if self.outage.has_failed() { Instant::now() } else { deadline };
-        let outcome = self.publish(channel, message, deadline).await;
-        if let Err(BusError::Away { .. }) = outcome {
+        let started = Instant::now();
+        // A year stands for a duration that the clock can't represent.
+        let deadline =
+            started.checked_add(within).unwrap_or_else(|| started + Duration::from_secs(86_400 * 365));
+        // Looked up again for each attempt: the outage may end meanwhile.
+        let ready_by = || if self.outage.has_failed() { Instant::now() } else { deadline };
+        let outcome = self.publish_when_ready(channel, message, deadline, ready_by).await;
+        if matches!(outcome, Err(BusError::Away { .. })) && started.elapsed() >= OUTAGE {
             self.outage.fail(self.bus.state());
         }
         outcome
@@ -58,8 +67,19 @@ impl Publisher {
         message: Bytes,
         deadline: Instant,
     ) -> Result<u64, BusError> {
+        self.publish_when_ready(channel, message, deadline, || deadline).await
+    }
+
+    /// Waits for a bus that is away until `ready_by`, and for other publishes until `deadline`.
+    async fn publish_when_ready(
+        &self,
+        channel: &str,
+        message: Bytes,
+        deadline: Instant,
+        ready_by: impl Fn() -> Instant,
+    ) -> Result<u64, BusError> {
         loop {
-            self.ready(deadline).await?;
+            self.ready(ready_by()).await?;
             match self.publish_now(channel, message.clone(), deadline).await {
                 // The bus went away after it was found ready. Nothing was sent, so another attempt is safe.
                 Err(BusError::Away { .. }) if Instant::now() < deadline => {

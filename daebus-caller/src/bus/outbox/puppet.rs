@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -19,6 +20,8 @@ use crate::error::BusError;
 #[derive(Debug)]
 pub(super) struct Puppet {
     pub(super) state: watch::Sender<BusState>,
+    /// The next query of the state finds the bus ready, although it was away until then.
+    pub(super) turns_ready: AtomicBool,
     /// Publishes wait for this.
     pub(super) go: Option<Notify>,
     /// What was published, and how often `subscribers` was asked.
@@ -44,6 +47,7 @@ impl Puppet {
     fn with(state: BusState, go: Option<Notify>) -> Arc<Self> {
         Arc::new(Self {
             state: watch::Sender::new(state),
+            turns_ready: AtomicBool::new(false),
             go,
             published: Mutex::default(),
             asked: Mutex::default(),
@@ -111,6 +115,9 @@ impl Bus for Puppet {
         unimplemented!()
     }
     fn state(&self) -> watch::Receiver<BusState> {
+        if self.turns_ready.swap(false, Ordering::Relaxed) {
+            self.state.send_replace(BusState::Ready);
+        }
         self.state.subscribe()
     }
     fn last_reconnect(&self) -> Option<Instant> {

@@ -1,4 +1,8 @@
-use super::publisher::IN_FLIGHT;
+use std::sync::atomic::Ordering;
+
+use tokio::task::JoinSet;
+
+use super::publisher::{IN_FLIGHT, OUTAGE};
 use super::puppet::Puppet;
 use super::*;
 use crate::bus::interface::BusState;
@@ -34,6 +38,19 @@ async fn dropped_of(outbox: &Outbox, count: usize) -> usize {
     dropped
 }
 
+/// Starts as many publishes as may be in flight.
+async fn fill(outbox: &Outbox) -> JoinSet<Result<u64, BusError>> {
+    let mut in_flight = JoinSet::new();
+    for _ in 0..IN_FLIGHT {
+        let outbox = outbox.clone();
+        in_flight.spawn(async move { outbox.publish("c", Bytes::new(), WITHIN).await });
+    }
+    while outbox.publisher.in_flight() < IN_FLIGHT {
+        tokio::task::yield_now().await;
+    }
+    in_flight
+}
+
 fn unknown() -> Result<u64, BusError> {
     Err(BusError::Unknown { location: "puppet".into(), reason: "test".into() })
 }
@@ -52,10 +69,10 @@ async fn only_the_first_publish_of_an_outage_waits() {
     let bus = Puppet::new(BusState::Away);
     let outbox = outbox(&bus);
     for _ in 0..2 {
-        assert!(outbox.publish("c", Bytes::new(), WITHIN).await.is_err());
+        assert!(outbox.publish("c", Bytes::new(), OUTAGE).await.is_err());
         let started = Instant::now();
         for _ in 0..100 {
-            let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
+            let outcome = outbox.publish("c", Bytes::new(), OUTAGE).await;
             assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
         }
         assert_eq!(started.elapsed(), Duration::ZERO);
@@ -63,13 +80,45 @@ async fn only_the_first_publish_of_an_outage_waits() {
         bus.state.send_replace(BusState::Ready);
         bus.state.send_replace(BusState::Away);
         let publishing = outbox.clone();
-        let publishing = tokio::spawn(async move { publishing.publish("c", Bytes::new(), WITHIN).await });
-        tokio::time::sleep(WITHIN / 2).await;
+        let publishing = tokio::spawn(async move { publishing.publish("c", Bytes::new(), OUTAGE).await });
+        tokio::time::sleep(OUTAGE / 2).await;
         bus.state.send_replace(BusState::Ready);
         publishing.await.unwrap().unwrap();
-        assert_eq!(outbox.publish("c", Bytes::new(), WITHIN).await.unwrap(), 1);
+        assert_eq!(outbox.publish("c", Bytes::new(), OUTAGE).await.unwrap(), 1);
         bus.state.send_replace(BusState::Away);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_with_a_short_limit_does_not_end_the_wait_of_others() {
+    let bus = Puppet::new(BusState::Away);
+    let outbox = outbox(&bus);
+    for within in [Duration::ZERO, OUTAGE / 2] {
+        assert!(outbox.publish("c", Bytes::new(), within).await.is_err());
+        let started = Instant::now();
+        assert!(outbox.publish("c", Bytes::new(), WITHIN).await.is_err());
+        assert_eq!(started.elapsed().as_secs(), WITHIN.as_secs());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_publish_at_the_end_of_an_outage_waits_for_those_in_flight() {
+    let bus = Puppet::stuck();
+    let outbox = outbox(&bus);
+    let _in_flight = fill(&outbox).await;
+    bus.state.send_replace(BusState::Away);
+    assert!(outbox.publish("c", Bytes::new(), OUTAGE).await.is_err());
+    bus.turns_ready.store(true, Ordering::Relaxed);
+    let publishing = outbox.clone();
+    let publishing = tokio::spawn(async move { publishing.publish("c", Bytes::new(), OUTAGE).await });
+    tokio::time::sleep(OUTAGE / 2).await;
+    let go = bus.go.as_ref().unwrap();
+    go.notify_waiters();
+    while outbox.publisher.in_flight() != 1 {
+        tokio::task::yield_now().await;
+    }
+    go.notify_one();
+    assert_eq!(publishing.await.unwrap().unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -95,14 +144,7 @@ async fn a_closed_bus_fails_at_once() {
 async fn no_more_are_in_flight_than_the_bound() {
     let bus = Puppet::stuck();
     let outbox = outbox(&bus);
-    let mut stuck = tokio::task::JoinSet::new();
-    for _ in 0..IN_FLIGHT {
-        let outbox = outbox.clone();
-        stuck.spawn(async move { outbox.publish("c", Bytes::new(), WITHIN).await });
-    }
-    while outbox.publisher.in_flight() < IN_FLIGHT {
-        tokio::task::yield_now().await;
-    }
+    let _in_flight = fill(&outbox).await;
     let outcome = outbox.publish("c", Bytes::new(), WITHIN).await;
     assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
     assert!(bus.published.lock().is_empty());
