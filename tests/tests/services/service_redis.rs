@@ -169,7 +169,6 @@ async fn odd_envelopes_are_read_as_far_as_they_go() {
         ("17", r#""headers": 5"#),
         (r#"{"a":[1]}"#, r#""headers": {"a": 1, "b": "c"}"#),
         ("null", r#""timeout_ms": "soon""#),
-        (r#""x""#, r#""timeout_ms": -1"#),
         (r#""x""#, r#""accepts": 7, "unknown": {"fields": []}"#),
         (r#""x""#, r#""payload": {"a": 1, "b": 1}"#),
     ] {
@@ -180,6 +179,11 @@ async fn odd_envelopes_are_read_as_far_as_they_go() {
         let reply = peer.reply().await;
         assert_eq!(reply["payload"], json!({"a": 1, "b": 1}), "{message}: {reply}");
         assert_eq!(reply["request_id"].to_string(), id, "{message}: {reply}");
+    }
+    // A negative budget is spent, as 0 is.
+    for budget in [0, -1] {
+        peer.publish("sums", format!(r#"{{"action": "any", "reply_to": "caller:peer", "request_id": "spent", "timeout_ms": {budget}}}"#)).await;
+        assert_eq!(peer.reply().await["payload"]["code"], "deadline_exceeded", "{budget}");
     }
     // A list of headers' worth of nonsense is still a request.
     peer.still_answers().await;
