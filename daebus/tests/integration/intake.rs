@@ -206,13 +206,17 @@ async fn a_request_that_has_expired_in_the_queue_is_not_run() -> Result<(), BoxE
 #[tokio::test]
 async fn a_request_whose_cancel_waits_behind_it_is_not_run() -> Result<(), BoxError> {
     let (ran, mut runs) = mpsc::unbounded_channel::<Value>();
-    let service = app("cancel-behind").state(ran).register(blueprint_of!["b"; note]).start().await?;
+    let service = app("cancel-behind").state(ran).register(blueprint_of!["b"; note, quick]).start().await?;
     let mut peer = Peer::on("cancel-behind").await;
     let cancel =
         |id: u32, inbox: &str| json!({"action": "$cancel", "payload": {"request_id": id, "reply_to": inbox}});
     tokio::task::unconstrained(async {
         peer.request("note", 1).await;
         peer.request("note", 2).await;
+        // So many that handlers run before the intake reaches the $cancel.
+        for _ in 0..200 {
+            peer.send(&json!({"action": "quick"})).await;
+        }
         peer.send(&cancel(1, "caller:x")).await;
         peer.send(&cancel(2, "caller:another")).await;
         peer.request("note", 3).await;
