@@ -7,6 +7,7 @@
 
 mod args;
 mod attributes;
+mod bursts;
 mod contract;
 mod everything;
 mod examples;
