@@ -28,5 +28,6 @@ pub use self::url::BusUrl;
 // For `daebus`.
 #[doc(hidden)]
 pub use self::outbox::Outbox;
+pub(crate) use self::outbox::Place;
 #[doc(hidden)]
 pub use self::queue::{Queue, QueueLimits, QueueReceiver};

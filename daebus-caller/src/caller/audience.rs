@@ -52,6 +52,12 @@ impl Audience {
         if self.is_recovering() {
             return false;
         }
+        // Most calls are answered in the silence: they need no room for the queries.
+        Box::pin(self.monitors_are_left(service, receivers, published)).await
+    }
+
+    /// Returns whether monitors alone received a request that had `receivers` and was published at `published`.
+    async fn monitors_are_left(&self, service: &ServiceName, receivers: u64, published: Instant) -> bool {
         let Some(since) = self.empty_since(service, published).await else { return false };
         let pinged = self.pings.ask(service.as_str(), since, |channel| {
             let (bus, ping) = (Arc::clone(&self.bus), ping(service));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -16,7 +17,7 @@ use super::peer::Peer;
 use super::progress::Updates;
 use super::retry::{Retry, is_worth_retrying};
 use crate::contract::FromFault;
-use crate::error::{BusError, CallError};
+use crate::error::CallError;
 use crate::wire::{Fault, Headers, RawJson, decode_answer, encode_payload};
 
 /// A call that is made when it is awaited.
@@ -121,52 +122,77 @@ where
         Job::new(tokio::spawn(self.run()))
     }
 
-    async fn run(self) -> Result<T, CallError<E>> {
-        let budget = Deadline::after(self.timeout);
-        let bound = [self.surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
-        // The error names the timeout that was given, not what is left of it by now.
-        let within = if bound == budget { self.timeout } else { bound.remaining() };
-        let (service, action) = (self.peer.name().to_owned(), self.action.clone());
-        let closing = self.peer.closing.clone();
-        let outcome = tokio::select! {
-            biased;
-            () = closing.cancelled() => Err(CallError::Closed),
-            answer = self.ask(bound, within) => answer,
-        };
-        let answer = outcome.map_err(typed)?;
-        decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
-            service,
+    fn run(self) -> impl Future<Output = Result<T, CallError<E>>> + Send + 'static {
+        // Taken apart outside of the future, which would store what it moves a second time.
+        let Self {
+            peer,
             action,
-            source,
-        })
-    }
-
-    /// Makes attempts until there is an answer or a final error; `within` is the time from now to `deadline`.
-    async fn ask(self, deadline: Deadline, within: Duration) -> Result<Option<RawJson>, CallError> {
-        let Self { peer, action, payload, headers, idempotent, retry, mut listeners, .. } = self;
-        let service = peer.service().map_err(BusError::Name)?.clone();
-        let payload = match payload {
-            Ok(payload) => payload,
-            Err(source) => return Err(CallError::Encode { service: service.to_string(), action, source }),
-        };
-        let request = OutgoingRequest { link: peer.link, service, action, payload, headers, budget: within };
-        let wants_progress = !listeners.is_empty();
-        let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
-        let mut delays = retry.delays().peekable();
-        loop {
-            let repeatable = idempotent && delays.peek().is_some();
-            let error = match request.attempt(deadline, repeatable, wants_progress, &mut tell).await {
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+            payload,
+            headers,
+            timeout,
+            surrounding,
+            idempotent,
+            retry,
+            mut listeners,
+            ..
+        } = self;
+        let closing = peer.closing.clone();
+        let mut request = OutgoingRequest::new(peer, action, payload, headers, timeout);
+        async move {
+            let budget = Deadline::after(timeout);
+            let bound = [surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
+            let request = match request {
+                Ok(ref mut request) => request,
+                Err(_) if closing.is_cancelled() => return Err(CallError::Closed),
+                Err(error) => return Err(typed(error)),
             };
-            match delays.next() {
-                // A delay that ends after the deadline would replace this error by a timeout, which says less.
-                Some(delay) if is_worth_retrying(&error, idempotent) && delay < deadline.remaining() => {
-                    tracing::debug!(service = %request.service, action = request.action, ?delay, %error, "retrying");
-                    tokio::time::sleep(delay).await;
-                }
-                _ => return Err(error),
+            request.deadline = bound;
+            if bound != budget {
+                // The error names the timeout that was given, not what is left of it by now.
+                request.budget = bound.remaining();
             }
+            let outcome = {
+                let mut closed = pin!(closing.cancelled());
+                let mut answer = pin!(ask(request, idempotent, retry, &mut listeners));
+                tokio::select! {
+                    biased;
+                    () = &mut closed => Err(CallError::Closed),
+                    answer = &mut answer => answer,
+                }
+            };
+            let answer = outcome.map_err(typed)?;
+            decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
+                service: request.service.to_string(),
+                action: request.action.clone(),
+                source,
+            })
+        }
+    }
+}
+
+/// Makes attempts until there is an answer or a final error.
+async fn ask(
+    request: &OutgoingRequest,
+    idempotent: bool,
+    retry: Retry,
+    listeners: &mut [ProgressListener],
+) -> Result<Option<RawJson>, CallError> {
+    let wants_progress = !listeners.is_empty();
+    let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
+    let mut delays = retry.delays().peekable();
+    loop {
+        let repeatable = idempotent && delays.peek().is_some();
+        let error = match request.attempt(repeatable, wants_progress, &mut tell).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        match delays.next() {
+            // A delay that ends after the deadline would replace this error by a timeout, which says less.
+            Some(delay) if is_worth_retrying(&error, idempotent) && delay < request.deadline.remaining() => {
+                tracing::debug!(service = %request.service, action = request.action, ?delay, %error, "retrying");
+                tokio::time::sleep(delay).await;
+            }
+            _ => return Err(error),
         }
     }
 }

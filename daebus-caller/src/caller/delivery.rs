@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::deadline::Deadline;
-use super::link::Link;
+use super::exchange::OutgoingRequest;
 use crate::backoff::Backoff;
+use crate::bus::Place;
 use crate::error::{BusError, CallError};
-use crate::wire::{Headers, RawJson, RequestWriter, ServiceName};
+use crate::wire::RequestWriter;
 
 /// The delay before a request that had no receiver is published again. A call to a service that doesn't exist takes
 /// about as long.
@@ -23,13 +24,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A request on its way to a service.
 pub(super) struct Delivery<'a> {
-    pub(super) link: &'a Link,
-    pub(super) service: &'a ServiceName,
-    pub(super) action: &'a str,
-    pub(super) payload: &'a RawJson,
-    pub(super) headers: &'a Headers,
+    pub(super) request: &'a OutgoingRequest,
     pub(super) request_id: Uuid,
-    pub(super) deadline: Deadline,
 }
 
 /// Whether a request may have reached its service.
@@ -49,19 +45,40 @@ impl Delivery<'_> {
     /// Publishes the request and returns how many connections received it.
     ///
     /// 0 receivers prove that the request was not delivered, so it is published again: once, and with backoff while
-    /// services may be reconnecting.
-    pub(super) async fn deliver(&self, inbox: &str, published: &mut Published) -> Result<u64, CallError> {
-        let counts_are_partial = self.link.bus().counts_are_partial();
-        let audience = self.link.audience();
+    /// services may be reconnecting. The first PUBLISH takes the `place`.
+    ///
+    /// Boxed, because it is over long before the answer is there.
+    pub(super) fn deliver<'a>(
+        &'a self,
+        inbox: &'a str,
+        place: Option<Place<'a>>,
+        published: &'a mut Published,
+    ) -> BoxFuture<'a, Result<u64, CallError>> {
+        Box::pin(self.deliver_in(inbox, place, published))
+    }
+
+    async fn deliver_in(
+        &self,
+        inbox: &str,
+        mut place: Option<Place<'_>>,
+        published: &mut Published,
+    ) -> Result<u64, CallError> {
+        let OutgoingRequest { link, service, .. } = self.request;
+        let counts_are_partial = link.bus().counts_are_partial();
+        let audience = link.audience();
         let mut delays = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
         let mut is_first = true;
         loop {
             let recovering = !counts_are_partial && audience.is_recovering();
+            if recovering {
+                // A query comes first, and a place must not be kept waiting.
+                place = None;
+            }
             // Monitors would make the number of receivers positive, and the request would be lost on them.
-            let receivers = if recovering && audience.is_empty(self.service).await {
+            let receivers = if recovering && audience.is_empty(service).await {
                 0
             } else {
-                self.publish(inbox, published).await?
+                self.publish(inbox, place.take(), published).await?
             };
             if receivers > 0 || counts_are_partial {
                 *published = Published::Confirmed;
@@ -70,8 +87,8 @@ impl Delivery<'_> {
             *published = Published::No;
             let delay = delays.next_delay();
             // A delay that ends after the deadline would replace this error by a timeout, which says less.
-            if !(is_first || recovering) || delay >= self.deadline.remaining() {
-                return Err(CallError::NoService { service: self.service.to_string() });
+            if !(is_first || recovering) || delay >= self.request.deadline.remaining() {
+                return Err(CallError::NoService { service: service.to_string() });
             }
             is_first = false;
             sleep(delay).await;
@@ -79,12 +96,22 @@ impl Delivery<'_> {
     }
 
     /// Publishes the request once, when the bus is there.
-    async fn publish(&self, inbox: &str, published: &mut Published) -> Result<u64, BusError> {
+    async fn publish(
+        &self,
+        inbox: &str,
+        mut place: Option<Place<'_>>,
+        published: &mut Published,
+    ) -> Result<u64, BusError> {
+        let OutgoingRequest { link, service, .. } = self.request;
         loop {
             *published = Published::InFlight;
-            let remaining = self.deadline.remaining();
+            let remaining = self.request.deadline.remaining();
             let message = self.message(inbox, remaining);
-            let error = match self.link.outbox().publish(self.service.as_str(), message, remaining).await {
+            let outcome = match place.take() {
+                Some(place) => place.publish(service.as_str(), message).await,
+                None => link.outbox().publish(service.as_str(), message, remaining).await,
+            };
+            let error = match outcome {
                 Ok(receivers) => return Ok(receivers),
                 Err(error) => error,
             };
@@ -93,22 +120,22 @@ impl Delivery<'_> {
                 _ => Published::No,
             };
             let BusError::Away { .. } = &error else { return Err(error) };
-            if self.deadline.remaining() <= LOOK_AGAIN {
+            if self.request.deadline.remaining() <= LOOK_AGAIN {
                 return Err(error);
             }
             sleep(LOOK_AGAIN).await;
-            self.link.ready(self.deadline).await?;
+            link.ready(self.request.deadline).await?;
         }
     }
 
     fn message(&self, inbox: &str, remaining: Duration) -> Bytes {
         let request = RequestWriter {
-            action: self.action,
-            payload: self.payload,
+            action: &self.request.action,
+            payload: &self.request.payload,
             reply_to: Some(inbox),
             request_id: Some(&self.request_id.to_string()),
-            service: self.service.as_str(),
-            headers: self.headers,
+            service: self.request.service.as_str(),
+            headers: &self.request.headers,
             timeout: Some(remaining),
             accepts: &[],
         };

@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::deadline::Deadline;
 use super::delivery::{Delivery, Published};
 use super::link::Link;
+use super::peer::Peer;
 use super::pending::{FinalReply, ProgressQueue};
 use crate::contract::FromFault;
 use crate::error::{BusError, CallError};
@@ -25,49 +26,71 @@ pub(super) struct OutgoingRequest {
     pub(super) action: String,
     pub(super) payload: RawJson,
     pub(super) headers: Headers,
+    /// When all attempts together are over.
+    pub(super) deadline: Deadline,
     /// The time for all attempts together; reported when it runs out.
     pub(super) budget: Duration,
 }
 
 impl OutgoingRequest {
+    /// Prepares a request; its name and its payload are checked here, once for all attempts.
+    pub(super) fn new(
+        peer: Peer,
+        action: String,
+        payload: Result<RawJson, serde_json::Error>,
+        headers: Headers,
+        budget: Duration,
+    ) -> Result<Self, CallError> {
+        let service = peer.service().map_err(BusError::Name)?.clone();
+        let deadline = Deadline::after(budget);
+        match payload {
+            Ok(payload) => Ok(Self { link: peer.link, service, action, payload, headers, deadline, budget }),
+            Err(source) => Err(CallError::Encode { service: service.to_string(), action, source }),
+        }
+    }
+
     /// Makes one attempt. Dropping the future cancels the request.
     ///
     /// After a PUBLISH of unknown outcome the attempt waits for the answer until the deadline; if `repeatable`, it
     /// fails at once, so that the call can be repeated.
     pub(super) async fn attempt(
         &self,
-        deadline: Deadline,
         repeatable: bool,
         wants_progress: bool,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
     ) -> Result<Option<RawJson>, CallError> {
-        let progress = Arc::new(ProgressQueue::new(wants_progress));
+        let progress = wants_progress.then(|| Arc::new(ProgressQueue::default()));
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
-        let answer = self.link.pending().add(request_id, progress.clone());
+        let mut answer = self.link.pending().add(request_id, progress.clone());
         let mut in_flight = InFlight { request: self, request_id, published: Published::No };
-        let delivery = Delivery {
-            link: &self.link,
-            service: &self.service,
-            action: &self.action,
-            payload: &self.payload,
-            headers: &self.headers,
-            request_id,
-            deadline,
-        };
+        let delivery = Delivery { request: self, request_id };
 
-        let outcome = tokio::select! {
-            // An answer that is there counts, however late we come to look.
-            biased;
-            outcome = self.exchange(delivery, repeatable, answer, &progress, on_progress, &mut in_flight.published) => {
+        let end = {
+            let published = &mut in_flight.published;
+            // Pinned in place: `select!` would store each future twice.
+            let mut exchange =
+                pin!(delivery.exchange(repeatable, &mut answer, progress.as_deref(), on_progress, published));
+            let mut closed = pin!(self.link.closed());
+            let mut late = pin!(tokio::time::sleep_until(self.deadline.instant()));
+            tokio::select! {
+                // An answer that is there counts, however late we come to look.
+                biased;
+                outcome = &mut exchange => End::Outcome(outcome),
+                () = &mut closed => End::Closed,
+                () = &mut late => End::Late,
+            }
+        };
+        let outcome = match end {
+            End::Outcome(outcome) => {
                 in_flight.end();
                 outcome
             }
-            () = self.link.closed() => {
+            End::Closed => {
                 in_flight.end();
                 Err(CallError::Closed)
             }
-            () = tokio::time::sleep_until(deadline.instant()) => Err(in_flight.time_out()),
+            End::Late => Err(in_flight.time_out()),
         };
         match &outcome {
             Ok(_) => tracing::debug!(service = %self.service, action = self.action, %request_id, "answered"),
@@ -78,62 +101,94 @@ impl OutgoingRequest {
         outcome
     }
 
-    async fn exchange(
-        &self,
-        delivery: Delivery<'_>,
-        repeatable: bool,
-        mut answer: oneshot::Receiver<FinalReply>,
-        progress: &ProgressQueue,
-        on_progress: &mut (dyn FnMut(RawJson) + Send),
-        published: &mut Published,
-    ) -> Result<Option<RawJson>, CallError> {
-        let inbox = self.link.inbox(delivery.deadline).await?;
-        if delivery.deadline.remaining().is_zero() {
-            return Err(self.too_late());
-        }
-        // The answer may arrive before PUBLISH is confirmed, or although it never is.
-        let mut delivered = pin!(delivery.deliver(inbox, published).fuse());
-        let mut nobody = Fuse::terminated();
-        loop {
-            tokio::select! {
-                biased;
-                answer = &mut answer => {
-                    // Progress came before the answer, on the same connection, and is reported before it.
-                    while let Some(update) = progress.pop() {
-                        on_progress(update);
-                    }
-                    // The sender is only dropped with its call's entry, which is ours to remove.
-                    return answer.unwrap_or(Ok(None)).map_err(told);
-                }
-                () = progress.arrived() => {
-                    while let Some(update) = progress.pop() {
-                        on_progress(update);
-                    }
-                }
-                outcome = &mut delivered => match outcome {
-                    Ok(_) if self.link.bus().counts_are_partial() => {}
-                    Ok(receivers) => {
-                        nobody = self.link.audience().was_empty(&self.service, receivers).boxed().fuse();
-                    }
-                    // The request may have arrived, and its answer may be under way.
-                    Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => {}
-                    Err(error) => return Err(error),
-                },
-                nobody_is_there = &mut nobody, if !progress.was_heard() => {
-                    if nobody_is_there && !progress.was_heard() {
-                        return Err(CallError::NoService { service: self.service.to_string() });
-                    }
-                }
-            }
-        }
-    }
-
     fn too_late(&self) -> CallError {
         CallError::Timeout {
             service: self.service.to_string(),
             action: self.action.clone(),
             after: self.budget,
         }
+    }
+}
+
+/// How an attempt ended.
+enum End {
+    Outcome(Result<Option<RawJson>, CallError>),
+    Closed,
+    Late,
+}
+
+impl Delivery<'_> {
+    /// Publishes the request, and returns the answer.
+    async fn exchange(
+        &self,
+        repeatable: bool,
+        answer: &mut oneshot::Receiver<FinalReply>,
+        progress: Option<&ProgressQueue>,
+        on_progress: &mut (dyn FnMut(RawJson) + Send),
+        published: &mut Published,
+    ) -> Result<Option<RawJson>, CallError> {
+        let OutgoingRequest { link, service, deadline, .. } = self.request;
+        let inbox = match link.confirmed_inbox() {
+            Some(inbox) => inbox,
+            None => Box::pin(link.inbox(*deadline)).await?,
+        };
+        if deadline.remaining().is_zero() {
+            return Err(self.request.too_late());
+        }
+        // Under load most calls wait here: neither the message nor what delivers it is made before.
+        let place = match link.outbox().place(deadline.instant()).await {
+            Ok(place) => Some(place),
+            Err(BusError::Away { .. }) => None,
+            Err(error) => return Err(error.into()),
+        };
+        // The answer may arrive before PUBLISH is confirmed, or although it never is.
+        let mut delivered = self.deliver(inbox, place, published).fuse();
+        let mut nobody = Fuse::terminated();
+        let mut arrived = pin!(arrived(progress));
+        let mut tell = || {
+            while let Some(update) = progress.and_then(ProgressQueue::pop) {
+                on_progress(update);
+            }
+        };
+        let mut heard = false;
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut *answer => {
+                    // Progress came before the answer, on the same connection, and is reported before it.
+                    tell();
+                    // The sender is only dropped with its call's entry, which is ours to remove.
+                    return answer.unwrap_or(Ok(None)).map_err(|fault| told(*fault));
+                }
+                () = &mut arrived => {
+                    heard = true;
+                    arrived.set(self::arrived(progress));
+                    tell();
+                }
+                outcome = &mut delivered => match outcome {
+                    Ok(_) if link.bus().counts_are_partial() => {}
+                    Ok(receivers) => {
+                        nobody = link.audience().was_empty(service, receivers).boxed().fuse();
+                    }
+                    // The request may have arrived, and its answer may be under way.
+                    Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => {}
+                    Err(error) => return Err(error),
+                },
+                nobody_is_there = &mut nobody, if !heard => {
+                    if nobody_is_there && !link.pending().was_heard(self.request_id) {
+                        return Err(CallError::NoService { service: service.to_string() });
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Waits for progress, for ever if none is wanted.
+async fn arrived(progress: Option<&ProgressQueue>) {
+    match progress {
+        Some(progress) => progress.arrived().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -86,6 +86,12 @@ impl Link {
         outcome.unwrap_or_else(|_| Err(self.away()))
     }
 
+    /// Returns the channel for replies if that needs no wait.
+    pub(super) fn confirmed_inbox(&self) -> Option<&str> {
+        let is_ready = self.0.subscription.initialized() && *self.bus().state().borrow() == BusState::Ready;
+        is_ready.then_some(&*self.0.inbox)
+    }
+
     /// Waits for the bus, no longer than until the deadline.
     pub(super) async fn ready(&self, deadline: Deadline) -> Result<(), BusError> {
         let mut state = self.bus().state();

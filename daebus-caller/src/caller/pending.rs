@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -16,8 +16,8 @@ use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
 
-/// A final reply: the payload, or the fault.
-pub(super) type FinalReply = Result<Option<RawJson>, Fault>;
+/// A final reply: the payload, or the fault. It is boxed because each call in flight has room for a reply.
+pub(super) type FinalReply = Result<Option<RawJson>, Box<Fault>>;
 
 /// The calls in flight of one inbox, by request id.
 ///
@@ -30,20 +30,32 @@ pub(super) struct Pending {
 #[derive(Debug)]
 struct PendingCall {
     answer: oneshot::Sender<FinalReply>,
-    progress: Arc<ProgressQueue>,
+    /// Whether progress has arrived, wanted or not.
+    heard: bool,
+    /// `None` if the call doesn't want progress.
+    progress: Option<Arc<ProgressQueue>>,
 }
 
 impl Pending {
     /// Adds a call. It stays until its final reply has come or [`Pending::remove`] is called.
-    pub(super) fn add(&self, id: Uuid, progress: Arc<ProgressQueue>) -> oneshot::Receiver<FinalReply> {
+    pub(super) fn add(
+        &self,
+        id: Uuid,
+        progress: Option<Arc<ProgressQueue>>,
+    ) -> oneshot::Receiver<FinalReply> {
         let (answer, receiver) = oneshot::channel();
-        self.calls.lock().insert(id, PendingCall { answer, progress });
+        self.calls.lock().insert(id, PendingCall { answer, heard: false, progress });
         receiver
     }
 
     /// Forgets a call; returns whether it was still waiting.
     pub(super) fn remove(&self, id: Uuid) -> bool {
         self.calls.lock().remove(&id).is_some()
+    }
+
+    /// Returns whether the service has given a sign of life: progress, or the final reply.
+    pub(super) fn was_heard(&self, id: Uuid) -> bool {
+        self.calls.lock().get(&id).is_none_or(|call| call.heard)
     }
 
     /// How many calls are in flight.
@@ -62,16 +74,22 @@ impl Pending {
                 tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
                 return;
             };
-            let answer =
-                if reply.status == Status::Error { Err(reply.fault()) } else { Ok(payload(reply.payload)) };
+            let answer = if reply.status == Status::Error {
+                Err(Box::new(reply.fault()))
+            } else {
+                Ok(payload(reply.payload))
+            };
             // Whoever gave up in this very moment doesn't need it any more.
             let _ = call.answer.send(answer);
         } else {
-            let progress = self.calls.lock().get(&id).map(|call| call.progress.clone());
-            if let Some(progress) = progress {
-                progress.push(id, payload(reply.payload));
-            } else {
-                tracing::trace!(request_id = %id, "progress of no call in flight is ignored");
+            let progress = self.calls.lock().get_mut(&id).map(|call| {
+                call.heard = true;
+                call.progress.clone()
+            });
+            match progress {
+                Some(Some(progress)) => progress.push(id, payload(reply.payload)),
+                Some(None) => {}
+                None => tracing::trace!(request_id = %id, "progress of no call in flight is ignored"),
             }
         }
     }
@@ -98,32 +116,14 @@ impl Deliver for Inbox {
 }
 
 /// Progress updates that a call hasn't read yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct ProgressQueue {
-    wanted: bool,
-    heard: AtomicBool,
     unread: Mutex<VecDeque<RawJson>>,
     dropped: AtomicU64,
     arrived: Notify,
 }
 
 impl ProgressQueue {
-    /// A queue; one that isn't `wanted` keeps nothing and only notes that progress was heard.
-    pub(super) fn new(wanted: bool) -> Self {
-        Self {
-            wanted,
-            heard: AtomicBool::new(false),
-            unread: Mutex::default(),
-            dropped: AtomicU64::new(0),
-            arrived: Notify::new(),
-        }
-    }
-
-    /// Whether the service has given a sign of life.
-    pub(super) fn was_heard(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
-    }
-
     /// Waits until something may be there to pop.
     pub(super) async fn arrived(&self) {
         self.arrived.notified().await;
@@ -134,10 +134,6 @@ impl ProgressQueue {
     }
 
     fn push(&self, id: Uuid, payload: Option<RawJson>) {
-        self.heard.store(true, Ordering::Relaxed);
-        if !self.wanted {
-            return;
-        }
         let full = {
             let mut unread = self.unread.lock();
             let full = unread.len() >= UNREAD_UPDATES;

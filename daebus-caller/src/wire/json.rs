@@ -46,7 +46,8 @@ impl RawJson {
     ///
     /// Returns an error if the value's `Serialize` fails, or a map in it has keys that aren't strings.
     pub fn from_value<T: Serialize + ?Sized>(value: &T) -> Result<Self, serde_json::Error> {
-        serde_json::to_vec(value).map(|bytes| Self(bytes.into()))
+        // serde_json starts with 128 bytes. A payload waits as long as its call, and most are shorter.
+        serde_json::to_vec(value).map(|bytes| Self(bytes.into_boxed_slice().into()))
     }
 
     /// Returns `{}`, the value of an absent payload.

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::inbox_queue::UndeliveredReply;
+pub(crate) use self::publisher::Place;
 use self::publisher::Publisher;
 use self::redelivery::Redelivery;
 use super::interface::Bus;
@@ -59,6 +60,20 @@ impl Outbox {
     /// for all of `within`, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
     pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
         self.publisher.publish_or_fail(channel, message, within).await
+    }
+
+    /// Waits until a message can be published without a further wait, so that the message needn't be written before.
+    /// Places are given in the order they were asked for, among all publishes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`BusError::Away`] if the bus is away until `deadline`, [`BusError::Full`] if too many publishes are in flight
+    /// until then, and [`BusError::Closed`] if the bus is closed.
+    pub(crate) fn place(
+        &self,
+        deadline: Instant,
+    ) -> impl Future<Output = Result<Place<'_>, BusError>> + Send {
+        self.publisher.place(deadline)
     }
 
     /// Publishes an update of a request that is in progress. Unlike [`publish`](Self::publish), it waits until `deadline` for

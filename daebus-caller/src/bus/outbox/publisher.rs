@@ -90,6 +90,26 @@ impl Publisher {
         }
     }
 
+    /// Waits until the bus is ready and fewer than [`IN_FLIGHT`] publishes are in flight. Places are given in the order
+    /// they were asked for.
+    pub(super) async fn place(&self, deadline: Instant) -> Result<Place<'_>, BusError> {
+        loop {
+            if !self.is_ready() {
+                // Boxed: of many calls that wait for a place, each would have room for it.
+                Box::pin(self.ready(deadline)).await?;
+            }
+            let permit = self.permit(deadline).await?;
+            // A permit that is held while the bus is away would keep others from the error they are to get.
+            if self.is_ready() {
+                return Ok(Place { bus: &*self.bus, _permit: permit });
+            }
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        *self.bus.state().borrow() == BusState::Ready
+    }
+
     /// Publishes a message and returns the number of receivers; fails immediately if the bus is away. `deadline` bounds
     /// the wait for other publishes.
     pub(super) async fn publish_now(
@@ -134,5 +154,19 @@ impl Publisher {
     #[cfg(test)]
     pub(super) fn in_flight(&self) -> usize {
         IN_FLIGHT - self.permits.available_permits()
+    }
+}
+
+/// A place among the publishes in flight. It is to be used without a further wait, because others wait for it.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    bus: &'a dyn Bus,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl Place<'_> {
+    /// Publishes a message and returns the number of receivers; fails immediately if the bus is away.
+    pub(crate) async fn publish(self, channel: &str, message: Bytes) -> Result<u64, BusError> {
+        self.bus.publish(channel, message).await
     }
 }

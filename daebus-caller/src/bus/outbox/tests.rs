@@ -151,6 +151,26 @@ async fn no_more_are_in_flight_than_the_bound() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn calls_that_wait_for_a_place_hold_none_while_the_bus_is_away() {
+    let bus = Puppet::new(BusState::Ready);
+    let outbox = outbox(&bus);
+    let deadline = Instant::now() + WITHIN;
+    let mut held = Vec::new();
+    for _ in 0..IN_FLIGHT {
+        held.push(outbox.place(deadline).await.unwrap());
+    }
+    let waiting = outbox.clone();
+    let waiting = tokio::spawn(async move { waiting.place(deadline).await.map(drop) });
+    tokio::task::yield_now().await;
+    bus.state.send_replace(BusState::Away);
+    held.clear();
+    tokio::task::yield_now().await;
+    assert_eq!(outbox.publisher.in_flight(), 0);
+    let outcome = waiting.await.unwrap();
+    assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_the_first_undelivered_reply_of_an_inbox_is_the_probe() {
     for outcome in [Ok(0), unknown()] {
         let bus = Puppet::new(BusState::Ready);
