@@ -25,7 +25,8 @@ pub(super) struct UndeliveredReply {
 
 impl UndeliveredReply {
     pub(super) fn size(&self) -> usize {
-        self.message.len() + OVERHEAD
+        let request_id = self.request_id.as_ref().map_or(0, |request_id| request_id.len());
+        self.message.len() + request_id + OVERHEAD
     }
 
     /// Returns whether the queue of an inbox has room for the reply if it is empty.
@@ -148,6 +149,11 @@ mod tests {
         assert_eq!(queue.bytes(), 0);
         assert!(queue.push(&reply("2", BYTES / 2)));
         assert!(!queue.push(&reply("3", BYTES)), "a reply of 4 MiB is never repeated");
+
+        let long_id = "1".repeat(BYTES / 2);
+        let mut queue = InboxQueue::default();
+        assert!(queue.push(&reply(&long_id, 0)));
+        assert!(!queue.push(&reply(&long_id, 0)), "the ID of a request counts as well");
     }
 
     #[test]
