@@ -114,7 +114,7 @@ async fn a_publish_at_the_end_of_an_outage_waits_for_those_in_flight() {
     tokio::time::sleep(OUTAGE / 2).await;
     let go = bus.go.as_ref().unwrap();
     go.notify_waiters();
-    while outbox.publisher.in_flight() != 1 {
+    while outbox.publisher.in_flight() != 1 && !publishing.is_finished() {
         tokio::task::yield_now().await;
     }
     go.notify_one();
@@ -233,7 +233,7 @@ async fn a_reply_that_is_withdrawn_while_it_is_published_is_not_repeated() {
     assert!(outbox.withdraw(INBOX, r#""one""#));
     bus.go.as_ref().unwrap().notify_one();
     publishing.await.unwrap();
-    outbox.settled().await;
+    tokio::time::timeout(WITHIN, outbox.settled()).await.unwrap();
     assert_eq!(bus.on(INBOX), ["one"]);
     // The withdrawal ends with the reply, also with one whose sender is dropped.
     assert!(!outbox.withdraw(INBOX, r#""one""#));
