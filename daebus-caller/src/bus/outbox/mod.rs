@@ -1,7 +1,9 @@
 //! Publishing: every message that is not a subscription's goes through an outbox.
 //!
-//! `publisher` bounds what waits and what is in flight, and `outage` remembers that waiting was in vain. `redelivery` handles the final replies to inboxes that reached no
-//! receiver: `inbox_queue` holds those of one inbox, `undelivered` those of all.
+//! `publisher` limits how long a publish waits and how many are in flight; `outage` makes publishes fail immediately
+//! after one has timed out while the bus is away. `redelivery` repeats the final replies that reached no receiver:
+//! `inbox_queue` holds the replies to one inbox, `undelivered` those to all inboxes, and `in_flight` registers the
+//! replies that are being sent.
 
 mod in_flight;
 mod inbox_queue;
@@ -29,8 +31,8 @@ use super::interface::Bus;
 use crate::error::BusError;
 use crate::wire::RawJson;
 
-/// Publishes on a [`Bus`], within bounds. Clones share the bounds and what is undelivered; dropping the last one ends the
-/// repeats of final replies.
+/// Publishes on a [`Bus`], within bounds. Clones share the bounds and the queues of undelivered replies. Dropping the
+/// last clone ends the repeats of final replies.
 #[derive(Debug, Clone)]
 pub struct Outbox {
     publisher: Publisher,

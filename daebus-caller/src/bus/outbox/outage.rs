@@ -1,11 +1,11 @@
-//! Remembers that a publish has failed because the bus is away.
+//! The record of a publish that timed out while the bus was away.
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::bus::interface::BusState;
 
-/// Remembers that a publish has failed because the bus is away, until the state of the bus changes.
+/// Records that a publish timed out while the bus was away. The record ends when the state of the bus changes.
 #[derive(Debug, Default)]
 pub(super) struct Outage(Mutex<Option<watch::Receiver<BusState>>>);
 

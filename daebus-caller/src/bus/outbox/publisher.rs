@@ -22,7 +22,7 @@ pub(super) const OUTAGE: Duration = Duration::from_secs(2);
 /// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// Publishes on a bus. Clones share the limit on publishes in flight and the memory of an outage.
+/// Publishes on a bus. Clones share the limit on publishes in flight and the record of an outage.
 #[derive(Debug, Clone)]
 pub(super) struct Publisher {
     bus: Arc<dyn Bus>,

@@ -1,4 +1,4 @@
-//! Redelivery final replies until an inbox has a receiver for them.
+//! Repeats final replies until their inbox has a receiver.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -154,7 +154,7 @@ impl Redelivery {
         }
     }
 
-    /// Redelivery the replies of an inbox until none is left.
+    /// Repeats the replies to an inbox until its queue is empty.
     async fn repeat(&self, inbox: Arc<str>, mut delay: Duration) {
         let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
         loop {
@@ -230,8 +230,8 @@ impl Redelivery {
         self.undelivered.lock().set_state(inbox, state);
     }
 
-    /// Publishes up to `count` replies of an inbox together. Returns what that says about the inbox, or nothing if the queue
-    /// is empty.
+    /// Publishes up to `count` replies of an inbox together. Returns the new state of the inbox, or `None` if its queue is
+    /// empty.
     async fn publish_first(&self, inbox: &str, count: usize) -> Option<InboxState> {
         let replies = self.undelivered.lock().first(inbox, count);
         if replies.is_empty() {

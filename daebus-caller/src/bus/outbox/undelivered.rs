@@ -108,7 +108,7 @@ impl Undelivered {
         self.queues.get(inbox).map(|queue| queue.first(count)).unwrap_or_default()
     }
 
-    /// Removes a reply that has a receiver, or that the bus refuses for good.
+    /// Removes a reply that was delivered, or that failed with an error that a retry doesn't resolve.
     pub(super) fn settle(&mut self, inbox: &str, number: u64, is_delivered: bool) {
         self.change(inbox, |queue| {
             if queue.remove(number) {
@@ -143,7 +143,7 @@ impl Undelivered {
         is_in_flight || withdrawn.is_some_and(|withdrawn| withdrawn > 0)
     }
 
-    /// Sets what the last probe of an inbox has found.
+    /// Sets the state of an inbox, and confirms the inbox if it is subscribed.
     pub(super) fn set_state(&mut self, inbox: &Arc<str>, state: InboxState) {
         if state == InboxState::Subscribed && self.confirmed.reconnect.is_some() {
             if self.confirmed.inboxes.len() >= CONFIRMED {
