@@ -116,6 +116,7 @@ impl Actions {
         if self.is_alone().await {
             self.0.loops.spawn(self.clone().leave_to_successor());
         } else {
+            self.0.refusals.expect_successor();
             self.0.intakes.leave().await;
         }
     }
@@ -154,6 +155,7 @@ impl Actions {
             }
         };
         if self.0.drained.run_until_cancelled(successor).await.is_some() {
+            self.0.refusals.expect_successor();
             self.0.intakes.leave().await;
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +49,8 @@ struct RefusalQueue {
     limits: QueueLimits,
     workers: Workers,
     drained: CancellationToken,
+    /// Another process may run the requests that this one refuses while it stops.
+    has_successor: AtomicBool,
     waiting: Mutex<WaitingRefusals>,
     arrived: Notify,
 }
@@ -105,9 +108,15 @@ impl Refusals {
             limits,
             workers,
             drained,
+            has_successor: AtomicBool::new(false),
             waiting: Mutex::default(),
             arrived: Notify::new(),
         }))
+    }
+
+    /// From now on `shutting_down` doesn't prove that a request is not run: another process is subscribed as well.
+    pub(super) fn expect_successor(&self) {
+        self.0.has_successor.store(true, Ordering::Release);
     }
 
     /// Queues the refusal of a request. Doesn't wait: the bus's reader calls this if the intake is full.
@@ -222,8 +231,9 @@ impl Refusals {
                 Fault::reserved(FaultCode::Overloaded, text)
             }
             Reason::ShuttingDown => {
-                // Another process on the channel may run the request, so it must not be sent again.
-                let is_refused = self.is_alone().await.unwrap_or_default();
+                // Otherwise another process may run the request, and the caller must not send it again.
+                let is_refused = !self.0.has_successor.load(Ordering::Acquire)
+                    && matches!(self.subscribers().await, Ok(Some(0 | 1)));
                 let text = format!("{service} is shutting down; the request was not run");
                 let fault = Fault::reserved(FaultCode::ShuttingDown, text);
                 if !is_refused {
@@ -232,12 +242,12 @@ impl Refusals {
                 fault
             }
             Reason::UnknownAction(action) => {
-                let alone = self.is_alone().await;
-                debug!(service, action, ?alone, "no handler for this action");
-                match alone {
-                    Ok(true) => {}
+                let subscribers = self.subscribers().await;
+                debug!(service, action, ?subscribers, "no handler for this action");
+                match subscribers {
+                    Ok(Some(1)) => {}
                     // Another process may have the action.
-                    Ok(false) => return,
+                    Ok(_) => return,
                     Err(error) => return self.sent(&replier, Err(error)),
                 }
                 Fault::reserved(FaultCode::UnknownAction, format!("{service} has no action {action:?}"))
@@ -246,10 +256,14 @@ impl Refusals {
         self.sent(&replier, replier.refuse(&fault).await);
     }
 
-    /// Returns whether this process is the only subscriber of the service's channel. In a Redis Cluster that is unknown.
-    async fn is_alone(&self) -> Result<bool, daebus_caller::BusError> {
+    /// Returns the number of subscribers of the service's channel, this process included until it has left. In a Redis
+    /// Cluster it is unknown.
+    async fn subscribers(&self) -> Result<Option<u64>, daebus_caller::BusError> {
         let Core { bus, service, .. } = &*self.0.core;
-        Ok(!bus.counts_are_partial() && bus.subscribers(service.as_str()).await? == 1)
+        if bus.counts_are_partial() {
+            return Ok(None);
+        }
+        bus.subscribers(service.as_str()).await.map(Some)
     }
 
     fn sent(&self, replier: &Replier, sent: Result<(), daebus_caller::BusError>) {

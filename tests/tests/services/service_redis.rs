@@ -182,7 +182,7 @@ async fn odd_envelopes_are_read_as_far_as_they_go() {
     }
     // A negative budget is spent, as 0 is.
     for budget in [0, -1] {
-        peer.publish("sums", format!(r#"{{"action": "any", "reply_to": "caller:peer", "request_id": "spent", "timeout_ms": {budget}}}"#)).await;
+        peer.publish("sums", format!(r#"{{"action": "any", "reply_to": "caller:peer", "request_id": "spent", "payload": {{}}, "timeout_ms": {budget}}}"#)).await;
         assert_eq!(peer.reply().await["payload"]["code"], "deadline_exceeded", "{budget}");
     }
     // A list of headers' worth of nonsense is still a request.
