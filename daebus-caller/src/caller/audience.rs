@@ -1,4 +1,4 @@
-//! The subscribers of a service's channel, told from monitors that receive everything.
+//! The subscribers of a service's channel, distinguished from monitors that receive everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ const SILENCE: Duration = Duration::from_millis(250);
 /// How long after a reconnect services may still be restoring their subscriptions.
 const RECOVERY: Duration = Duration::from_secs(10);
 
-/// Queries about who is subscribed, shared by all calls of a link.
+/// Queries for the subscribers of a channel, shared by all calls of a link.
 #[derive(Debug)]
 pub(super) struct Audience {
     bus: Arc<dyn Bus>,

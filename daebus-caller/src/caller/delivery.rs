@@ -47,7 +47,7 @@ impl Delivery<'_> {
     /// 0 receivers prove that the request was not delivered, so it is published again: once, and with backoff while
     /// services may be reconnecting. The first PUBLISH takes the `place`.
     ///
-    /// Boxed, because it is over long before the answer is there.
+    /// Boxed, because it ends long before the answer arrives.
     pub(super) fn deliver<'a>(
         &'a self,
         inbox: &'a str,
@@ -95,7 +95,7 @@ impl Delivery<'_> {
         }
     }
 
-    /// Publishes the request once, when the bus is there.
+    /// Publishes the request once, when the bus is ready.
     async fn publish(
         &self,
         inbox: &str,
