@@ -11,10 +11,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::deadline::{self, Deadline};
-use super::exchange::{OutgoingRequest, typed};
+use super::exchange::typed;
 use super::job::Job;
 use super::peer::Peer;
 use super::progress::Updates;
+use super::request::OutgoingRequest;
 use super::retry::{Retry, is_worth_retrying};
 use crate::contract::FromFault;
 use crate::error::CallError;

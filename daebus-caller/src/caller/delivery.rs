@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::exchange::OutgoingRequest;
+use super::request::OutgoingRequest;
 use crate::backoff::Backoff;
 use crate::bus::Place;
 use crate::error::{BusError, CallError};

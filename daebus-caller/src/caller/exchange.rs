@@ -2,53 +2,20 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::Fuse;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::deadline::Deadline;
 use super::delivery::{Delivery, Published};
-use super::link::Link;
-use super::peer::Peer;
 use super::pending::{FinalReply, ProgressQueue};
+use super::request::OutgoingRequest;
 use crate::contract::FromFault;
 use crate::error::{BusError, CallError};
-use crate::wire::{Fault, Headers, RawJson, ServiceName};
-
-/// What is asked, and of whom.
-#[derive(Debug)]
-pub(super) struct OutgoingRequest {
-    pub(super) link: Link,
-    pub(super) service: ServiceName,
-    pub(super) action: String,
-    pub(super) payload: RawJson,
-    pub(super) headers: Headers,
-    /// When all attempts together are over.
-    pub(super) deadline: Deadline,
-    /// The time for all attempts together; reported when it runs out.
-    pub(super) budget: Duration,
-}
+use crate::wire::{Fault, RawJson};
 
 impl OutgoingRequest {
-    /// Prepares a request; its name and its payload are checked here, once for all attempts.
-    pub(super) fn new(
-        peer: Peer,
-        action: String,
-        payload: Result<RawJson, serde_json::Error>,
-        headers: Headers,
-        budget: Duration,
-    ) -> Result<Self, CallError> {
-        let service = peer.service().map_err(BusError::Name)?.clone();
-        let deadline = Deadline::after(budget);
-        match payload {
-            Ok(payload) => Ok(Self { link: peer.link, service, action, payload, headers, deadline, budget }),
-            Err(source) => Err(CallError::Encode { service: service.to_string(), action, source }),
-        }
-    }
-
     /// Makes one attempt. Dropping the future cancels the request.
     ///
     /// After a PUBLISH of unknown outcome the attempt waits for the answer until the deadline; if `repeatable`, it
@@ -99,14 +66,6 @@ impl OutgoingRequest {
             }
         }
         outcome
-    }
-
-    fn too_late(&self) -> CallError {
-        CallError::Timeout {
-            service: self.service.to_string(),
-            action: self.action.clone(),
-            after: self.budget,
-        }
     }
 }
 

@@ -15,6 +15,7 @@ mod peer;
 mod pending;
 mod progress;
 mod queries;
+mod request;
 mod retry;
 
 use std::fmt;

@@ -1,0 +1,50 @@
+//! The request of a call, the same for all attempts.
+
+use std::time::Duration;
+
+use super::deadline::Deadline;
+use super::link::Link;
+use super::peer::Peer;
+use crate::error::{BusError, CallError};
+use crate::wire::{Headers, RawJson, ServiceName};
+
+/// The request of a call, the same for all attempts.
+#[derive(Debug)]
+pub(super) struct OutgoingRequest {
+    pub(super) link: Link,
+    pub(super) service: ServiceName,
+    pub(super) action: String,
+    pub(super) payload: RawJson,
+    pub(super) headers: Headers,
+    /// The end of all attempts together.
+    pub(super) deadline: Deadline,
+    /// The time for all attempts together; reported when it runs out.
+    pub(super) budget: Duration,
+}
+
+impl OutgoingRequest {
+    /// Prepares a request; its name and its payload are checked here, once for all attempts.
+    pub(super) fn new(
+        peer: Peer,
+        action: String,
+        payload: Result<RawJson, serde_json::Error>,
+        headers: Headers,
+        budget: Duration,
+    ) -> Result<Self, CallError> {
+        let service = peer.service().map_err(BusError::Name)?.clone();
+        let deadline = Deadline::after(budget);
+        match payload {
+            Ok(payload) => Ok(Self { link: peer.link, service, action, payload, headers, deadline, budget }),
+            Err(source) => Err(CallError::Encode { service: service.to_string(), action, source }),
+        }
+    }
+
+    /// The error of a call whose time is over.
+    pub(super) fn too_late(&self) -> CallError {
+        CallError::Timeout {
+            service: self.service.to_string(),
+            action: self.action.clone(),
+            after: self.budget,
+        }
+    }
+}
