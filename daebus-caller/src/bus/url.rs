@@ -29,7 +29,7 @@ impl BusUrl {
     ///
     /// # Errors
     ///
-    /// Returns [`BusError::Url`] if the URL can't be used; the message names what is possible.
+    /// Returns [`BusError::Url`] if the URL can't be used; the message lists the supported URLs.
     pub fn parse(url: &str) -> Result<Self, BusError> {
         let url = url.trim();
         Self::read(url).map_err(|error| BusError::Url { url: masked(url), reason: error.to_string() })

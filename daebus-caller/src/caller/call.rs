@@ -149,7 +149,7 @@ where
             };
             request.deadline = bound;
             if bound != budget {
-                // The error names the timeout that was given, not what is left of it by now.
+                // The error names the configured timeout, not the remaining part of it.
                 request.budget = bound.remaining();
             }
             let outcome = {

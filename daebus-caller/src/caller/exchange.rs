@@ -41,7 +41,7 @@ impl OutgoingRequest {
             let mut closed = pin!(self.link.closed());
             let mut late = pin!(tokio::time::sleep_until(self.deadline.instant()));
             tokio::select! {
-                // An answer that is there counts, however late we come to look.
+                // An answer that has arrived counts, even if the deadline has passed as well.
                 biased;
                 outcome = &mut exchange => End::Outcome(outcome),
                 () = &mut closed => End::Closed,

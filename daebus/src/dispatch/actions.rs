@@ -249,15 +249,18 @@ impl Actions {
         if action == "$cancel" {
             return self.cancel(&envelope);
         }
+        // First, since the refusal of a request that is no longer in flight must not be repeated.
+        if let Place::Backlog { cancels, position } = place
+            && cancels.covers(*position, &envelope)
+        {
+            let fault = Fault::reserved(FaultCode::Cancelled, "the caller took the request back");
+            return inner.refusals.push(&envelope, Reason::Failed(fault));
+        }
         if inner.draining.is_cancelled() {
             return inner.refusals.push(&envelope, Reason::ShuttingDown);
         }
-        let Place::Backlog { cancels, position } = place else {
+        if matches!(place, Place::None) {
             return inner.refusals.push(&envelope, Reason::Overloaded);
-        };
-        if cancels.covers(*position, &envelope) {
-            let fault = Fault::reserved(FaultCode::Cancelled, "the caller took the request back");
-            return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
         if message.payload.len() > inner.limits.message_bytes {
             let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);

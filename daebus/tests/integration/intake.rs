@@ -308,3 +308,17 @@ async fn a_cancelled_request_no_longer_repeats_its_reply() -> Result<(), BoxErro
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_service_does_not_repeat_the_refusal_of_a_cancelled_request() -> Result<(), BoxError> {
+    let service = app("withdraw-at-once").register(Blueprint::new("b").action("echo", echo)).start().await?;
+    let peer = Peer::on("withdraw-at-once").await;
+    let request = json!({"action": "echo", "payload": 1, "request_id": 1, "reply_to": "caller:gone"});
+    peer.send(&request).await;
+    peer.send(&json!({"action": "$cancel", "payload": {"request_id": 1, "reply_to": "caller:gone"}})).await;
+    // A stop waits for replies that are repeated, here for 30 s if the reply weren't withdrawn.
+    let begun = tokio::time::Instant::now();
+    within(service.stop()).await?;
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    Ok(())
+}
