@@ -105,7 +105,8 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         None
     }
 
-    /// Closes the bus and ends every subscription. Later calls return [`BusError::Closed`].
+    /// Closes the bus: sets its state to [`BusState::Closed`], and then ends every subscription by dropping its receiver.
+    /// Later calls return [`BusError::Closed`].
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 

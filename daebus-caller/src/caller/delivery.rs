@@ -33,12 +33,14 @@ pub(super) struct Delivery<'a> {
 pub(super) enum Published {
     /// It certainly has not.
     No,
+    /// It certainly has not, because other publishes take all the places.
+    Waiting,
     /// Its PUBLISH is under way.
     InFlight,
     /// The bus has confirmed it.
     Confirmed,
     /// The outcome of its PUBLISH will never be known.
-    Unknown(BusError),
+    Unknown(Box<BusError>),
 }
 
 impl Delivery<'_> {
@@ -116,7 +118,7 @@ impl Delivery<'_> {
                 Err(error) => error,
             };
             *published = match &error {
-                BusError::Unknown { .. } => Published::Unknown(error.clone()),
+                BusError::Unknown { .. } => Published::Unknown(Box::new(error.clone())),
                 _ => Published::No,
             };
             let BusError::Away { .. } = &error else { return Err(error) };

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use futures_util::future::Fuse;
+use futures_util::future::{BoxFuture, Fuse};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -38,13 +38,13 @@ impl OutgoingRequest {
             // Pinned in place: `select!` would store each future twice.
             let mut exchange =
                 pin!(delivery.exchange(repeatable, &mut answer, progress.as_deref(), on_progress, published));
-            let mut closed = pin!(self.link.closed());
+            let mut closed = pin!(self.closing.cancelled());
             let mut late = pin!(tokio::time::sleep_until(self.deadline.instant()));
             tokio::select! {
                 // An answer that has arrived counts, even if the deadline has passed as well.
                 biased;
-                outcome = &mut exchange => End::Outcome(outcome),
                 () = &mut closed => End::Closed,
+                outcome = &mut exchange => End::Outcome(outcome),
                 () = &mut late => End::Late,
             }
         };
@@ -53,10 +53,8 @@ impl OutgoingRequest {
                 in_flight.end();
                 outcome
             }
-            End::Closed => {
-                in_flight.end();
-                Err(CallError::Closed)
-            }
+            // Dropped unanswered, so that the request is cancelled.
+            End::Closed => Err(CallError::Closed),
             End::Late => Err(in_flight.time_out()),
         };
         match &outcome {
@@ -95,15 +93,17 @@ impl Delivery<'_> {
             return Err(self.request.too_late());
         }
         // Under load most calls wait here: neither the message nor what delivers it is made before.
+        *published = Published::Waiting;
         let place = match link.outbox().place(deadline.instant()).await {
             Ok(place) => Some(place),
             Err(BusError::Away { .. }) => None,
             Err(error) => return Err(error.into()),
         };
+        *published = Published::No;
         // The answer may arrive before PUBLISH is confirmed, or although it never is.
         let mut delivered = self.deliver(inbox, place, published).fuse();
         let mut nobody = Fuse::terminated();
-        let mut arrived = pin!(arrived(progress));
+        let mut arrived = arrived(progress);
         let mut tell = || {
             while let Some(update) = progress.and_then(ProgressQueue::pop) {
                 on_progress(update);
@@ -116,12 +116,15 @@ impl Delivery<'_> {
                 answer = &mut *answer => {
                     // Progress came before the answer, on the same connection, and is reported before it.
                     tell();
-                    // The sender is only dropped with its call's entry, which is ours to remove.
-                    return answer.unwrap_or(Ok(None)).map_err(|fault| told(*fault));
+                    return match answer {
+                        Ok(answer) => answer.map_err(|fault| told(*fault)),
+                        // The bus was closed: otherwise this call alone removes its entry, with the sender.
+                        Err(_) => Err(CallError::Closed),
+                    };
                 }
                 () = &mut arrived => {
                     heard = true;
-                    arrived.set(self::arrived(progress));
+                    arrived = self::arrived(progress);
                     tell();
                 }
                 outcome = &mut delivered => match outcome {
@@ -143,12 +146,9 @@ impl Delivery<'_> {
     }
 }
 
-/// Waits for progress, for ever if none is wanted.
-async fn arrived(progress: Option<&ProgressQueue>) {
-    match progress {
-        Some(progress) => progress.arrived().await,
-        None => std::future::pending().await,
-    }
+/// Waits for progress; never ends if none is wanted. Boxed, since few calls want any.
+fn arrived(progress: Option<&ProgressQueue>) -> Fuse<BoxFuture<'_, ()>> {
+    progress.map_or_else(Fuse::terminated, |progress| progress.arrived().boxed().fuse())
 }
 
 /// An error reply, told apart as an untyped caller sees it.
@@ -178,7 +178,11 @@ impl InFlight<'_> {
     /// confirmed may reach it only after the call has ended, so the drop that follows sends a `$cancel` behind it.
     fn time_out(&mut self) -> CallError {
         match &self.published {
-            Published::Unknown(error) => CallError::Bus(error.clone()),
+            Published::Unknown(error) => CallError::Bus((**error).clone()),
+            Published::Waiting => {
+                self.end();
+                CallError::Bus(BusError::Full { location: self.request.link.bus().location() })
+            }
             Published::InFlight => self.request.too_late(),
             Published::No | Published::Confirmed => {
                 self.end();
@@ -191,7 +195,7 @@ impl InFlight<'_> {
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let unanswered = self.request.link.pending().remove(self.request_id);
-        if unanswered && !matches!(self.published, Published::No) {
+        if unanswered && !matches!(self.published, Published::No | Published::Waiting) {
             self.request.link.cancel(self.request.service.as_str(), self.request_id);
         }
     }

@@ -66,7 +66,7 @@ impl Link {
     /// Waits until the deadline for a bus that is away, or that goes away while it subscribes.
     pub(super) async fn inbox(&self, deadline: Deadline) -> Result<&str, BusError> {
         let subscribe = || {
-            let receiver = Arc::new(Inbox(self.0.pending.clone()));
+            let receiver = Arc::new(Inbox { pending: self.0.pending.clone(), bus_state: self.bus().state() });
             self.bus().subscribe(Topic::Channel(self.0.inbox.clone()), receiver)
         };
         let subscribed = async {

@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
-use crate::bus::{Deliver, Message};
+use crate::bus::{BusState, Deliver, Message};
 use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
 
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
+
+/// How many calls the map keeps room for when none is in flight.
+const KEPT: usize = 1024;
 
 /// A final reply: the payload, or the fault. It is boxed because each call in flight has room for a reply.
 pub(super) type FinalReply = Result<Option<RawJson>, Box<Fault>>;
@@ -24,7 +27,13 @@ pub(super) type FinalReply = Result<Option<RawJson>, Box<Fault>>;
 /// Nothing waits here: the bus's reader looks a call up, hands its reply over, and goes on.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    calls: Mutex<HashMap<Uuid, PendingCall>>,
+    calls: Mutex<PendingCalls>,
+}
+
+#[derive(Debug, Default)]
+struct PendingCalls {
+    by_id: HashMap<Uuid, PendingCall>,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -37,30 +46,49 @@ struct PendingCall {
 }
 
 impl Pending {
-    /// Adds a call. It stays until its final reply has come or [`Pending::remove`] is called.
+    /// Adds a call. It stays until its final reply arrives, [`Pending::remove`] is called, or the bus is closed. In the last
+    /// case the receiver returns an error.
     pub(super) fn add(
         &self,
         id: Uuid,
         progress: Option<Arc<ProgressQueue>>,
     ) -> oneshot::Receiver<FinalReply> {
         let (answer, receiver) = oneshot::channel();
-        self.calls.lock().insert(id, PendingCall { answer, heard: false, progress });
+        let mut calls = self.calls.lock();
+        if !calls.is_closed {
+            calls.by_id.insert(id, PendingCall { answer, heard: false, progress });
+        }
         receiver
     }
 
-    /// Forgets a call; returns whether it was still waiting.
+    /// Removes a call; returns whether it was still waiting.
     pub(super) fn remove(&self, id: Uuid) -> bool {
-        self.calls.lock().remove(&id).is_some()
+        let mut calls = self.calls.lock();
+        let removed = calls.by_id.remove(&id);
+        if calls.by_id.is_empty() {
+            // A burst may have taken megabytes.
+            calls.by_id.shrink_to(KEPT);
+        }
+        removed.is_some()
+    }
+
+    /// Ends all calls, later ones included.
+    fn close(&self) {
+        let mut calls = self.calls.lock();
+        calls.is_closed = true;
+        let ended = std::mem::take(&mut calls.by_id);
+        drop(calls);
+        drop(ended);
     }
 
     /// Returns whether the service has given a sign of life: progress, or the final reply.
     pub(super) fn was_heard(&self, id: Uuid) -> bool {
-        self.calls.lock().get(&id).is_none_or(|call| call.heard)
+        self.calls.lock().by_id.get(&id).is_none_or(|call| call.heard)
     }
 
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
-        self.calls.lock().len()
+        self.calls.lock().by_id.len()
     }
 
     fn take_reply(&self, message: &Bytes, reply: &Reply<'_>) {
@@ -70,7 +98,7 @@ impl Pending {
         };
         let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
         if reply.is_final {
-            let Some(call) = self.calls.lock().remove(&id) else {
+            let Some(call) = self.calls.lock().by_id.remove(&id) else {
                 tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
                 return;
             };
@@ -82,7 +110,7 @@ impl Pending {
             // Whoever gave up in this very moment doesn't need it any more.
             let _ = call.answer.send(answer);
         } else {
-            let progress = self.calls.lock().get_mut(&id).map(|call| {
+            let progress = self.calls.lock().by_id.get_mut(&id).map(|call| {
                 call.heard = true;
                 call.progress.clone()
             });
@@ -95,14 +123,26 @@ impl Pending {
     }
 }
 
-/// The inbox's end in the bus's reader.
-pub(super) struct Inbox(pub(super) Arc<Pending>);
+/// Receives the messages of the inbox in the bus's reader.
+pub(super) struct Inbox {
+    pub(super) pending: Arc<Pending>,
+    pub(super) bus_state: watch::Receiver<BusState>,
+}
+
+impl Drop for Inbox {
+    /// A bus that is closed drops its receivers. Calls in flight then end here, so that none of them watches the bus.
+    fn drop(&mut self) {
+        if *self.bus_state.borrow() == BusState::Closed {
+            self.pending.close();
+        }
+    }
+}
 
 impl Deliver for Inbox {
     fn deliver(&self, message: Message) {
         let read = read_message(&message.payload, |bytes, text| {
             let reply = Reply::read(text)?;
-            self.0.take_reply(bytes, &reply);
+            self.pending.take_reply(bytes, &reply);
             Ok(())
         });
         if let Err(error) = read {

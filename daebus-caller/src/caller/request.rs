@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::deadline::Deadline;
+use tokio_util::sync::CancellationToken;
+
+use super::deadline::{self, Deadline};
 use super::link::Link;
 use super::peer::Peer;
 use crate::error::{BusError, CallError};
@@ -12,13 +14,15 @@ use crate::wire::{Headers, RawJson, ServiceName};
 #[derive(Debug)]
 pub(super) struct OutgoingRequest {
     pub(super) link: Link,
+    /// Cancelled when the caller is closed.
+    pub(super) closing: CancellationToken,
     pub(super) service: ServiceName,
     pub(super) action: String,
     pub(super) payload: RawJson,
     pub(super) headers: Headers,
     /// The end of all attempts together.
     pub(super) deadline: Deadline,
-    /// The time for all attempts together; reported when it runs out.
+    /// The time for all attempts together; reported when it has passed.
     pub(super) budget: Duration,
 }
 
@@ -34,8 +38,22 @@ impl OutgoingRequest {
         let service = peer.service().map_err(BusError::Name)?.clone();
         let deadline = Deadline::after(budget);
         match payload {
-            Ok(payload) => Ok(Self { link: peer.link, service, action, payload, headers, deadline, budget }),
+            Ok(payload) => {
+                let Peer { link, closing, .. } = peer;
+                Ok(Self { link, closing, service, action, payload, headers, deadline, budget })
+            }
             Err(source) => Err(CallError::Encode { service: service.to_string(), action, source }),
+        }
+    }
+
+    /// Starts the budget, which ends no later than the deadlines of the surrounding handlers: the one in which the call was
+    /// made, and the one in which it is awaited.
+    pub(super) fn start(&mut self, surrounding: Option<Deadline>) {
+        let budget = Deadline::after(self.budget);
+        self.deadline = [surrounding, deadline::current()].into_iter().flatten().fold(budget, Deadline::min);
+        if self.deadline != budget {
+            // Otherwise the error names the configured timeout, not the remaining part of it.
+            self.budget = self.deadline.remaining();
         }
     }
 

@@ -43,6 +43,11 @@ impl Retry {
         self
     }
 
+    /// Returns whether there is more than one attempt.
+    pub(super) fn repeats(self) -> bool {
+        self.attempts > 1
+    }
+
     /// Returns the delays between the attempts.
     pub(super) fn delays(self) -> impl Iterator<Item = Duration> {
         let mut backoff = Backoff::new(self.first_delay, MAX_DELAY);

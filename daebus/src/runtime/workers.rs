@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -21,10 +22,8 @@ pub(crate) struct Workers {
 impl Workers {
     /// Runs a task that [`drain`](Self::drain) waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.cut.clone();
-        self.tasks.spawn(async move {
-            cut.run_until_cancelled(task).await;
-        });
+        // Not as an argument of an async function, which would store the task three times.
+        self.tasks.spawn(task.with_cancellation_token_owned(self.cut.clone()));
     }
 
     /// Notes that something runs which isn't one of the registry's handlers, until the guard is dropped.

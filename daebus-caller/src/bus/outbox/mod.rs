@@ -69,8 +69,8 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns [`BusError::Away`] if the bus is away until `deadline`, [`BusError::Full`] if too many publishes are in flight
-    /// until then, and [`BusError::Closed`] if the bus is closed.
+    /// Returns [`BusError::Away`] if the bus is away until `deadline`, and [`BusError::Closed`] if the bus is closed. The wait
+    /// for other publishes has no limit: the caller applies its own.
     pub(crate) fn place(
         &self,
         deadline: Instant,

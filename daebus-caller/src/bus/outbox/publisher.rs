@@ -90,15 +90,16 @@ impl Publisher {
         }
     }
 
-    /// Waits until the bus is ready and fewer than [`IN_FLIGHT`] publishes are in flight. Places are given in the order
-    /// they were asked for.
+    /// Waits until the bus is ready, at most until `deadline`, and until fewer than [`IN_FLIGHT`] publishes are in flight,
+    /// without a limit. Places are given in the order they were asked for.
     pub(super) async fn place(&self, deadline: Instant) -> Result<Place<'_>, BusError> {
         loop {
             if !self.is_ready() {
                 // Boxed: of many calls that wait for a place, each would have room for it.
                 Box::pin(self.ready(deadline)).await?;
             }
-            let permit = self.permit(deadline).await?;
+            // Without a timer: each of many calls that wait would have room for a second one.
+            let permit = self.permits.acquire().await.map_err(|_| BusError::Closed)?;
             // A permit that is held while the bus is away would keep others from the error they are to get.
             if self.is_ready() {
                 return Ok(Place { bus: &*self.bus, _permit: permit });
