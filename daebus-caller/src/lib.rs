@@ -82,7 +82,7 @@ pub use bus::Bus;
 pub use caller::Link;
 pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline};
 pub use error::{BusError, CallError};
-pub use wire::Fault;
+pub use wire::{Fault, Instance, InstanceId, InstanceState};
 
 #[doc = include_str!("docs/fault.md")]
 pub use daebus_macros::Fault;

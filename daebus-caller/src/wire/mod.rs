@@ -3,14 +3,20 @@
 //! Every rule is stated in the wire protocol (a chapter of the book); each module reads or writes one of its parts.
 
 mod fault;
+mod instance;
 mod json;
 mod name;
 mod payload;
+#[doc(hidden)]
+pub mod presence;
 mod reply;
 mod request;
+#[doc(hidden)]
+pub mod selection;
 mod unit;
 
 pub use fault::{Fault, FaultCode};
+pub use instance::{Instance, InstanceId, InstanceState};
 pub use json::RawJson;
 pub use name::{Channel, NameError, ServiceName};
 pub use payload::PayloadError;

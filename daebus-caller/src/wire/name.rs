@@ -4,22 +4,22 @@ use std::fmt;
 use std::sync::Arc;
 
 /// The longest name the protocol allows, in bytes.
-const MAX_BYTES: usize = 255;
+pub(super) const MAX_BYTES: usize = 255;
 
 /// A name that can't be used on the bus, and why.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
     /// The name is the empty string.
-    #[error("a {kind} name can't be empty")]
+    #[error("an empty {kind} name can't be used")]
     Empty {
-        /// "channel" or "service".
+        /// "channel", "service" or "instance".
         kind: &'static str,
     },
     /// The name has more than 255 bytes.
     #[error("the {kind} name {name:?}… has {bytes} bytes; 255 is the most")]
     TooLong {
-        /// "channel" or "service".
+        /// "channel", "service" or "instance".
         kind: &'static str,
         /// How the name begins.
         name: String,
@@ -29,7 +29,7 @@ pub enum NameError {
     /// The name contains a control character.
     #[error("the {kind} name {name:?} contains a control character")]
     Control {
-        /// "channel" or "service".
+        /// "channel", "service" or "instance".
         kind: &'static str,
         /// The name as given.
         name: String,
@@ -37,7 +37,7 @@ pub enum NameError {
     /// The name is one the protocol keeps for itself.
     #[error("the {kind} name {name:?} is reserved: {rule}")]
     Reserved {
-        /// "channel" or "service".
+        /// "channel", "service" or "instance".
         kind: &'static str,
         /// The name as given.
         name: String,
@@ -132,8 +132,8 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// The rules that hold for channels and services alike.
-fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
+/// The rules that hold for channels, services and instances alike.
+pub(super) fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
     let reserved = |rule| Err(NameError::Reserved { kind, name: name.to_owned(), rule });
     if name.is_empty() {
         Err(NameError::Empty { kind })
