@@ -9,10 +9,12 @@ use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 use super::message::Deliver;
 use super::subscription::Subscription;
 use super::topic::Topic;
 use crate::error::BusError;
+use crate::wire::presence::Presence;
 
 /// The operations of a bus.
 ///
@@ -65,6 +67,68 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// Returns the members of the set at `key`, in no order.
     fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>>;
+
+    /// Reads several keys. A key that is absent or holds a set reads as `None`.
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>>;
+
+    /// Returns when a key expires.
+    fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>>;
+
+    /// Extends the life of an instance's info key by `ttl` and of the set of its service's instances by `index_ttl`, and
+    /// adds the instance to the set. Changes nothing unless the info key holds the run.
+    fn refresh<'a>(
+        &'a self,
+        presence: &'a Presence,
+        ttl: Duration,
+        index_ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>>;
+
+    /// Replaces an instance's info, which then lives for `ttl`. Changes nothing unless the info key holds the run.
+    fn amend<'a>(
+        &'a self,
+        presence: &'a Presence,
+        info: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>>;
+
+    /// Deletes an instance's info key and removes the instance from the set of its service's instances. Changes nothing
+    /// unless the info key holds the run.
+    fn withdraw<'a>(&'a self, presence: &'a Presence) -> BoxFuture<'a, Result<Standing, BusError>>;
+
+    /// Claims `key` for an instance, for `ttl`, with [`Presence::holder`] as the value. Changes nothing unless the
+    /// instance's info key holds the run.
+    ///
+    /// After [`BusError::Unknown`] the claim may be in force: [`Bus::get`] then returns the instance's own value.
+    fn claim<'a>(
+        &'a self,
+        presence: &'a Presence,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, BusError>>;
+
+    /// Acquires the lease `key` for `holder`, for `ttl`.
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        holder: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Acquired, BusError>>;
+
+    /// Extends a lease by `ttl` if its value is `value`, and returns whether it is.
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, BusError>>;
+
+    /// Deletes a lease if its value is `value`, and returns whether it was.
+    fn release<'a>(&'a self, key: &'a str, value: &'a str) -> BoxFuture<'a, Result<bool, BusError>>;
+
+    /// Returns when every message that was sent to this bus's subscriptions before the call has been delivered.
+    ///
+    /// On Redis this is a PING on the connection for subscriptions.
+    fn sync(&self) -> BoxFuture<'_, Result<(), BusError>>;
 
     /// Returns a receiver of the bus's state and of its changes.
     fn state(&self) -> watch::Receiver<BusState>;

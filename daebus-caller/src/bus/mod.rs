@@ -1,6 +1,7 @@
 //! The bus: publish, subscribe, and a key-value store, in process or on Redis, behind one trait.
 
 mod connect;
+mod coordination;
 mod glob;
 mod interface;
 mod masked;
@@ -16,6 +17,7 @@ mod topic;
 mod url;
 
 pub use self::connect::{connect, connect_lazily};
+pub use self::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 pub use self::interface::{Bus, BusState, SetOptions};
 pub use self::memory::MemoryBus;
 pub use self::message::{Deliver, Message};

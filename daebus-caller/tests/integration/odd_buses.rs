@@ -8,7 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use daebus_caller::bus::{Bus, BusState, Deliver, MemoryBus, Message, SetOptions, Subscription, Topic};
+use daebus_caller::bus::{
+    Acquired, Bus, BusState, Claimed, Deliver, KeyExpiry, MemoryBus, Message, SetOptions, Standing,
+    Subscription, Topic,
+};
+use daebus_caller::wire::presence::Presence;
 use daebus_caller::{BusError, CallError, Caller, Fault, Retry};
 use futures_util::future::BoxFuture;
 use serde_json::Value;
@@ -134,6 +138,61 @@ impl Bus for Odd {
     }
     fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
         self.inner.set_members(key)
+    }
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
+        self.inner.get_many(keys)
+    }
+    fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {
+        self.inner.time_to_live(key)
+    }
+    fn refresh<'a>(
+        &'a self,
+        presence: &'a Presence,
+        ttl: Duration,
+        index_ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.inner.refresh(presence, ttl, index_ttl)
+    }
+    fn amend<'a>(
+        &'a self,
+        presence: &'a Presence,
+        info: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.inner.amend(presence, info, ttl)
+    }
+    fn withdraw<'a>(&'a self, presence: &'a Presence) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.inner.withdraw(presence)
+    }
+    fn claim<'a>(
+        &'a self,
+        presence: &'a Presence,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, BusError>> {
+        self.inner.claim(presence, key, ttl)
+    }
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        holder: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Acquired, BusError>> {
+        self.inner.acquire(key, holder, ttl)
+    }
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.renew(key, value, ttl)
+    }
+    fn release<'a>(&'a self, key: &'a str, value: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.inner.release(key, value)
+    }
+    fn sync(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        self.inner.sync()
     }
     fn state(&self) -> watch::Receiver<BusState> {
         self.state.subscribe()

@@ -7,7 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daebus_caller::BusError;
-use daebus_caller::bus::{Bus, BusState, Deliver, MemoryBus, SetOptions, Subscription, Topic};
+use daebus_caller::bus::{
+    Acquired, Bus, BusState, Claimed, Deliver, KeyExpiry, MemoryBus, SetOptions, Standing, Subscription,
+    Topic,
+};
+use daebus_caller::wire::presence::Presence;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -86,6 +90,51 @@ impl Bus for Recorder {
 
     fn set_members<'a>(&'a self, key: &'a str) -> BusFuture<'a, Vec<String>> {
         self.bus.set_members(key)
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> BusFuture<'a, Vec<Option<Bytes>>> {
+        self.bus.get_many(keys)
+    }
+
+    fn time_to_live<'a>(&'a self, key: &'a str) -> BusFuture<'a, KeyExpiry> {
+        self.bus.time_to_live(key)
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        presence: &'a Presence,
+        ttl: Duration,
+        index_ttl: Duration,
+    ) -> BusFuture<'a, Standing> {
+        self.bus.refresh(presence, ttl, index_ttl)
+    }
+
+    fn amend<'a>(&'a self, presence: &'a Presence, info: Bytes, ttl: Duration) -> BusFuture<'a, Standing> {
+        self.bus.amend(presence, info, ttl)
+    }
+
+    fn withdraw<'a>(&'a self, presence: &'a Presence) -> BusFuture<'a, Standing> {
+        self.bus.withdraw(presence)
+    }
+
+    fn claim<'a>(&'a self, presence: &'a Presence, key: &'a str, ttl: Duration) -> BusFuture<'a, Claimed> {
+        self.bus.claim(presence, key, ttl)
+    }
+
+    fn acquire<'a>(&'a self, key: &'a str, holder: &'a str, ttl: Duration) -> BusFuture<'a, Acquired> {
+        self.bus.acquire(key, holder, ttl)
+    }
+
+    fn renew<'a>(&'a self, key: &'a str, value: &'a str, ttl: Duration) -> BusFuture<'a, bool> {
+        self.bus.renew(key, value, ttl)
+    }
+
+    fn release<'a>(&'a self, key: &'a str, value: &'a str) -> BusFuture<'a, bool> {
+        self.bus.release(key, value)
+    }
+
+    fn sync(&self) -> BusFuture<'_, ()> {
+        self.bus.sync()
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

@@ -17,12 +17,13 @@ use daebus_tests::{PATIENCE, RedisServer, within};
 use futures_util::future::join_all;
 use tokio::task::unconstrained;
 
+use super::coordination::*;
 use super::{listen, next};
 
 /// Two users of one bus.
-struct Place {
-    one: Arc<dyn Bus>,
-    two: Arc<dyn Bus>,
+pub(super) struct Place {
+    pub(super) one: Arc<dyn Bus>,
+    pub(super) two: Arc<dyn Bus>,
     /// One user's listeners on one topic are one receiver.
     counts_connections: bool,
     _server: Option<RedisServer>,
@@ -35,7 +36,7 @@ impl Place {
         Self { one: connect(&url).await, two: connect(&url).await, counts_connections: false, _server: None }
     }
 
-    async fn on_redis(arguments: &[&str]) -> Self {
+    pub(super) async fn on_redis(arguments: &[&str]) -> Self {
         // By default Redis drops a subscriber for which 32 MB wait.
         let arguments = [arguments, &["--client-output-buffer-limit", "pubsub", "0", "0", "0"]].concat();
         let server = RedisServer::start_with(&arguments);
@@ -129,6 +130,16 @@ conformance! {
     a_dropped_bus_listens_no_more
     a_full_queue_of_requests_hands_them_back
     the_outbox_publishes_in_order
+    several_keys_are_read_together
+    the_time_to_live_of_a_key_is_returned
+    a_refresh_extends_the_keys_of_its_own_run
+    a_refresh_reports_another_run_and_an_absent_key
+    an_info_is_amended_and_withdrawn_by_its_own_run_only
+    a_claim_is_won_by_one_instance
+    an_instance_without_its_info_claims_nothing
+    a_lease_has_one_holder
+    only_the_holder_renews_and_releases_a_lease
+    sync_returns_after_everything_published_before_is_delivered
 }
 
 async fn a_message_to_nobody_has_no_receivers(place: Place) {

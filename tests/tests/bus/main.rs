@@ -7,6 +7,7 @@ mod cache_redis;
 mod caller_faults;
 mod caller_redis;
 mod conformance;
+mod coordination;
 mod faults;
 mod names;
 mod wire_vectors;

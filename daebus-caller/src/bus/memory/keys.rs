@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::bus::coordination::KeyExpiry;
 use crate::bus::interface::SetOptions;
 use crate::bus::time_to_live::whole_millis;
 
@@ -24,6 +25,8 @@ pub(super) struct Keys {
     /// Expired keys are looked for once there are this many, which is twice what the last look left: a constant
     /// price a key, and never more expired ones than living.
     sweep_at: usize,
+    /// The last fencing token.
+    last_token: u64,
 }
 
 struct StoredKey {
@@ -80,6 +83,22 @@ impl Keys {
         let Some(entry) = self.living(key) else { return false };
         entry.expires = from_now(ttl);
         true
+    }
+
+    pub(super) fn time_to_live(&mut self, key: &str) -> KeyExpiry {
+        match self.living(key) {
+            None => KeyExpiry::Absent,
+            Some(StoredKey { expires: None, .. }) => KeyExpiry::Never,
+            Some(StoredKey { expires: Some(at), .. }) => {
+                KeyExpiry::After(at.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+
+    /// Returns a fencing token: `now`, or a larger number if the clock has not advanced since the last one.
+    pub(super) fn next_token(&mut self, now: u64) -> u64 {
+        self.last_token = now.max(self.last_token + 1);
+        self.last_token
     }
 
     pub(super) fn set_add(&mut self, key: &str, member: &str) -> Result<bool, &'static str> {

@@ -1,5 +1,6 @@
 //! The bus within one process: for tests, demos, and services that share a process.
 
+mod coordination;
 mod keys;
 mod topics;
 
@@ -16,11 +17,13 @@ use tokio::sync::watch;
 
 use self::keys::Keys;
 use self::topics::Topics;
+use crate::bus::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 use crate::bus::interface::{Bus, BusState, SetOptions};
 use crate::bus::message::{Deliver, Message};
 use crate::bus::subscription::Subscription;
 use crate::bus::topic::Topic;
 use crate::error::BusError;
+use crate::wire::presence::Presence;
 
 /// One user's handle of an in-process bus.
 ///
@@ -175,6 +178,73 @@ impl Bus for MemoryBus {
 
     fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
         self.keys(|keys| keys.set_members(key))
+    }
+
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
+        // As MGET, which returns nothing for a key of another type.
+        self.keys(|stored| Ok(keys.iter().map(|key| stored.get(key).unwrap_or_default()).collect()))
+    }
+
+    fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {
+        self.keys(|keys| Ok(keys.time_to_live(key)))
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        presence: &'a Presence,
+        ttl: Duration,
+        index_ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.keys(|keys| keys.refresh(presence, ttl, index_ttl))
+    }
+
+    fn amend<'a>(
+        &'a self,
+        presence: &'a Presence,
+        info: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.keys(|keys| keys.amend(presence, info, ttl))
+    }
+
+    fn withdraw<'a>(&'a self, presence: &'a Presence) -> BoxFuture<'a, Result<Standing, BusError>> {
+        self.keys(|keys| keys.withdraw(presence))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        presence: &'a Presence,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, BusError>> {
+        self.keys(|keys| keys.claim(presence, key, ttl))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        holder: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Acquired, BusError>> {
+        self.keys(|keys| keys.acquire(key, holder, ttl))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| Ok(keys.renew(key, value, ttl)))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, value: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        self.keys(|keys| Ok(keys.release(key, value)))
+    }
+
+    fn sync(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        // Publishing runs the receivers, so nothing is on its way.
+        Box::pin(future::ready(self.open().map(drop)))
     }
 
     fn state(&self) -> watch::Receiver<BusState> {

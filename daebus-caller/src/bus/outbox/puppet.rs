@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -10,11 +11,13 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
+use crate::bus::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 use crate::bus::interface::{Bus, BusState, SetOptions};
 use crate::bus::message::Deliver;
 use crate::bus::subscription::Subscription;
 use crate::bus::topic::Topic;
 use crate::error::BusError;
+use crate::wire::presence::Presence;
 
 /// A bus whose state, pace and receivers the tests decide.
 #[derive(Debug)]
@@ -102,7 +105,7 @@ impl Bus for Puppet {
     fn increment<'a>(&'a self, _: &'a str, _: i64) -> BoxFuture<'a, Result<i64, BusError>> {
         unimplemented!()
     }
-    fn expire<'a>(&'a self, _: &'a str, _: std::time::Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+    fn expire<'a>(&'a self, _: &'a str, _: Duration) -> BoxFuture<'a, Result<bool, BusError>> {
         unimplemented!()
     }
     fn set_add<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
@@ -112,6 +115,56 @@ impl Bus for Puppet {
         unimplemented!()
     }
     fn set_members<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        unimplemented!()
+    }
+    fn get_many<'a>(&'a self, _: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
+        unimplemented!()
+    }
+    fn time_to_live<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {
+        unimplemented!()
+    }
+    fn refresh<'a>(
+        &'a self,
+        _: &'a Presence,
+        _: Duration,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        unimplemented!()
+    }
+    fn amend<'a>(
+        &'a self,
+        _: &'a Presence,
+        _: Bytes,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        unimplemented!()
+    }
+    fn withdraw<'a>(&'a self, _: &'a Presence) -> BoxFuture<'a, Result<Standing, BusError>> {
+        unimplemented!()
+    }
+    fn claim<'a>(
+        &'a self,
+        _: &'a Presence,
+        _: &'a str,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, BusError>> {
+        unimplemented!()
+    }
+    fn acquire<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+        _: Duration,
+    ) -> BoxFuture<'a, Result<Acquired, BusError>> {
+        unimplemented!()
+    }
+    fn renew<'a>(&'a self, _: &'a str, _: &'a str, _: Duration) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn release<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        unimplemented!()
+    }
+    fn sync(&self) -> BoxFuture<'_, Result<(), BusError>> {
         unimplemented!()
     }
     fn state(&self) -> watch::Receiver<BusState> {

@@ -1,13 +1,16 @@
 //! The bus on Redis, through fred. Only this folder uses the driver.
 //!
 //! `connection` is one connection, `reconnect` keeps two of them connected, `reader` delivers messages, `subscriptions`
-//! records who listens to what, `failure` is why a command failed, and `state` is what all of them share. Where fred's
+//! records who listens to what, `scripts` and `coordination` are the operations of presence, claims and leases, `failure` is
+//! why a command failed, and `state` is what all of them share. Where fred's
 //! own behaviour is replaced, the comment there says why.
 
 mod connection;
+mod coordination;
 mod failure;
 mod reader;
 mod reconnect;
+mod scripts;
 mod state;
 mod subscriptions;
 mod url;
@@ -32,15 +35,18 @@ use tokio::time::Instant;
 
 use self::connection::Connector;
 use self::reconnect::Reconnector;
+use self::scripts::Scripts;
 use self::state::RedisBusState;
 pub(super) use self::url::InvalidRedisUrl;
 pub use self::url::RedisUrl;
+use crate::bus::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 use crate::bus::interface::{Bus, BusState, SetOptions};
 use crate::bus::message::Deliver;
 use crate::bus::subscription::Subscription;
 use crate::bus::time_to_live::whole_millis;
 use crate::bus::topic::Topic;
 use crate::error::BusError;
+use crate::wire::presence::Presence;
 
 /// A bus on a Redis or Valkey server.
 ///
@@ -61,6 +67,7 @@ use crate::error::BusError;
 pub struct RedisBus {
     shared: Arc<RedisBusState>,
     is_clustered: bool,
+    scripts: Scripts,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -99,7 +106,12 @@ impl RedisBus {
         let connector = Connector::new(url.config().clone());
         let is_clustered = connector.is_clustered();
         let shared = RedisBusState::new(url.to_string());
-        let bus = Self { shared: Arc::clone(&shared), is_clustered, tasks: Mutex::default() };
+        let bus = Self {
+            shared: Arc::clone(&shared),
+            is_clustered,
+            scripts: Scripts::new(),
+            tasks: Mutex::default(),
+        };
         (bus, Reconnector::new(shared, connector))
     }
 
@@ -155,11 +167,7 @@ impl Bus for RedisBus {
     fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<Bytes>, BusError>> {
         Box::pin(async move {
             let value: Value = self.run(move |client| async move { client.get(key).await }).await?;
-            Ok(match value {
-                Value::String(text) => Some(text.into_inner()),
-                Value::Bytes(bytes) => Some(bytes),
-                _ => None,
-            })
+            Ok(plain(value))
         })
     }
 
@@ -223,6 +231,71 @@ impl Bus for RedisBus {
         })
     }
 
+    fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
+        Box::pin(self.read_many(keys))
+    }
+
+    fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {
+        Box::pin(self.expiry(key))
+    }
+
+    fn refresh<'a>(
+        &'a self,
+        presence: &'a Presence,
+        ttl: Duration,
+        index_ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        Box::pin(self.refresh_presence(presence, ttl, index_ttl))
+    }
+
+    fn amend<'a>(
+        &'a self,
+        presence: &'a Presence,
+        info: Bytes,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Standing, BusError>> {
+        Box::pin(self.amend_presence(presence, info, ttl))
+    }
+
+    fn withdraw<'a>(&'a self, presence: &'a Presence) -> BoxFuture<'a, Result<Standing, BusError>> {
+        Box::pin(self.withdraw_presence(presence))
+    }
+
+    fn claim<'a>(
+        &'a self,
+        presence: &'a Presence,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Claimed, BusError>> {
+        Box::pin(self.claim_key(presence, key, ttl))
+    }
+
+    fn acquire<'a>(
+        &'a self,
+        key: &'a str,
+        holder: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Acquired, BusError>> {
+        Box::pin(self.acquire_lease(key, holder, ttl))
+    }
+
+    fn renew<'a>(
+        &'a self,
+        key: &'a str,
+        value: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<bool, BusError>> {
+        Box::pin(self.renew_lease(key, value, ttl))
+    }
+
+    fn release<'a>(&'a self, key: &'a str, value: &'a str) -> BoxFuture<'a, Result<bool, BusError>> {
+        Box::pin(self.release_lease(key, value))
+    }
+
+    fn sync(&self) -> BoxFuture<'_, Result<(), BusError>> {
+        Box::pin(self.shared.sync())
+    }
+
     fn state(&self) -> watch::Receiver<BusState> {
         self.shared.state.subscribe()
     }
@@ -266,6 +339,15 @@ impl fmt::Debug for RedisBus {
 impl Drop for RedisBus {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// The value of a key; `None` if the key is absent.
+fn plain(value: Value) -> Option<Bytes> {
+    match value {
+        Value::String(text) => Some(text.into_inner()),
+        Value::Bytes(bytes) => Some(bytes),
+        _ => None,
     }
 }
 

@@ -216,6 +216,18 @@ impl RedisBusState {
         }
     }
 
+    /// Waits for the answer to a PING: all messages that the server sent before it have then been delivered.
+    pub(super) async fn sync(&self) -> Result<(), BusError> {
+        self.commands()?;
+        let _gate = self.gate.lock().await;
+        let subscriber = self.subscriber().ok_or_else(|| self.unavailable())?;
+        match subscriber.barrier().await {
+            // Out of step, the answers are brought into step again by a PING that is answered.
+            Ok(()) | Err(Failure::Refused(_) | Failure::Shifted) => Ok(()),
+            Err(_) => Err(self.unavailable()),
+        }
+    }
+
     fn release(&self, topic: Topic, id: u64) {
         let (last, listeners) = self.subscriptions().remove(&topic, id);
         drop(listeners);
