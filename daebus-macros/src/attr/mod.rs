@@ -15,7 +15,7 @@ mod socket;
 mod thread;
 
 pub(crate) use action::{Action, checked_action_name};
-pub(crate) use arguments::Arguments;
+pub(crate) use arguments::{Arguments, literal};
 pub(crate) use attribute::{Checked, RawAttribute};
 pub(crate) use background::{Background, Overlap, When};
 pub(crate) use kind::Kind;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use syn::{Expr, ExprLit, Lit, LitStr};
+use syn::{Expr, Lit, LitStr};
 
-use super::arguments::Arguments;
+use super::arguments::{Arguments, literal, ungrouped};
 use super::duration_argument;
 use super::pattern::parameters;
 use crate::mistakes::Mistakes;
@@ -54,14 +54,14 @@ impl Route {
 }
 
 fn number(expr: &Expr) -> Option<u16> {
-    match expr {
-        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => number.base10_parse().ok(),
+    match literal(expr) {
+        Some(Lit::Int(number)) => number.base10_parse().ok(),
         _ => None,
     }
 }
 
 fn methods(list: &Expr, expected: &str, mistakes: &mut Mistakes) -> Vec<LitStr> {
-    let Expr::Array(array) = list else {
+    let Expr::Array(array) = ungrouped(list) else {
         mistakes.on(list, expected);
         return Vec::new();
     };
@@ -70,7 +70,7 @@ fn methods(list: &Expr, expected: &str, mistakes: &mut Mistakes) -> Vec<LitStr> 
     }
     let mut methods: Vec<LitStr> = Vec::new();
     for element in &array.elems {
-        let Expr::Lit(ExprLit { lit: Lit::Str(method), .. }) = element else {
+        let Some(Lit::Str(method)) = literal(element) else {
             mistakes.on(element, expected);
             continue;
         };

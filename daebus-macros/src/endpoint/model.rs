@@ -3,7 +3,7 @@
 use syn::{Attribute, Type};
 
 use super::parse::Function;
-use crate::attr::{Action, Checked};
+use crate::attr::{Action, Checked, literal};
 
 /// An annotated function: what the attributes say, and what they need to know of the function.
 pub(crate) struct Handler {
@@ -43,8 +43,8 @@ impl Handler {
 
 fn doc_line(attribute: &Attribute) -> Option<String> {
     match &attribute.meta {
-        syn::Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {
-            syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(line), .. }) => {
+        syn::Meta::NameValue(doc) if doc.path.is_ident("doc") => match literal(&doc.value) {
+            Some(syn::Lit::Str(line)) => {
                 let line = line.value();
                 Some(line.strip_prefix(' ').map_or(line.clone(), str::to_owned))
             }

@@ -2,11 +2,11 @@
 
 use proc_macro2::Span;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Ident, Lit, LitStr, Meta};
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta};
 
 use super::code::{checked_code, code_of_name};
 use super::model::{ErrorType, Fault, Variant};
-use crate::attr::Arguments;
+use crate::attr::{Arguments, literal};
 use crate::mistakes::Mistakes;
 
 const DEFAULT_STATUS: u16 = 400;
@@ -116,7 +116,7 @@ fn fault(attrs: &[Attribute], ident: &Ident, mistakes: &mut Mistakes) -> Option<
 const STATUS: &str = "a status is that of an error, from 400 to 599: `status = 404`";
 
 fn checked_status(status: &Expr, mistakes: &mut Mistakes) -> Option<u16> {
-    if let Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) = status
+    if let Some(Lit::Int(number)) = literal(status)
         && let Ok(status @ 400..=599) = number.base10_parse()
     {
         return Some(status);

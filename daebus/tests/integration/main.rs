@@ -20,6 +20,7 @@ mod layers;
 mod listener_limits;
 mod listeners;
 mod logs;
+mod macro_rules;
 mod schedules;
 mod socket;
 mod start;
