@@ -53,23 +53,30 @@ impl<T> ResultTypes for Parts<T, false> {
     type Error = Fault;
 }
 
-/// The answer of a stub method whose type isn't spelled as a `Result`. `IS_RESULT` is that of [`Probe`]. A `Result` under
+/// The answer of a stub method. `IS_RESULT` is that of [`Probe`] for a type that isn't spelled as a `Result`. A `Result` under
 /// another name needs no `Deserialize`, so that the assertion about its spelling is the only error.
+#[diagnostic::on_unimplemented(
+    message = "the typed caller can't receive the answer `{Self}`",
+    label = "not `Deserialize`, or not `Send`",
+    note = "derive `Deserialize` for it, or name the type that callers receive: `#[action(\"…\", answer = T)]`",
+    note = "`#[blueprint(\"…\", caller = false)]` generates no typed caller"
+)]
 pub trait StubAnswer<const IS_RESULT: bool>: Sized {
     /// Makes the call of the stub method.
-    fn call<E: FromFault, P: DeserializeOwned + Send + 'static>(
+    fn call<E: FromFault, P: StubProgress, Q: StubPayload + ?Sized>(
         caller: &Caller,
         action: &'static str,
-        payload: &(impl Serialize + ?Sized),
+        payload: &Q,
         idempotent: bool,
     ) -> Call<Self, E, P>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + Send + 'static> StubAnswer<false> for T {
-    fn call<E: FromFault, P: DeserializeOwned + Send + 'static>(
+    fn call<E: FromFault, P: StubProgress, Q: StubPayload + ?Sized>(
         caller: &Caller,
         action: &'static str,
-        payload: &(impl Serialize + ?Sized),
+        payload: &Q,
         idempotent: bool,
     ) -> Call<Self, E, P> {
         caller.__call(action, payload, idempotent)
@@ -77,15 +84,74 @@ impl<T: DeserializeOwned + Send + 'static> StubAnswer<false> for T {
 }
 
 impl<T, E> StubAnswer<true> for Result<T, E> {
-    fn call<F: FromFault, P: DeserializeOwned + Send + 'static>(
+    fn call<F: FromFault, P: StubProgress, Q: StubPayload + ?Sized>(
         _: &Caller,
         _: &'static str,
-        _: &(impl Serialize + ?Sized),
+        _: &Q,
         _: bool,
     ) -> Call<Self, F, P> {
         unreachable!("the assertion about the spelling refuses to compile this stub")
     }
 }
+
+/// The payload of a stub method.
+#[diagnostic::on_unimplemented(
+    message = "the typed caller can't send the payload `{Self}`",
+    label = "not `Serialize`",
+    note = "derive `Serialize` for it, or name the type that callers send: `#[action(\"…\", payload = T)]`",
+    note = "`#[blueprint(\"…\", caller = false)]` generates no typed caller"
+)]
+pub trait StubPayload: Serialize {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + ?Sized> StubPayload for T {}
+
+/// The progress of a stub method.
+#[diagnostic::on_unimplemented(
+    message = "the typed caller can't receive the progress `{Self}`",
+    label = "not `Deserialize`, or not `Send`",
+    note = "derive `Deserialize` for it, or name the type that callers receive: `#[action(\"…\", progress = T)]`",
+    note = "`#[blueprint(\"…\", caller = false)]` generates no typed caller"
+)]
+pub trait StubProgress: DeserializeOwned + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<T: DeserializeOwned + Send + 'static> StubProgress for T {}
+
+/// Tells whether a type can be the error of a handler.
+#[derive(Debug)]
+pub struct ErrorProbe<T>(std::marker::PhantomData<T>);
+
+impl<T: IntoFault> ErrorProbe<T> {
+    /// It can.
+    pub const IS_FAULT: bool = true;
+}
+
+/// The answer for every other type.
+pub trait ErrorProbeFallback {
+    /// It can't.
+    const IS_FAULT: bool = false;
+}
+
+impl<T> ErrorProbeFallback for ErrorProbe<T> {}
+
+/// What an error is once it has travelled. `IS_FAULT` is that of [`ErrorProbe`]: an error that a handler can't have is
+/// reported where the handler returns it, and a stub method with it is no second error.
+pub trait StubError<const IS_FAULT: bool> {
+    /// The error that a typed caller receives.
+    type Remote: FromFault;
+}
+
+impl<T: IntoFault> StubError<true> for T {
+    type Remote = T::Remote;
+}
+
+impl<T> StubError<false> for T {
+    type Remote = Fault;
+}
+
+/// Compiles if a type can be the error of a handler.
+pub const fn is_error<T: IntoFault>() {}
 
 pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};
 

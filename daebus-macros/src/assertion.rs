@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 use syn::{Attribute, Type};
 
 use crate::endpoint::Output;
@@ -35,6 +36,15 @@ pub(crate) fn answer(
         )
     };
     assert(&quote!(ProbeFallback), &holds, &message, span, cfgs, private)
+}
+
+/// That a type can be the error of a handler, where no handler returns it.
+pub(crate) fn error(ty: &TokenStream, cfgs: &[&Attribute], private: &Private) -> TokenStream {
+    let p = private.at(ty.span());
+    quote_spanned! {ty.span()=>
+        #(#cfgs)*
+        const _: () = #p::is_error::<#ty>();
+    }
 }
 
 /// An extractor that a stub goes by.

@@ -43,12 +43,11 @@ impl Method {
             None => (quote!(), quote!(&())),
         };
         // The types are written out once more, so that what one of them lacks is reported on it.
-        let call = match &self.is_result {
-            Some(is_result) => {
-                let p = private.at(answer.span());
-                quote_spanned!(answer.span()=> <#answer as #p::StubAnswer<#is_result>>::call::<#error, #progress>)
-            }
-            None => quote!(#p::Caller::__call::<#answer, #error, #progress>),
+        let is_result = self.is_result.clone().unwrap_or_else(|| quote!(false));
+        let sent = self.payload.as_ref().map_or_else(|| quote!(()), |payload| payload.ty.clone());
+        let at = private.at(answer.span());
+        let call = quote_spanned! {answer.span()=>
+            <#answer as #at::StubAnswer<#is_result>>::call::<#error, #progress, #sent>
         };
         quote! {
             #(#attrs)*
@@ -69,7 +68,13 @@ pub(crate) fn remote_at(error: Option<&TokenStream>, private: &Private, span: Sp
     match error {
         Some(error) => {
             let p = private.at(error.span());
-            quote_spanned!(error.span()=> <#error as #p::IntoFault>::Remote)
+            quote_spanned! {error.span()=>
+                <#error as #p::StubError<{
+                    #[allow(unused_imports)]
+                    use #p::ErrorProbeFallback as _;
+                    #p::ErrorProbe::<#error>::IS_FAULT
+                }>>::Remote
+            }
         }
         None => {
             let p = private.at(span);

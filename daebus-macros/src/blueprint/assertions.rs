@@ -1,6 +1,7 @@
 //! The assertions about one handler.
 
 use proc_macro2::TokenStream;
+use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
 
 use crate::assertion::{self, Extractor};
@@ -15,6 +16,9 @@ pub(super) fn of_handler(handler: &Handler, private: &Private) -> TokenStream {
     let cfgs = endpoint::cfgs(&handler.function.attrs);
     let name = handler.name();
     let mut assertions = TokenStream::new();
+    if let Some(error) = &action.types.error {
+        assertions.extend(assertion::error(&error.to_token_stream(), &cfgs, private));
+    }
     let output = endpoint::output_of(&handler.function.sig.output, private);
     if let (None, syn::ReturnType::Type(_, ty), true) =
         (&action.types.answer, &handler.function.sig.output, output.is_guess)

@@ -27,10 +27,10 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     });
     // With a mistake in a handler, an assertion about its types would be a second error.
     let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
-    let assertions = blueprint.handlers.iter().filter(|_| sound);
+    let assertions = blueprint.handlers.iter().filter(|_| sound && !blueprint.methods.is_empty());
     let assertions = assertions.map(|handler| assertions::of_handler(handler, private));
     let constructor = (!blueprint.constructor_is_taken).then(|| constructor(private, blueprint));
-    let stub = (!blueprint.caller_is_taken).then(|| stub(private, blueprint));
+    let stub = (blueprint.has_caller && !blueprint.caller_is_taken).then(|| stub(private, blueprint));
     let (import, check) = agreement::expand(private, blueprint, sound).unzip();
     let mistakes = mistakes.into_tokens();
     let content = quote! {

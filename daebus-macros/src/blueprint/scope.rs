@@ -9,15 +9,26 @@ use crate::endpoint;
 use crate::mistakes::Mistakes;
 
 /// The names the attribute adds, and whether they are taken.
-#[derive(Default)]
 pub(super) struct Taken {
     pub(super) blueprint: bool,
     pub(super) caller: bool,
+    /// Whether the attribute adds `Caller`.
+    has_caller: bool,
+}
+
+impl Taken {
+    fn refuse_constructor(&mut self, ident: &Ident, mistakes: &mut Mistakes) {
+        self.blueprint |= refuse(ident, "blueprint", mistakes);
+    }
+
+    fn refuse_caller(&mut self, ident: &Ident, mistakes: &mut Mistakes) {
+        self.caller |= self.has_caller && refuse(ident, "Caller", mistakes);
+    }
 }
 
 /// Looks through the module's items.
-pub(super) fn check(items: &[ModuleItem], mistakes: &mut Mistakes) -> Taken {
-    let mut taken = Taken::default();
+pub(super) fn check(items: &[ModuleItem], has_caller: bool, mistakes: &mut Mistakes) -> Taken {
+    let mut taken = Taken { blueprint: false, caller: false, has_caller };
     for item in items {
         match item {
             ModuleItem::Handler(function) | ModuleItem::Function(function) => {
@@ -26,10 +37,10 @@ pub(super) fn check(items: &[ModuleItem], mistakes: &mut Mistakes) -> Taken {
                     endpoint::refuse_receiver(receiver, mistakes);
                 }
                 let ident = &function.sig.ident;
-                taken.blueprint |= refuse(ident, "blueprint", mistakes);
+                taken.refuse_constructor(ident, mistakes);
                 // A handler stands for a struct of its name as well.
                 if matches!(item, ModuleItem::Handler(_)) {
-                    taken.caller |= refuse(ident, "Caller", mistakes);
+                    taken.refuse_caller(ident, mistakes);
                 }
             }
             ModuleItem::Other(item) => other(item, &mut taken, mistakes),
@@ -50,17 +61,17 @@ fn other(item: &Item, taken: &mut Taken, mistakes: &mut Mistakes) {
             &item.ident
         }
         Item::Const(item) => {
-            taken.blueprint |= refuse(&item.ident, "blueprint", mistakes);
+            taken.refuse_constructor(&item.ident, mistakes);
             return;
         }
         Item::Static(item) => {
-            taken.blueprint |= refuse(&item.ident, "blueprint", mistakes);
+            taken.refuse_constructor(&item.ident, mistakes);
             return;
         }
         Item::Use(item) => return imports(&item.tree, taken, mistakes),
         _ => return,
     };
-    taken.caller |= refuse(type_name, "Caller", mistakes);
+    taken.refuse_caller(type_name, mistakes);
 }
 
 fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
@@ -79,7 +90,7 @@ fn imports(tree: &UseTree, taken: &mut Taken, mistakes: &mut Mistakes) {
     match tree {
         UseTree::Path(step) => imports(&step.tree, taken, mistakes),
         UseTree::Group(group) => group.items.iter().for_each(|tree| imports(tree, taken, mistakes)),
-        UseTree::Name(name) if name.ident == "Caller" => {
+        UseTree::Name(name) if taken.has_caller && name.ident == "Caller" => {
             taken.caller = true;
             mistakes.on(
                 &name.ident,
@@ -87,9 +98,7 @@ fn imports(tree: &UseTree, taken: &mut Taken, mistakes: &mut Mistakes) {
                  import this one under another name (`Caller as BusCaller`) or write its path",
             );
         }
-        UseTree::Rename(rename) => {
-            taken.caller |= refuse(&rename.rename, "Caller", mistakes);
-        }
+        UseTree::Rename(rename) => taken.refuse_caller(&rename.rename, mistakes),
         _ => {}
     }
 }

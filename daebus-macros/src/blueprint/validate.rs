@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
-use syn::{FnArg, Ident, LitStr};
+use syn::{FnArg, Ident, LitStr, ReturnType};
 
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
@@ -23,11 +23,12 @@ pub(super) fn validate(
 ) -> Blueprint {
     let name = arguments.name("the blueprint", &format!("\"{}\"", module.ident), mistakes);
     let contract = arguments.path("contract", mistakes);
+    let has_caller = arguments.truth("caller", mistakes).unwrap_or(true);
     arguments.finish(mistakes);
     let name = name
         .map_or_else(|| LitStr::new("", module.ident.span()), |name| checked_blueprint_name(name, mistakes));
 
-    let taken = scope::check(&module.items, mistakes);
+    let taken = scope::check(&module.items, has_caller, mistakes);
     let mut of_handlers = Mistakes::default();
     let handlers = module.items.iter().filter_map(|item| handler(item, &mut of_handlers));
     let handlers: Vec<Handler> = handlers.collect();
@@ -42,7 +43,8 @@ pub(super) fn validate(
     let methods = handlers
         .iter()
         .enumerate()
-        .filter_map(|(at, handler)| Some((at, method(handler, private, mistakes)?)));
+        .filter(|_| has_caller || contract.is_some())
+        .filter_map(|(at, handler)| Some((at, method(handler, has_caller, private, mistakes)?)));
     let methods = methods.collect();
     Blueprint {
         name,
@@ -51,6 +53,7 @@ pub(super) fn validate(
         handlers,
         handlers_are_sound: of_handlers.is_empty(),
         methods,
+        has_caller,
         constructor_is_taken: taken.blueprint,
         caller_is_taken: taken.caller,
     }
@@ -110,7 +113,7 @@ fn is_conditional(handler: &Handler) -> bool {
 }
 
 /// The caller's method for a handler that answers an action: one, for the first of its names.
-fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Option<Method> {
+fn method(handler: &Handler, has_caller: bool, private: &Private, mistakes: &mut Mistakes) -> Option<Method> {
     let names: Vec<String> = handler.actions().map(|action| action.name.value()).collect();
     let action = handler.actions().next()?.clone();
     let function = &handler.function;
@@ -118,7 +121,7 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
         return None;
     }
     let ident = &function.sig.ident;
-    if stub::RESERVED_METHODS.iter().any(|taken| ident == taken) {
+    if has_caller && stub::RESERVED_METHODS.iter().any(|taken| ident == taken) {
         let message = format!(
             "the blueprint's caller has a `{ident}` of its own; give the function another name: what it is called on the bus \
              stays `{}`",
@@ -133,6 +136,19 @@ fn method(handler: &Handler, private: &Private, mistakes: &mut Mistakes) -> Opti
             &function.sig.output,
             format!(
                 "a caller can't name this type; say what it gets: `#[action(\"{}\", answer = …)]`",
+                action.name.value()
+            ),
+        );
+        return None;
+    }
+    if let (true, None, ReturnType::Type(_, ty)) = (has_caller, &action.types.answer, &function.sig.output)
+        && let Some(borrowed) = endpoint::reference_in(ty)
+    {
+        mistakes.on(
+            borrowed,
+            format!(
+                "the typed caller can't receive a borrowed value; name the type that callers receive: \
+                 `#[action(\"{}\", answer = String)]`, or generate no typed caller: `#[blueprint(\"…\", caller = false)]`",
                 action.name.value()
             ),
         );

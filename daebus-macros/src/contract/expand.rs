@@ -25,12 +25,15 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
         let name = action.method.ident.to_string();
         assertion::answer(&name, &action.output, action.output_span, &[], private)
     });
+    let errors = contract.actions.iter().filter(|_| sound).filter_map(|action| action.method.error.as_ref());
+    let errors = errors.map(|error| assertion::error(error, &[], private));
     let agreement = agreement(private, contract, sound);
     let mistakes = mistakes.into_tokens();
     quote! {
         #item
         #stub
         #(#assertions)*
+        #(#errors)*
         #agreement
         #mistakes
     }

@@ -201,7 +201,7 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
 fn nameable(ty: &syn::Type, generics: &Generics, mistakes: &mut Mistakes) {
     if endpoint::contains_impl_trait(ty) {
         mistakes.on(ty, "`impl Trait` doesn't say what travels; write the type");
-    } else if let Some(borrowed) = endpoint::borrow_in(ty, generics) {
+    } else if let Some(borrowed) = endpoint::borrow_in(ty, generics).or_else(|| endpoint::reference_in(ty)) {
         mistakes.on(borrowed, "what arrives on the other side borrows from nothing: write the owned type");
     }
 }

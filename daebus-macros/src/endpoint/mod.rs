@@ -16,7 +16,7 @@ pub(crate) use model::Handler;
 pub(crate) use parse::Function;
 pub(crate) use signature::refuse_receiver;
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
-pub(crate) use type_contents::{borrow_in, contains_impl_trait};
+pub(crate) use type_contents::{borrow_in, contains_impl_trait, reference_in};
 pub(crate) use validate::validate;
 
 use proc_macro2::{Span, TokenStream};

@@ -19,6 +19,22 @@ pub(crate) fn contains_impl_trait(ty: &Type) -> bool {
     find.0
 }
 
+/// The first reference in a type, `'static` or not.
+pub(crate) fn reference_in(ty: &Type) -> Option<TokenStream> {
+    struct FindReference(Option<TokenStream>);
+    impl VisitMut for FindReference {
+        fn visit_type_mut(&mut self, ty: &mut Type) {
+            if matches!(ty, Type::Reference(_)) {
+                self.0.get_or_insert(ty.to_token_stream());
+            }
+            visit_mut::visit_type_mut(self, ty);
+        }
+    }
+    let mut find = FindReference(None);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
 /// The first reference or lifetime in a type that isn't `'static`. A lifetime parameter in `generics` is the caller's to
 /// report.
 pub(crate) fn borrow_in(ty: &Type, generics: &Generics) -> Option<TokenStream> {
