@@ -3,7 +3,7 @@
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
-pub use crate::blueprint::{Blueprint, Mount, Trigger};
+pub use crate::blueprint::{Blueprint, BlueprintPath, Mount, OutsideOfBlueprints, Place, Trigger, stands_in};
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
     Context, Definition, Endpoint, Needs, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking,

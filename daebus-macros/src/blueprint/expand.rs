@@ -13,16 +13,21 @@ use crate::stub::Stub;
 
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
     let Module { attrs, vis, mod_token, brace, ident, inner, items } = &blueprint.module;
+    let calls_macros = items.iter().any(ModuleItem::is_macro_call);
+    let place = calls_macros.then(|| place(private));
     let items = items.iter().map(|item| match item {
         ModuleItem::Function(function) => {
             let mut function = function.clone();
             endpoint::mark_unrecognised(&mut function.attrs);
             quote!(#function)
         }
-        ModuleItem::Handler(function) => match without_receiver(private, function) {
-            Some(function) => quote!(#function),
-            None => quote!(#function),
-        },
+        ModuleItem::Handler(function) => {
+            let mut function = without_receiver(private, function).unwrap_or_else(|| function.clone());
+            if calls_macros {
+                endpoint::mark_collected(&mut function.attrs);
+            }
+            quote!(#function)
+        }
         ModuleItem::Other(item) => quote!(#item),
     });
     // With a mistake in a handler, an assertion about its types would be a second error.
@@ -35,6 +40,7 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let mistakes = mistakes.into_tokens();
     let content = quote! {
         #(#inner)*
+        #place
         #(#items)*
         #constructor
         #stub
@@ -57,6 +63,29 @@ fn without_receiver(private: &Private, function: &Function) -> Option<Function> 
     let p = private.here();
     let body = Group::new(Delimiter::Brace, quote!(#p::core::panic!()));
     function.without_receiver(TokenTree::Group(body))
+}
+
+/// What a handler in this module finds that a macro call produces: it reports that it isn't collected.
+fn place(private: &Private) -> TokenStream {
+    let p = private.here();
+    quote! {
+        #[doc(hidden)]
+        struct __DaebusPlace;
+
+        impl #p::BlueprintPath for __DaebusPlace {
+            const PATH: &'static #p::core::primitive::str = #p::core::module_path!();
+        }
+
+        #[doc(hidden)]
+        #[allow(dead_code)]
+        trait __DaebusBlueprint: #p::core::marker::Sized {
+            fn daebus_place(self) -> __DaebusPlace {
+                __DaebusPlace
+            }
+        }
+
+        impl __DaebusBlueprint for #p::Place {}
+    }
 }
 
 fn constructor(private: &Private, blueprint: &Blueprint) -> TokenStream {

@@ -66,6 +66,14 @@ pub(super) fn name_of_file_module(item: &TokenStream) -> Option<Ident> {
     parse.parse2(item.clone()).ok()
 }
 
+impl ModuleItem {
+    /// Whether the item is a macro call, which may produce handlers.
+    pub(super) fn is_macro_call(&self) -> bool {
+        // The definition of a `macro_rules!` has a name.
+        matches!(self, Self::Other(item) if matches!(&**item, Item::Macro(call) if call.ident.is_none()))
+    }
+}
+
 impl Parse for ModuleItem {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         if !Function::is_next(input) {

@@ -47,9 +47,23 @@ pub(crate) fn mark_unrecognised(attrs: &mut Vec<Attribute>) {
 
 /// Whether the note is there.
 pub(super) fn is_marked(attrs: &[Attribute]) -> bool {
-    attrs.iter().any(|attribute| {
-        attribute.path().segments.last().is_some_and(|last| last.ident == "daebus_did_not_see_this")
-    })
+    attrs.iter().any(|attribute| is_note(attribute, "daebus_did_not_see_this"))
+}
+
+fn is_note(attribute: &Attribute, name: &str) -> bool {
+    attribute.path().segments.last().is_some_and(|last| last.ident == name)
+}
+
+/// Leaves a note that the blueprint around the function has collected it.
+pub(crate) fn mark_collected(attrs: &mut Vec<Attribute>) {
+    attrs.push(parse_quote!(#[rustfmt::daebus_collected]));
+}
+
+/// Removes the note that the blueprint around the function has collected it. Returns whether it was there.
+pub(super) fn take_collected(attrs: &mut Vec<Attribute>) -> bool {
+    let before = attrs.len();
+    attrs.retain(|attribute| !is_note(attribute, "daebus_collected"));
+    attrs.len() < before
 }
 
 /// `#[cfg_attr(test, action("x"))]` in a module would come to light only after the blueprint was put together.

@@ -11,7 +11,7 @@ mod type_contents;
 mod validate;
 
 pub(crate) use expand::cfgs;
-pub(crate) use marker::{mark_unrecognised, refuse_cfg_attr};
+pub(crate) use marker::{mark_collected, mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
 pub(crate) use signature::refuse_receiver;

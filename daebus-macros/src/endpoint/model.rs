@@ -16,6 +16,8 @@ pub(crate) struct Handler {
     /// A struct can stand beside it. Not in an `impl` or a `trait`, where a function with `self` is, and not when there
     /// is one already.
     pub(crate) has_struct: bool,
+    /// The blueprint around it has collected it.
+    pub(crate) is_collected: bool,
     /// Its types can be named elsewhere.
     pub(crate) signature_is_sound: bool,
 }

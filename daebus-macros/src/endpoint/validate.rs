@@ -23,6 +23,7 @@ pub(crate) fn validate(
         );
     }
 
+    let is_collected = marker::take_collected(&mut function.attrs);
     let mut raw: Vec<RawAttribute> = first.into_iter().collect();
     let siblings = std::mem::take(&mut function.attrs);
     for attribute in siblings {
@@ -46,7 +47,7 @@ pub(crate) fn validate(
     }
     // The struct of a function that was marked is there already, or nobody waits for it.
     let has_struct = !is_marked && function.sig.receiver().is_none();
-    Handler { function, endpoints, arguments, has_struct, signature_is_sound }
+    Handler { function, endpoints, arguments, has_struct, is_collected, signature_is_sound }
 }
 
 /// The same thing said twice on one function would run it twice.

@@ -1,11 +1,13 @@
 //! Blueprints: groups of handlers that an application mounts, and the registry of all of them.
 
+mod place;
 mod registry;
 mod trigger;
 
 use std::any::type_name;
 use std::panic::Location;
 
+pub use place::{BlueprintPath, OutsideOfBlueprints, Place, stands_in};
 pub(crate) use registry::Registry;
 use trigger::Registration;
 pub use trigger::Trigger;

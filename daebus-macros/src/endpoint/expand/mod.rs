@@ -40,6 +40,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         .iter()
         .filter(|_| sound)
         .map(|endpoint| mounted(private, handler, endpoint, &blueprint));
+    let uncollected = (sound && !handler.is_collected).then(|| uncollected(private, handler));
     let cfgs = cfgs(&handler.function.attrs);
     let vis = &handler.function.vis;
     let ident = &handler.function.sig.ident;
@@ -62,7 +63,29 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
             }
         }
 
+        #uncollected
         #mistakes
+    }
+}
+
+/// Asserts that the handler doesn't stand in the module of a blueprint, which hasn't seen it.
+fn uncollected(private: &Private, handler: &Handler) -> TokenStream {
+    let cfgs = cfgs(&handler.function.attrs);
+    let ident = &handler.function.sig.ident;
+    let message = format!(
+        "`fn {ident}` would not be mounted: `#[blueprint]` collects the handlers that are written in its module, and this \
+         one comes from a macro call or an `include!`; let the macro write the whole `#[blueprint] mod`, or call it outside \
+         and collect what it writes: `blueprint_of![\"…\"; {ident}]`"
+    );
+    let span = Span::call_site().located_at(ident.span());
+    let p = private.at(span);
+    quote_spanned! {span=>
+        #(#cfgs)*
+        const _: () = {
+            #[allow(unused_imports)]
+            use #p::OutsideOfBlueprints as _;
+            #p::core::assert!(!#p::stands_in(|| #p::Place.daebus_place(), #p::core::module_path!()), #message);
+        };
     }
 }
 

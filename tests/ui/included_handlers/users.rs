@@ -1,0 +1,2 @@
+#[action("included")]
+async fn included() {}
