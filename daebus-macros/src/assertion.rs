@@ -13,7 +13,7 @@ pub(crate) fn answer(
     name: &str,
     output: &Output,
     span: Span,
-    cfgs: &[&Attribute],
+    attrs: &[Attribute],
     private: &Private,
 ) -> TokenStream {
     let ty = &output.ty;
@@ -35,14 +35,14 @@ pub(crate) fn answer(
             ),
         )
     };
-    assert(&quote!(ProbeFallback), &holds, &message, span, cfgs, private)
+    assert(&quote!(ProbeFallback), &holds, &message, span, attrs, private)
 }
 
 /// That a type can be the error of a handler, where no handler returns it.
-pub(crate) fn error(ty: &TokenStream, cfgs: &[&Attribute], private: &Private) -> TokenStream {
+pub(crate) fn error(ty: &TokenStream, attrs: &[Attribute], private: &Private) -> TokenStream {
     let p = private.at(ty.span());
     quote_spanned! {ty.span()=>
-        #(#cfgs)*
+        #(#attrs)*
         const _: () = #p::is_error::<#ty>();
     }
 }
@@ -60,7 +60,7 @@ pub(crate) fn argument(
     ty: &Type,
     extractor: Extractor,
     span: Span,
-    cfgs: &[&Attribute],
+    attrs: &[Attribute],
     private: &Private,
 ) -> TokenStream {
     let p = private.at(span);
@@ -74,7 +74,7 @@ pub(crate) fn argument(
         "the {key} of `{name}` comes under another name: write `{spelled}<T>`, or say what it is, \
          `#[action(\"…\", {key} = T)]`"
     );
-    assert(&quote!(ArgumentProbeFallback), &holds, &message, span, cfgs, private)
+    assert(&quote!(ArgumentProbeFallback), &holds, &message, span, attrs, private)
 }
 
 fn assert(
@@ -82,12 +82,12 @@ fn assert(
     holds: &TokenStream,
     message: &str,
     span: Span,
-    cfgs: &[&Attribute],
+    attrs: &[Attribute],
     private: &Private,
 ) -> TokenStream {
     let p = private.at(span);
     quote_spanned! {span=>
-        #(#cfgs)*
+        #(#attrs)*
         const _: () = {
             #[allow(unused_imports)]
             use #p::#fallback as _;

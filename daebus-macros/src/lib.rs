@@ -12,6 +12,7 @@ mod blueprint;
 mod contract;
 mod endpoint;
 mod fault;
+mod inherited;
 mod mistakes;
 mod names;
 mod private;

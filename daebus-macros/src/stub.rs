@@ -5,6 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{Attribute, LitStr, parse_quote};
 
+use crate::inherited::inherited;
 use crate::private::Private;
 
 /// One action as a method: it takes the payload and returns a call.
@@ -83,13 +84,14 @@ pub(crate) fn remote_at(error: Option<&TokenStream>, private: &Private, span: Sp
     }
 }
 
-/// What goes from a function onto its method: documentation (or `otherwise`), `cfg` and `deprecated`.
+/// What goes from a function onto its method: documentation (or `otherwise`), `cfg`, `deprecated`, and the lints it allows.
 pub(crate) fn attributes(attrs: &[Attribute], otherwise: &str) -> Vec<Attribute> {
     let is = |attribute: &Attribute, name| attribute.path().is_ident(name);
     let mut kept: Vec<Attribute> = attrs
         .iter()
-        .filter(|attribute| is(attribute, "doc") || is(attribute, "cfg") || is(attribute, "deprecated"))
+        .filter(|attribute| is(attribute, "doc") || is(attribute, "deprecated"))
         .cloned()
+        .chain(inherited(attrs))
         .collect();
     if !kept.iter().any(|attribute| is(attribute, "doc")) {
         kept.push(parse_quote!(#[doc = #otherwise]));

@@ -8,7 +8,8 @@ use syn::{LitStr, Type, parse_quote_spanned};
 
 use super::model::Blueprint;
 use crate::contract::Offer;
-use crate::endpoint::{self, Handler};
+use crate::endpoint::Handler;
+use crate::inherited::cfgs;
 use crate::private::Private;
 use crate::stub::{self, Method};
 
@@ -21,7 +22,7 @@ pub(super) fn expand(
 ) -> Option<(TokenStream, TokenStream)> {
     let contract = blueprint.contract.as_ref()?;
     let module = &blueprint.module;
-    let cfgs = endpoint::cfgs(&module.attrs);
+    let cfgs = cfgs(&module.attrs);
     // Seen by whoever names a trait that is no contract, as the name that the compiler can't find.
     let last = contract.segments.last()?.ident.unraw();
     let span = Span::call_site().located_at(contract.span());
@@ -53,7 +54,7 @@ fn offers(private: &Private, handler: &Handler, method: &Method) -> Vec<Offer> {
     let names: Vec<LitStr> = handler.actions().map(|action| action.name.clone()).collect();
     let offer = |name| Offer {
         name,
-        cfgs: endpoint::cfgs(&handler.function.attrs).into_iter().cloned().collect(),
+        cfgs: cfgs(&handler.function.attrs),
         function: Ident::clone(&method.ident),
         payload: method
             .payload

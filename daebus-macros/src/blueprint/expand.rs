@@ -7,6 +7,7 @@ use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::{agreement, assertions};
 use crate::endpoint::{self, Function};
+use crate::inherited::cfgs;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
 use crate::stub::Stub;
@@ -95,7 +96,7 @@ fn constructor(private: &Private, blueprint: &Blueprint) -> TokenStream {
         format!("The blueprint `{}`: the handlers of this module, for `Daebus::register`.", name.value());
     let variable = Ident::new("blueprint", Span::mixed_site());
     let mounts = blueprint.mounted().map(|(handler, ident)| {
-        let cfgs = endpoint::cfgs(&handler.function.attrs);
+        let cfgs = cfgs(&handler.function.attrs);
         quote! {
             #(#cfgs)*
             let #variable = #p::Blueprint::mount::<#ident>(#variable);

@@ -9,6 +9,7 @@ use super::parse::{Module, ModuleItem};
 use super::scope;
 use crate::attr::{Arguments, Checked};
 use crate::endpoint::{self, Handler};
+use crate::inherited::cfgs;
 use crate::mistakes::Mistakes;
 use crate::names;
 use crate::private::Private;
@@ -109,7 +110,7 @@ fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
 }
 
 fn is_conditional(handler: &Handler) -> bool {
-    !endpoint::cfgs(&handler.function.attrs).is_empty()
+    !cfgs(&handler.function.attrs).is_empty()
 }
 
 /// The caller's method for a handler that answers an action: one, for the first of its names.

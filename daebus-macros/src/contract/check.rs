@@ -144,6 +144,7 @@ fn same_types(private: &Private, check: &Check, offer: &Offer) -> TokenStream {
     });
     quote! {
         #(#cfgs)*
+        #[allow(deprecated)]
         const _: () = {
             let #agreed = #p::agreed(#import::<#key>);
             #payload #answer #error #progress

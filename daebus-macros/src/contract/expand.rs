@@ -7,6 +7,7 @@ use syn::{Visibility, parse_quote};
 use super::model::{Contract, ContractAction, ContractEvent};
 use super::validate::on;
 use crate::assertion;
+use crate::inherited::lints;
 use crate::mistakes::Mistakes;
 use crate::names::hash;
 use crate::private::Private;
@@ -23,10 +24,12 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
     let stub = stub(private, contract, &caller);
     let assertions = contract.actions.iter().filter(|action| sound && action.output.is_guess).map(|action| {
         let name = action.method.ident.to_string();
-        assertion::answer(&name, &action.output, action.output_span, &[], private)
+        assertion::answer(&name, &action.output, action.output_span, &lints(&action.method.attrs), private)
     });
-    let errors = contract.actions.iter().filter(|_| sound).filter_map(|action| action.method.error.as_ref());
-    let errors = errors.map(|error| assertion::error(error, &[], private));
+    let errors = contract.actions.iter().filter(|_| sound).filter_map(|action| {
+        let error = action.method.error.as_ref()?;
+        Some(assertion::error(error, &lints(&action.method.attrs), private))
+    });
     let agreement = agreement(private, contract, sound);
     let mistakes = mistakes.into_tokens();
     quote! {
@@ -150,7 +153,9 @@ fn types(private: &Private, action: &ContractAction, marker: &Ident) -> TokenStr
     let answer = &action.method.answer;
     let error = stub::remote(action.method.error.as_ref(), private);
     let progress = action.method.progress.clone().unwrap_or_else(|| quote!(#p::Value));
+    let lints = lints(&action.method.attrs);
     quote! {
+        #(#lints)*
         #[automatically_derived]
         impl #p::Action for #marker<#key> {
             const NAME: &'static str = #name;

@@ -4,9 +4,10 @@
 //! meets an attribute it doesn't know, it leaves a note behind the function's attributes: a tool's attribute, since
 //! those mean nothing to the compiler. If the unknown one turns out to be one of ours, it finds the note and refuses.
 
-use syn::{Attribute, Meta, Token, parse_quote, punctuated::Punctuated};
+use syn::{Attribute, parse_quote};
 
 use crate::attr::Kind;
+use crate::inherited::cfg_attr;
 use crate::mistakes::Mistakes;
 
 /// Attributes of the compiler and its tools, which expand to nothing.
@@ -69,7 +70,7 @@ pub(super) fn take_collected(attrs: &mut Vec<Attribute>) -> bool {
 /// `#[cfg_attr(test, action("x"))]` in a module would come to light only after the blueprint was put together.
 pub(crate) fn refuse_cfg_attr(attrs: &[Attribute], mistakes: &mut Mistakes) {
     for attribute in attrs {
-        for meta in inside_cfg_attr(attribute) {
+        for meta in cfg_attr(&attribute.meta).into_iter().flat_map(|(_, metas)| metas) {
             if let Some(kind) = meta.path().segments.last().and_then(|last| Kind::by_name(&last.ident)) {
                 let name = kind.name();
                 mistakes.on(
@@ -79,13 +80,4 @@ pub(crate) fn refuse_cfg_attr(attrs: &[Attribute], mistakes: &mut Mistakes) {
             }
         }
     }
-}
-
-/// What a `cfg_attr` adds, its condition left out.
-fn inside_cfg_attr(attribute: &Attribute) -> Vec<Meta> {
-    if !attribute.path().is_ident("cfg_attr") {
-        return Vec::new();
-    }
-    let metas = attribute.parse_args_with(Punctuated::<Meta, Token![,]>::parse_terminated);
-    metas.map(|metas| metas.into_iter().skip(1).collect()).unwrap_or_default()
 }

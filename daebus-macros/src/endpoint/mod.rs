@@ -10,7 +10,6 @@ mod spelling;
 mod type_contents;
 mod validate;
 
-pub(crate) use expand::cfgs;
 pub(crate) use marker::{mark_collected, mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;

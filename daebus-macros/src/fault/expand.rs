@@ -26,6 +26,7 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
     let insides = match_on(error, quote!(self), quote!(*self), &insides);
     quote_spanned! {span=>
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #p::IntoFault for #ident {
             type Remote = Self;
 
@@ -39,6 +40,7 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
         }
 
         #[automatically_derived]
+        #[allow(deprecated)]
         impl #p::FromFault for #ident {
             const CODES: &'static [&'static str] = &[#(#codes),*];
 

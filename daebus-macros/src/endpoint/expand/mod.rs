@@ -8,7 +8,7 @@ mod source;
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{Attribute, LitStr, ReturnType, parse_quote};
+use syn::{LitStr, ReturnType, parse_quote};
 
 use self::arguments::{Extracted, variable};
 use self::settings::{schedule, thread_options, within};
@@ -16,6 +16,7 @@ use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
 use crate::attr::Checked;
+use crate::inherited::inherited;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
 
@@ -41,19 +42,19 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         .filter(|_| sound)
         .map(|endpoint| mounted(private, handler, endpoint, &blueprint));
     let uncollected = (sound && !handler.is_collected).then(|| uncollected(private, handler));
-    let cfgs = cfgs(&handler.function.attrs);
+    let inherited = inherited(&handler.function.attrs);
     let vis = &handler.function.vis;
     let ident = &handler.function.sig.ident;
     let p = private.here();
     quote! {
         #function
 
-        #(#cfgs)*
+        #(#inherited)*
         #[doc(hidden)]
         #[allow(non_camel_case_types, dead_code)]
         #vis struct #ident {}
 
-        #(#cfgs)*
+        #(#inherited)*
         #[automatically_derived]
         impl #p::Mount for #ident {
             #[allow(deprecated)]
@@ -70,7 +71,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
 
 /// Asserts that the handler doesn't stand in the module of a blueprint, which hasn't seen it.
 fn uncollected(private: &Private, handler: &Handler) -> TokenStream {
-    let cfgs = cfgs(&handler.function.attrs);
+    let inherited = inherited(&handler.function.attrs);
     let ident = &handler.function.sig.ident;
     let message = format!(
         "`fn {ident}` would not be mounted: `#[blueprint]` collects the handlers that are written in its module, and this \
@@ -80,18 +81,13 @@ fn uncollected(private: &Private, handler: &Handler) -> TokenStream {
     let span = Span::call_site().located_at(ident.span());
     let p = private.at(span);
     quote_spanned! {span=>
-        #(#cfgs)*
+        #(#inherited)*
         const _: () = {
             #[allow(unused_imports)]
             use #p::OutsideOfBlueprints as _;
             #p::core::assert!(!#p::stands_in(|| #p::Place.daebus_place(), #p::core::module_path!()), #message);
         };
     }
-}
-
-/// The `cfg` attributes among a function's, for what is generated beside it.
-pub(crate) fn cfgs(attrs: &[Attribute]) -> Vec<&Attribute> {
-    attrs.iter().filter(|attribute| attribute.path().is_ident("cfg")).collect()
 }
 
 /// The blueprint with one more endpoint.

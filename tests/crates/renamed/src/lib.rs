@@ -126,6 +126,67 @@ pub mod options {
     fn flush() {}
 }
 
+/// Lints that are allowed or expected on a handler, and one left out by a `cfg` inside of a `cfg_attr`.
+pub mod lints {
+    use ::bus::{Payload, action, blueprint, contract};
+
+    /// Deprecated, as an error may be.
+    #[derive(
+        ::core::fmt::Debug, ::thiserror::Error, ::serde::Serialize, ::serde::Deserialize, ::bus::Fault,
+    )]
+    #[error("old")]
+    #[deprecated]
+    pub struct OldError;
+
+    /// Deprecated, as a payload may be.
+    #[derive(::core::fmt::Debug, ::serde::Serialize, ::serde::Deserialize)]
+    #[deprecated]
+    pub struct Old;
+
+    /// A contract with the same types.
+    #[contract("lints")]
+    pub trait Lints {
+        /// Takes and returns what is deprecated.
+        #[action("old")]
+        #[allow(deprecated)]
+        async fn old(old: Old) -> ::core::result::Result<Old, OldError>;
+    }
+
+    /// The blueprint.
+    #[blueprint("lints", contract = super::lints::Lints)]
+    pub mod handlers {
+        use super::*;
+
+        /// The name is not in snake case.
+        #[allow(non_snake_case)]
+        #[action("camel")]
+        pub async fn camelCase() {}
+
+        /// The name is not in snake case either.
+        #[action("expected")]
+        #[expect(non_snake_case, reason = "it is expected")]
+        pub async fn expectedCase(Payload(number): Payload<::core::primitive::u8>) {
+            let _ = number;
+        }
+
+        /// The condition comes from a `cfg_attr`.
+        #[action("conditional")]
+        #[cfg_attr(feature = "on", expect(non_snake_case), cfg_attr(not(feature = "off"), inline))]
+        pub async fn conditionalCase() {}
+
+        /// Takes and returns what is deprecated.
+        #[action("old")]
+        #[allow(deprecated)]
+        pub async fn old(Payload(old): Payload<Old>) -> ::core::result::Result<Old, OldError> {
+            ::core::result::Result::Ok(old)
+        }
+
+        #[action("left_out")]
+        #[cfg_attr(feature = "on", cfg(feature = "off"))]
+        async fn left_out(missing: MissingType) {}
+    }
+}
+
 pub use collected::blueprint;
 
 /// Handlers by themselves, and a private blueprint.
