@@ -102,6 +102,8 @@ pub(crate) fn attributes(attrs: &[Attribute], otherwise: &str) -> Vec<Attribute>
 /// The struct with everything that doesn't depend on the actions.
 pub(crate) struct Stub<'a> {
     pub(crate) doc: String,
+    /// The lints that the item allows from which the stub is generated.
+    pub(crate) lints: Vec<Attribute>,
     pub(crate) vis: TokenStream,
     pub(crate) ident: &'a Ident,
     /// Ways to make one, beside `new`, and constants.
@@ -112,11 +114,12 @@ pub(crate) struct Stub<'a> {
 impl Stub<'_> {
     pub(crate) fn expand(&self, private: &Private) -> TokenStream {
         let p = private.here();
-        let Self { doc, vis, ident, constructors, methods } = self;
+        let Self { doc, lints, vis, ident, constructors, methods } = self;
         let name = ident.to_string();
         let formatter = Ident::new("formatter", Span::mixed_site());
         quote! {
             #[doc = #doc]
+            #(#lints)*
             #vis struct #ident {
                 caller: #p::Caller,
             }

@@ -28,6 +28,10 @@ pub enum Codes {
     Both,
     #[fault]
     Nothing,
+    #[fault(404)]
+    OnlyStatus,
+    #[fault("only_code")]
+    OnlyCode,
     Field(#[fault(internal)] String),
     #[fault(internal = true)]
     Flag,

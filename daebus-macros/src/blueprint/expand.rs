@@ -2,10 +2,12 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
+use syn::parse_quote;
 
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
-use super::{agreement, assertions};
+use super::{agreement, assertions, file_module};
+use crate::attr::Kind;
 use crate::endpoint::{self, Function};
 use crate::inherited::cfgs;
 use crate::mistakes::Mistakes;
@@ -24,6 +26,10 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         }
         ModuleItem::Handler(function) => {
             let mut function = without_receiver(private, function).unwrap_or_else(|| function.clone());
+            if blueprint.shadowing.contains(&function.sig.ident) {
+                function.attrs.retain(|attribute| Kind::of(attribute).is_none());
+                function.attrs.push(parse_quote!(#[allow(dead_code)]));
+            }
             if calls_macros {
                 endpoint::mark_collected(&mut function.attrs);
             }
@@ -38,6 +44,12 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let constructor = (!blueprint.constructor_is_taken).then(|| constructor(private, blueprint));
     let stub = (blueprint.has_caller && !blueprint.caller_is_taken).then(|| stub(private, blueprint));
     let (import, check) = agreement::expand(private, blueprint, sound).unzip();
+    let advice = blueprint.module.items.iter().filter_map(|item| {
+        let ident = item.name_of_file_module()?;
+        let why = format!("the body of `{ident}` is in another file: declare `{ident}` outside, and");
+        Some(file_module::advice(ident, &why))
+    });
+    let advice: TokenStream = advice.collect();
     let mistakes = mistakes.into_tokens();
     let content = quote! {
         #(#inner)*
@@ -55,6 +67,7 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
         #(#attrs)*
         #vis #mod_token #ident #body
         #import
+        #advice
         #mistakes
     }
 }
@@ -119,6 +132,7 @@ fn stub(private: &Private, blueprint: &Blueprint) -> TokenStream {
     let ident = Ident::new("Caller", Span::call_site());
     let stub = Stub {
         doc: format!("Calls the actions of the blueprint `{name}`, with their types."),
+        lints: Vec::new(),
         vis: quote!(pub),
         ident: &ident,
         constructors: quote! {

@@ -3,6 +3,7 @@
 mod agreement;
 mod assertions;
 mod expand;
+mod file_module;
 mod model;
 mod of;
 mod parse;
@@ -11,7 +12,7 @@ mod validate;
 
 pub(crate) use of::expand as expand_of;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
 use crate::attr::Arguments;
@@ -25,7 +26,8 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream 
 
 fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     if let Some(ident) = parse::name_of_file_module(item) {
-        let advice = file_module_advice(&ident);
+        let why = format!("the body of `{ident}` is in another file: remove the attribute and");
+        let advice = file_module::advice(&ident, &why);
         return quote!(#item #advice);
     }
     let mut mistakes = Mistakes::default();
@@ -40,28 +42,6 @@ fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) ->
     };
     let blueprint = validate::validate(arguments, module, private, &mut mistakes);
     expand::expand(private, &blueprint, mistakes)
-}
-
-/// The use of a deprecated item whose note says what to write, so that rustc shows it as a warning.
-///
-/// rustc reports E0658 on an attribute macro on a module in a file of its own, and a second error would be one too many.
-/// Once rust-lang/rust#54727 is stable, the module compiles without mounting any of its handlers, so this must become an
-/// error again. `tests/ui/blueprint_of_a_file.stderr` pins E0658: that test fails when it is gone.
-fn file_module_advice(ident: &Ident) -> TokenStream {
-    let note = format!(
-        "`#[blueprint]` needs the module's body, and the body of `{ident}` is in another file: remove the attribute and \
-         collect the handlers in that file: \
-         `pub fn blueprint() -> Blueprint {{ blueprint_of![\"{ident}\"; get_user, create_user] }}`"
-    );
-    let name = Ident::new("blueprint_in_another_file", ident.span());
-    quote! {
-        const _: () = {
-            #[deprecated(note = #note)]
-            #[allow(non_upper_case_globals)]
-            const #name: () = ();
-            #name
-        };
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub(super) struct Blueprint {
     pub(super) handlers_are_sound: bool,
     /// The caller's methods, and which handler each comes from.
     pub(super) methods: Vec<(usize, Method)>,
+    /// Handlers that stay plain functions, since their struct would hide something. This has been reported.
+    pub(super) shadowing: Vec<Ident>,
     /// Whether there is a typed caller: not with `caller = false`.
     pub(super) has_caller: bool,
     /// Whether the module has something of this name already, which has been reported.

@@ -67,6 +67,17 @@ pub(super) fn name_of_file_module(item: &TokenStream) -> Option<Ident> {
 }
 
 impl ModuleItem {
+    /// The name of a module inside of this one whose body is in another file.
+    pub(super) fn name_of_file_module(&self) -> Option<&Ident> {
+        match self {
+            Self::Other(item) => match &**item {
+                Item::Mod(module) if module.content.is_none() => Some(&module.ident),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Whether the item is a macro call, which may produce handlers.
     pub(super) fn is_macro_call(&self) -> bool {
         // The definition of a `macro_rules!` has a name.

@@ -50,28 +50,16 @@ pub(super) fn check(items: &[ModuleItem], has_caller: bool, mistakes: &mut Mista
 }
 
 fn other(item: &Item, taken: &mut Taken, mistakes: &mut Mistakes) {
-    let type_name = match item {
-        Item::Struct(item) => &item.ident,
-        Item::Enum(item) => &item.ident,
-        Item::Union(item) => &item.ident,
-        Item::Trait(item) => &item.ident,
-        Item::Type(item) => &item.ident,
-        Item::Mod(item) => {
-            nested(item, mistakes);
-            &item.ident
-        }
-        Item::Const(item) => {
-            taken.refuse_constructor(&item.ident, mistakes);
-            return;
-        }
-        Item::Static(item) => {
-            taken.refuse_constructor(&item.ident, mistakes);
-            return;
-        }
-        Item::Use(item) => return imports(&item.tree, taken, mistakes),
-        _ => return,
-    };
-    taken.refuse_caller(type_name, mistakes);
+    match item {
+        Item::Mod(item) => nested(item, mistakes),
+        Item::Const(item) => taken.refuse_constructor(&item.ident, mistakes),
+        Item::Static(item) => taken.refuse_constructor(&item.ident, mistakes),
+        Item::Use(item) => imports(&item.tree, taken, mistakes),
+        _ => {}
+    }
+    if let Some(name) = type_name(item) {
+        taken.refuse_caller(name, mistakes);
+    }
 }
 
 fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
@@ -83,6 +71,52 @@ fn refuse(ident: &Ident, name: &str, mistakes: &mut Mistakes) -> bool {
             .on(ident, format!("`#[blueprint]` puts {what} into this module; give this one another name"));
     }
     is_taken
+}
+
+/// Handlers whose struct would have the name of a type, a module or an import in the module. Returns their names.
+pub(super) fn refuse_shadowing(items: &[ModuleItem], mistakes: &mut Mistakes) -> Vec<Ident> {
+    let mut names = Vec::new();
+    for item in items {
+        if let ModuleItem::Other(item) = item {
+            names.extend(type_name(item).cloned());
+            if let Item::Use(item) = &**item {
+                imported(&item.tree, &mut names);
+            }
+        }
+    }
+    let handlers = items.iter().filter_map(|item| match item {
+        ModuleItem::Handler(function) => Some(&function.sig.ident),
+        _ => None,
+    });
+    let shadowing: Vec<Ident> = handlers.filter(|ident| names.contains(ident)).cloned().collect();
+    for ident in &shadowing {
+        mistakes.on(ident, endpoint::shadows(&format!("the other `{ident}` of this module")));
+    }
+    shadowing
+}
+
+/// The name of an item that is a type or a module.
+fn type_name(item: &Item) -> Option<&Ident> {
+    Some(match item {
+        Item::Struct(item) => &item.ident,
+        Item::Enum(item) => &item.ident,
+        Item::Union(item) => &item.ident,
+        Item::Trait(item) => &item.ident,
+        Item::Type(item) => &item.ident,
+        Item::Mod(item) => &item.ident,
+        _ => return None,
+    })
+}
+
+/// The names that a `use` adds to the module, but for those of a glob.
+fn imported(tree: &UseTree, names: &mut Vec<Ident>) {
+    match tree {
+        UseTree::Path(step) => imported(&step.tree, names),
+        UseTree::Group(group) => group.items.iter().for_each(|tree| imported(tree, names)),
+        UseTree::Name(name) => names.push(name.ident.clone()),
+        UseTree::Rename(rename) => names.push(rename.rename.clone()),
+        _ => {}
+    }
 }
 
 /// `use daebus::Caller;`. An attribute under another name is reported where it stands on a function.

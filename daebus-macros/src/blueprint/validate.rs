@@ -32,7 +32,11 @@ pub(super) fn validate(
     let taken = scope::check(&module.items, has_caller, mistakes);
     let mut of_handlers = Mistakes::default();
     let handlers = module.items.iter().filter_map(|item| handler(item, &mut of_handlers));
-    let handlers: Vec<Handler> = handlers.collect();
+    let mut handlers: Vec<Handler> = handlers.collect();
+    let shadowing = scope::refuse_shadowing(&module.items, mistakes);
+    for handler in &mut handlers {
+        handler.has_struct &= !shadowing.contains(&handler.function.sig.ident);
+    }
     if handlers.is_empty() {
         mistakes.on(
             &module.ident,
@@ -55,6 +59,7 @@ pub(super) fn validate(
         handlers_are_sound: of_handlers.is_empty(),
         methods,
         has_caller,
+        shadowing,
         constructor_is_taken: taken.blueprint,
         caller_is_taken: taken.caller,
     }

@@ -1,7 +1,11 @@
 //! A checked contract → the trait, the caller, and what a blueprint checks itself against. Can't fail.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
+use syn::ext::IdentExt as _;
 use syn::{Visibility, parse_quote};
 
 use super::model::{Contract, ContractAction, ContractEvent};
@@ -15,7 +19,7 @@ use crate::stub::{self, Stub};
 
 pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes) -> TokenStream {
     let mut item = contract.item.clone();
-    let caller = format_ident!("{}Caller", item.ident);
+    let caller = format_ident!("{}Caller", item.ident.unraw());
     let note = format!("\n\nA contract: nobody implements it. [`{caller}`] calls it, a blueprint offers it.");
     item.attrs.push(parse_quote!(#[doc = #note]));
     // Nobody calls or implements these either, so none of the usual concerns apply.
@@ -51,6 +55,7 @@ fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
     let events = contract.events.iter().map(|event| expand_event(private, event));
     let stub = Stub {
         doc,
+        lints: lints(&contract.item.attrs),
         vis: contract.item.vis.to_token_stream(),
         ident,
         constructors: quote! {
@@ -104,16 +109,14 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
     let p = private.here();
     let ident = &contract.item.ident;
     let vis = &contract.item.vis;
-    let marker = format_ident!("__{ident}Contract", span = Span::call_site());
+    let marker = format_ident!("__{}Contract", ident.unraw(), span = Span::call_site());
     let types = contract.actions.iter().map(|action| types(private, action, &marker));
     let names = contract.actions.iter().map(|action| {
         let (name, signature) = (&action.method.action, &action.signature);
         quote!([#name #signature])
     });
     let names: TokenStream = names.collect();
-    let text = contract.item.to_token_stream().to_string();
-    let exported =
-        format_ident!("__daebus_contract_{:016x}", hash(&format!("{} {text}", contract.service.value())));
+    let exported = exported_name(contract);
     let (export, macro_vis) = match vis {
         Visibility::Public(_) => (quote!(#[macro_export]), quote!(pub)),
         other => (quote!(), quote!(#other)),
@@ -142,6 +145,21 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
         #[doc(hidden)]
         #[allow(unused_imports)]
         #macro_vis use #exported as #ident;
+    }
+}
+
+/// The name of the macro that a contract exports, unique in its crate.
+fn exported_name(contract: &Contract) -> Ident {
+    /// How many contracts of this crate have had the same text, by its hash: one service may be in two modules.
+    static SEEN: Mutex<BTreeMap<u64, u32>> = Mutex::new(BTreeMap::new());
+    let text = format!("{} {}", contract.service.value(), contract.item.to_token_stream());
+    let hash = hash(&text);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let copies = seen.entry(hash).or_default();
+    *copies += 1;
+    match *copies {
+        1 => format_ident!("__daebus_contract_{hash:016x}"),
+        copies => format_ident!("__daebus_contract_{hash:016x}_{copies}"),
     }
 }
 

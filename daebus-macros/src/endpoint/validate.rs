@@ -1,6 +1,6 @@
 //! Function and raw attributes → a checked handler.
 
-use super::{marker, model::Handler, parse::Function, path_parameters, signature};
+use super::{marker, model::Handler, parse::Function, path_parameters, shadowing, signature};
 use crate::attr::{Checked, RawAttribute};
 use crate::mistakes::Mistakes;
 
@@ -46,7 +46,7 @@ pub(crate) fn validate(
         endpoints.push(endpoint);
     }
     // The struct of a function that was marked is there already, or nobody waits for it.
-    let has_struct = !is_marked && function.sig.receiver().is_none();
+    let has_struct = shadowing::check(&function, mistakes) && !is_marked && function.sig.receiver().is_none();
     Handler { function, endpoints, arguments, has_struct, is_collected, signature_is_sound }
 }
 

@@ -1,6 +1,7 @@
 //! A derive's input → a checked error type.
 
 use proc_macro2::Span;
+use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta};
 
@@ -85,6 +86,12 @@ fn fault(attrs: &[Attribute], ident: &Ident, mistakes: &mut Mistakes) -> Option<
         );
         return None;
     };
+    if let Ok(literal) = list.parse_args::<Lit>() {
+        let key = if matches!(literal, Lit::Str(_)) { "code" } else { "status" };
+        let shown = literal.to_token_stream();
+        mistakes.on(&literal, format!("`{shown}` needs its key: `#[fault({key} = {shown})]`"));
+        return None;
+    }
     let before = mistakes.len();
     let mut arguments = Arguments::read(list.tokens.clone(), "fault", attribute.span(), mistakes);
     let expected = "a code is a word in quotes: `code = \"not_found\"`";

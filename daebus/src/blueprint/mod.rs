@@ -203,6 +203,11 @@ impl Blueprint {
 }
 
 /// A function with attributes; what `#[action]` and its like implement for the function's type.
+#[diagnostic::on_unimplemented(
+    message = "this function is no handler",
+    label = "no attribute of this function runs it",
+    note = "put an attribute on the function: `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, …"
+)]
 pub trait Mount {
     /// Adds the function's endpoints.
     #[must_use]

@@ -1,0 +1,2 @@
+#[daebus::action("b")]
+fn b() {}
