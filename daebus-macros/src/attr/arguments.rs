@@ -67,7 +67,7 @@ impl Argument {
         input.parse::<Token![=]>()?;
         let value = if TYPE_KEYS.iter().any(|known| key == known) {
             Value::Type(input.parse()?)
-        } else if key == "contract" {
+        } else if key == "contract" || key == "crate" {
             Value::Path(input.parse()?)
         } else {
             Value::Expr(input.parse()?)
@@ -262,6 +262,11 @@ impl Arguments {
         None
     }
 
+    /// Whether every argument has been asked for.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// Whether something couldn't be read at all, so that what is missing may have been meant there.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken
@@ -364,6 +369,20 @@ impl Arguments {
             (word, _) => {
                 mistakes
                     .on(word, format!("`{key}` needs the trait that carries `#[contract]`: `{key} = Users`"));
+                None
+            }
+        }
+    }
+
+    /// `crate = facade::daebus`: the path of the framework in a crate that has it from another one.
+    pub(crate) fn root(&mut self, mistakes: &mut Mistakes) -> Option<Path> {
+        let found = self.value("crate", mistakes);
+        // Every attribute takes it, so no message lists it.
+        self.known.pop();
+        match found? {
+            (_, Value::Path(path)) => Some(path),
+            (word, _) => {
+                mistakes.on(word, "`crate` needs the path of the framework: `crate = facade::daebus`");
                 None
             }
         }

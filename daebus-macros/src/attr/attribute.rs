@@ -1,7 +1,7 @@
 //! One attribute on a function: raw, then checked.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Attribute, Meta};
+use syn::{Attribute, Meta, Path};
 
 use super::action::Action;
 use super::arguments::Arguments;
@@ -39,10 +39,14 @@ impl RawAttribute {
         Some(Self { kind, span, arguments })
     }
 
-    /// Checks the arguments. `None` when the attribute says too little to mount anything.
-    pub(crate) fn check(self, mistakes: &mut Mistakes) -> Option<Checked> {
+    /// Checks the arguments, and puts the path after `crate =` into `root`. `None` when the attribute says too little to
+    /// mount anything.
+    pub(crate) fn check(self, root: &mut Option<Path>, mistakes: &mut Mistakes) -> Option<Checked> {
         let Self { kind, span, arguments } = self;
-        let arguments = Arguments::read(arguments, kind.name(), span, mistakes);
+        let mut arguments = Arguments::read(arguments, kind.name(), span, mistakes);
+        if let Some(path) = arguments.root(mistakes) {
+            root.get_or_insert(path);
+        }
         match kind {
             Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),

@@ -35,11 +35,12 @@ pub(super) fn expand(
     };
     let inside = sound.then(|| {
         let p = private.here();
+        let root = private.root();
         let offers = blueprint
             .methods
             .iter()
             .flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
-        quote_spanned!(span=> super::#import! { { #p::check_contract } { #contract } { super::#import } { #(#offers)* } })
+        quote_spanned!(span=> super::#import! { { #p::check_contract } { #root } { #contract } { super::#import } { #(#offers)* } })
     });
     Some((outside, inside.unwrap_or_default()))
 }

@@ -7,6 +7,7 @@ mod file_module;
 mod model;
 mod of;
 mod parse;
+mod root;
 mod scope;
 mod validate;
 
@@ -21,27 +22,29 @@ use crate::private::Private;
 
 /// Expands `#[blueprint("users")]`.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    expand_with(&Private::of_service(), arguments, item)
+    expand_with(Private::of_service(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
+fn expand_with(private: Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     if let Some(ident) = parse::name_of_file_module(item) {
         let why = format!("the body of `{ident}` is in another file: remove the attribute and");
         let advice = file_module::advice(&ident, &why);
         return quote!(#item #advice);
     }
     let mut mistakes = Mistakes::default();
-    let arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
+    let mut arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
+    let root = arguments.root(&mut mistakes);
     let module = match syn::parse2::<parse::Module>(item.clone()) {
-        Ok(module) => module,
+        Ok(module) => root::hand_on(root.as_ref(), module),
         Err(error) => {
             mistakes.add(error);
             let mistakes = mistakes.into_tokens();
             return quote!(#item #mistakes);
         }
     };
-    let blueprint = validate::validate(arguments, module, private, &mut mistakes);
-    expand::expand(private, &blueprint, mistakes)
+    let private = private.under(root);
+    let blueprint = validate::validate(arguments, module, &private, &mut mistakes);
+    expand::expand(&private, &blueprint, mistakes)
 }
 
 #[cfg(test)]
@@ -53,13 +56,13 @@ mod tests {
     use crate::private::Private;
 
     fn expand(arguments: TokenStream, item: &TokenStream) -> String {
-        expand_with(&Private::for_test(), arguments, item).to_string()
+        expand_with(Private::for_test(), arguments, item).to_string()
     }
 
     #[test]
     fn what_it_makes_of_a_module_is_rust() {
         let tokens = expand_with(
-            &Private::for_test(),
+            Private::for_test(),
             quote!("users"),
             &quote! {
                 pub mod users {

@@ -13,6 +13,8 @@ use crate::private::Private;
 
 struct Collection {
     name: LitStr,
+    /// The path of the framework, if there is a `crate = path`.
+    root: Option<Path>,
     handlers: Punctuated<Path, Token![,]>,
 }
 
@@ -25,6 +27,7 @@ impl Parse for Collection {
             );
         }
         let name = input.parse()?;
+        let root = root(input)?;
         if !input.peek(Token![;]) {
             return Err(
                 input.error(format!("a `;` stands between the name and the handlers: {COLLECTION_EXAMPLE}"))
@@ -34,22 +37,35 @@ impl Parse for Collection {
         if input.is_empty() {
             return Err(input.error(format!("there is no handler: {COLLECTION_EXAMPLE}")));
         }
-        Ok(Self { name, handlers: Punctuated::parse_terminated(input)? })
+        Ok(Self { name, root, handlers: Punctuated::parse_terminated(input)? })
     }
+}
+
+/// `, crate = facade::daebus`.
+fn root(input: ParseStream<'_>) -> syn::Result<Option<Path>> {
+    if !(input.peek(Token![,]) && input.peek2(Token![crate])) {
+        return Ok(None);
+    }
+    input.parse::<Token![,]>()?;
+    input.parse::<Token![crate]>()?;
+    input.parse::<Token![=]>()?;
+    input.parse().map(Some)
 }
 
 /// Expands to an expression of type `Blueprint`, whatever is wrong.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
-    expand_with(&Private::of_service(), tokens)
+    expand_with(Private::of_service(), tokens)
 }
 
-fn expand_with(private: &Private, tokens: TokenStream) -> TokenStream {
-    let p = private.here();
+fn expand_with(private: Private, tokens: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let Some(collection) = mistakes.take(syn::parse2::<Collection>(tokens)) else {
+        let p = private.here();
         let mistakes = mistakes.into_tokens();
         return quote!({ #mistakes #p::Blueprint::new("") });
     };
+    let private = private.under(collection.root);
+    let p = private.here();
     let name = checked_blueprint_name(collection.name, &mut mistakes);
     let mut seen: Vec<String> = Vec::new();
     for handler in &collection.handlers {

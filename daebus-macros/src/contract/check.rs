@@ -50,9 +50,10 @@ impl Parse for Offer {
     }
 }
 
-/// `{ ["get_user" "async fn …"] … } { Users } { super::__contract_of_users } { offers }`.
+/// `{ ["get_user" "async fn …"] … } { ::daebus } { Users } { super::__contract_of_users } { offers }`.
 struct Check {
     actions: Vec<(LitStr, LitStr)>,
+    root: Path,
     contract: Path,
     import: Path,
     offers: Vec<Offer>,
@@ -60,13 +61,15 @@ struct Check {
 
 impl Parse for Check {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let (actions, contract, import, offers);
+        let (actions, root, contract, import, offers);
         braced!(actions in input);
+        braced!(root in input);
         braced!(contract in input);
         braced!(import in input);
         braced!(offers in input);
         let mut check = Self {
             actions: Vec::new(),
+            root: root.parse()?,
             contract: contract.parse()?,
             import: import.parse()?,
             offers: Vec::new(),
@@ -85,18 +88,19 @@ impl Parse for Check {
 
 /// Expands the call that a contract makes back.
 pub(crate) fn expand(tokens: TokenStream) -> TokenStream {
-    expand_with(&Private::of_service(), tokens)
+    expand_with(Private::of_service(), tokens)
 }
 
-fn expand_with(private: &Private, tokens: TokenStream) -> TokenStream {
+fn expand_with(private: Private, tokens: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let Some(check) = mistakes.take(syn::parse2::<Check>(tokens)) else { return mistakes.into_tokens() };
+    let private = private.under(Some(check.root.clone()));
     missing(&check, &mut mistakes);
     let offers = check.offers.iter().filter(|offer| {
         let name = offer.name.value();
         check.actions.iter().any(|(action, _)| action.value() == name)
     });
-    let checks = offers.map(|offer| same_types(private, &check, offer));
+    let checks = offers.map(|offer| same_types(&private, &check, offer));
     let checks: TokenStream = checks.collect();
     let mistakes = mistakes.into_tokens();
     quote!(#checks #mistakes)

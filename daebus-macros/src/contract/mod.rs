@@ -17,12 +17,13 @@ use crate::private::Private;
 
 /// Expands `#[contract("user_service")]`.
 pub(crate) fn expand(arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    expand_with(&Private::of_caller(), arguments, item)
+    expand_with(Private::of_caller(), arguments, item)
 }
 
-fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
+fn expand_with(private: Private, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
-    let arguments = Arguments::read(arguments, "contract", Span::call_site(), &mut mistakes);
+    let mut arguments = Arguments::read(arguments, "contract", Span::call_site(), &mut mistakes);
+    let private = private.under(arguments.root(&mut mistakes));
     let declaration = match syn::parse2::<parse::Declaration>(item.clone()) {
         Ok(declaration) => declaration,
         Err(error) => {
@@ -31,8 +32,8 @@ fn expand_with(private: &Private, arguments: TokenStream, item: &TokenStream) ->
             return quote!(#item #mistakes);
         }
     };
-    let contract = validate::validate(arguments, declaration, private, &mut mistakes);
-    expand::expand(private, &contract, mistakes)
+    let contract = validate::validate(arguments, declaration, &private, &mut mistakes);
+    expand::expand(&private, &contract, mistakes)
 }
 
 #[cfg(test)]
@@ -44,7 +45,7 @@ mod tests {
     use crate::private::Private;
 
     fn check(arguments: TokenStream, item: &TokenStream, mistakes: usize) -> String {
-        let tokens = expand_with(&Private::for_test(), arguments, item);
+        let tokens = expand_with(Private::for_test(), arguments, item);
         let text = tokens.to_string();
         assert!(syn::parse2::<syn::File>(tokens).is_ok(), "{text}");
         assert_eq!(text.matches("compile_error").count(), mistakes, "{text}");

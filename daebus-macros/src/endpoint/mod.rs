@@ -29,10 +29,10 @@ use crate::private::Private;
 
 /// Expands the first of our attributes on a function. It takes the others along.
 pub(crate) fn expand(kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
-    expand_with(&Private::of_service(), kind, arguments, item)
+    expand_with(Private::of_service(), kind, arguments, item)
 }
 
-fn expand_with(private: &Private, kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
+fn expand_with(private: Private, kind: Kind, arguments: TokenStream, item: &TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
@@ -44,7 +44,8 @@ fn expand_with(private: &Private, kind: Kind, arguments: TokenStream, item: &Tok
     };
     let first = RawAttribute { kind, span: Span::call_site(), arguments };
     let handler = validate(Some(first), function, &mut mistakes);
-    expand::expand(private, &handler, mistakes)
+    let private = private.under(handler.root.clone());
+    expand::expand(&private, &handler, mistakes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A handler, checked.
 
-use syn::{Attribute, Type};
+use syn::{Attribute, Path, Type};
 
 use super::parse::Function;
 use crate::attr::{Action, Checked, literal};
@@ -9,6 +9,8 @@ use crate::attr::{Action, Checked, literal};
 pub(crate) struct Handler {
     /// The function as its author wrote it, without our attributes.
     pub(crate) function: Function,
+    /// The path of the framework, if an attribute has `crate = path`.
+    pub(crate) root: Option<Path>,
     /// What reaches it.
     pub(crate) endpoints: Vec<Checked>,
     /// The extractors, in order.

@@ -37,8 +37,9 @@ pub(crate) fn validate(
     let arguments = signature::check(&function.sig, mistakes);
     let signature_is_sound = mistakes.len() == before;
     let mut endpoints: Vec<Checked> = Vec::new();
+    let mut root = None;
     for raw in raw {
-        let Some(endpoint) = raw.check(mistakes) else { continue };
+        let Some(endpoint) = raw.check(&mut root, mistakes) else { continue };
         refuse_repeated(&endpoints, &endpoint, mistakes);
         if let Checked::Route(route) = &endpoint {
             path_parameters::check(route, &function.sig, mistakes);
@@ -47,7 +48,7 @@ pub(crate) fn validate(
     }
     // The struct of a function that was marked is there already, or nobody waits for it.
     let has_struct = shadowing::check(&function, mistakes) && !is_marked && function.sig.receiver().is_none();
-    Handler { function, endpoints, arguments, has_struct, is_collected, signature_is_sound }
+    Handler { function, root, endpoints, arguments, has_struct, is_collected, signature_is_sound }
 }
 
 /// The same thing said twice on one function would run it twice.

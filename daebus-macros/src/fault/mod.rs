@@ -14,16 +14,16 @@ use crate::private::Private;
 
 /// Expands `#[derive(Fault)]`.
 pub(crate) fn expand(item: TokenStream) -> TokenStream {
-    expand_with(&Private::of_caller(), item)
+    expand_with(Private::of_caller(), item)
 }
 
-fn expand_with(private: &Private, item: TokenStream) -> TokenStream {
+fn expand_with(private: Private, item: TokenStream) -> TokenStream {
     let mut mistakes = Mistakes::default();
     let Some(input) = mistakes.take(syn::parse2::<DeriveInput>(item)) else {
         return mistakes.into_tokens();
     };
     let error = validate::validate(&input, &mut mistakes);
-    let impls = error.map(|error| expand::expand(private, &error));
+    let impls = error.map(|error| expand::expand(&private.under(error.root.clone()), &error));
     let mistakes = mistakes.into_tokens();
     quote!(#impls #mistakes)
 }
@@ -37,7 +37,7 @@ mod tests {
     use crate::private::Private;
 
     fn check(item: TokenStream, mistakes: usize) -> String {
-        let tokens = expand_with(&Private::for_test(), item);
+        let tokens = expand_with(Private::for_test(), item);
         let text = tokens.to_string();
         assert!(syn::parse2::<syn::File>(tokens).is_ok(), "{text}");
         assert_eq!(text.matches("compile_error").count(), mistakes, "{text}");

@@ -1,10 +1,12 @@
 //! An error type, checked.
 
-use syn::Ident;
+use syn::{Ident, Path};
 
 /// An enum, or a struct as an enum of one.
 pub(super) struct ErrorType {
     pub(super) ident: Ident,
+    /// The path of the framework, if there is a `crate = path`.
+    pub(super) root: Option<Path>,
     pub(super) variants: Vec<Variant>,
 }
 

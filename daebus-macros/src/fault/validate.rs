@@ -3,7 +3,7 @@
 use proc_macro2::Span;
 use quote::ToTokens as _;
 use syn::spanned::Spanned as _;
-use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta};
+use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta, Path};
 
 use super::code::{checked_code, code_of_name};
 use super::model::{ErrorType, Fault, Variant};
@@ -23,20 +23,21 @@ pub(super) fn validate(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<E
              know it by one name; write the types out, or implement `IntoFault` and `FromFault` by hand",
         );
     }
+    let mut root = None;
     let variants = match &input.data {
         Data::Struct(data) => {
             no_attributes_on(&data.fields, mistakes);
-            let fault = fault(&input.attrs, &input.ident, mistakes).map(|(fault, _)| fault);
+            let fault = fault(&input.attrs, &input.ident, Some(&mut root), mistakes).map(|(fault, _)| fault);
             vec![Variant { ident: None, fault: fault.unwrap_or(Fault::Internal) }]
         }
         Data::Enum(data) => {
             for attribute in fault_attributes(&input.attrs) {
-                mistakes.on(attribute, "on an enum, `#[fault(…)]` goes on the variant that it is about");
+                root = of_enum(attribute, mistakes).or(root);
             }
             let mut codes: Vec<(String, &Ident)> = Vec::new();
             let variants = data.variants.iter().map(|variant| {
                 no_attributes_on(&variant.fields, mistakes);
-                let fault = fault(&variant.attrs, &variant.ident, mistakes);
+                let fault = fault(&variant.attrs, &variant.ident, None, mistakes);
                 if let Some((Fault::Own { code, .. }, span)) = &fault {
                     if let Some((_, first)) = codes.iter().find(|(other, _)| other == code) {
                         mistakes.at(*span, format!("the code `{code}` is that of `{first}` already; a caller couldn't tell the two apart"));
@@ -56,7 +57,21 @@ pub(super) fn validate(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<E
             return None;
         }
     };
-    (!has_generics).then_some(ErrorType { ident, variants })
+    (!has_generics).then_some(ErrorType { ident, root, variants })
+}
+
+/// An attribute of an enum as a whole: only `crate = path` holds for all variants.
+fn of_enum(attribute: &Attribute, mistakes: &mut Mistakes) -> Option<Path> {
+    let before = mistakes.len();
+    if let Meta::List(list) = &attribute.meta {
+        let mut arguments = Arguments::read(list.tokens.clone(), "fault", attribute.span(), mistakes);
+        let root = arguments.root(mistakes);
+        if root.is_some() && arguments.is_empty() || mistakes.len() > before {
+            return root;
+        }
+    }
+    mistakes.on(attribute, "on an enum, `#[fault(…)]` goes on the variant that it is about");
+    None
 }
 
 fn fault_attributes(attrs: &[Attribute]) -> impl Iterator<Item = &Attribute> {
@@ -70,7 +85,13 @@ fn no_attributes_on(fields: &Fields, mistakes: &mut Mistakes) {
 }
 
 /// What a variant's (or struct's) attributes say, and where its code stands.
-fn fault(attrs: &[Attribute], ident: &Ident, mistakes: &mut Mistakes) -> Option<(Fault, Span)> {
+/// A struct's may have `crate = path`, which goes into `root`.
+fn fault(
+    attrs: &[Attribute],
+    ident: &Ident,
+    root: Option<&mut Option<Path>>,
+    mistakes: &mut Mistakes,
+) -> Option<(Fault, Span)> {
     let mut attributes = fault_attributes(attrs);
     let Some(attribute) = attributes.next() else {
         let code = code_of_name(ident, mistakes)?;
@@ -94,6 +115,9 @@ fn fault(attrs: &[Attribute], ident: &Ident, mistakes: &mut Mistakes) -> Option<
     }
     let before = mistakes.len();
     let mut arguments = Arguments::read(list.tokens.clone(), "fault", attribute.span(), mistakes);
+    if let Some(root) = root {
+        *root = arguments.root(mistakes);
+    }
     let expected = "a code is a word in quotes: `code = \"not_found\"`";
     let given_code = arguments.text("code", expected, mistakes);
     let given_status = arguments.expr("status", STATUS, mistakes);

@@ -6,6 +6,7 @@
 use std::process::Command;
 
 use daebus::prelude::*;
+use daebus_tests_behind_facade::behind;
 use daebus_tests_contract::{GetUser, UserError, UsersCaller};
 use daebus_tests_renamed::{Option as Custom, blueprint, contracted, options};
 
@@ -37,6 +38,24 @@ async fn a_service_from_a_crate_without_a_prelude_answers() {
     let users = UsersCaller::connect("memory://hygiene").await.unwrap();
     let missing = users.get_user(&GetUser { id: 3 }).await.unwrap_err();
     assert!(matches!(missing, CallError::Service(UserError::NotFound { id: 3 })), "{missing:?}");
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_service_behind_a_facade_crate_answers() {
+    let service = Daebus::new("behind")
+        .bus("memory://behind-facade")
+        .register(behind::blueprint())
+        .register(daebus_tests_behind_facade::collected())
+        .attach(Http::bind("127.0.0.1:0"))
+        .attach(WebSocket::new())
+        .start()
+        .await
+        .unwrap();
+    let (by_blueprint, by_contract) = daebus_tests_behind_facade::callers(service.callers().to("behind"));
+    assert_eq!(by_blueprint.double(&4).await.unwrap(), 8);
+    let refused = by_contract.double(&u64::MAX).await.unwrap_err();
+    assert!(matches!(refused, CallError::Service(daebus_tests_behind_facade::Enum::No)), "{refused:?}");
     service.stop().await.unwrap();
 }
 
