@@ -167,7 +167,7 @@ pub use handler::extract::{
     Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
 };
 pub use handler::layer::{self, Next};
-pub use handler::{Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
+pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
 pub use http::{Cors, Http, HttpLayer};
 pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};

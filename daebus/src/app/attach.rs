@@ -113,6 +113,14 @@ impl Attached {
         let mut services: Vec<PathService> = Vec::new();
         let mut collect = |found: Vec<Mistake>| mistakes.extend(found);
         let address = http.as_ref().map(Http::address);
+        let has_own_port = |sockets: &WebSocket| sockets.own_address(address).is_some();
+        if http.as_ref().is_some_and(Http::refuses_sockets_elsewhere) && web_sockets.iter().any(has_own_port)
+        {
+            collect(vec![Mistake::new(
+                "Http::layer doesn't wrap WebSockets on a port of their own: use Daebus::layer, which wraps routes and sockets, \
+                 or leave out WebSocket::port, or add .allow_sockets_without_layers() to Http if this is intended",
+            )]);
+        }
         let sockets = web_sockets.pop().and_then(|web_socket| {
             AttachedSockets::new(web_socket, address, &mut services).map_err(&mut collect).ok()
         });

@@ -130,8 +130,10 @@ impl Daebus {
         self
     }
 
-    /// Wraps every action, listener and socket of every blueprint, outside the blueprint's own layers; the last layer added
-    /// is outermost. See [`layer::from_fn`](crate::handler::layer::from_fn).
+    /// Wraps every action, listener, socket and route of every blueprint, outside the blueprint's own layers; the last layer
+    /// added is outermost. Hooks, schedules and threads are not wrapped, nor is what a route doesn't answer:
+    /// [`Http::router`](crate::Http::router), [`Http::assets`](crate::Http::assets) and the service's own paths. See
+    /// [`layer::from_fn`](crate::handler::layer::from_fn).
     pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
         self

@@ -135,7 +135,8 @@ impl Blueprint {
         self.endpoint(Trigger::Thread(name, options), endpoint(handler))
     }
 
-    /// Wraps every action, listener and socket of this blueprint, those added later too; the last layer added is outermost.
+    /// Wraps every action, listener, socket and route of this blueprint, those added later too; the last layer added is
+    /// outermost. Hooks, schedules and threads are not wrapped.
     #[must_use]
     pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
@@ -190,9 +191,14 @@ impl Blueprint {
         needs.any(Needs::has_web_socket)
     }
 
-    /// The routes, under the blueprint's prefix.
+    /// Returns the routes, under the blueprint's prefix and in its layers.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
-        self.routes.iter().map(|route| Route { prefix: self.prefix.clone(), ..route.clone() })
+        let in_blueprint = |route: &Route| Route {
+            prefix: self.prefix.clone(),
+            layers: self.layers.clone(),
+            ..route.clone()
+        };
+        self.routes.iter().map(in_blueprint)
     }
 
     /// Returns the handlers, wrapped in the blueprint's layers.

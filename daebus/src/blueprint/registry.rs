@@ -50,7 +50,8 @@ impl Registry {
             .collect();
         for route in blueprints.iter().flat_map(Blueprint::routes) {
             mistakes.extend(missing_state(&route.definition.needs, route.definition.source, states));
-            registry.routes.push(Arc::new(Route { definition: route.definition.mounted(), ..route }));
+            let layers = [route.layers, layers.to_vec()].concat();
+            registry.routes.push(Arc::new(Route { definition: route.definition.mounted(), layers, ..route }));
         }
         for registration in blueprints.into_iter().flat_map(Blueprint::into_registrations) {
             let Definition { needs, source, .. } = &registration.endpoint.definition;

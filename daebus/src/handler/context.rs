@@ -3,9 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
+use axum::body::Body;
 use axum::http::request::Parts;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Headers, RawJson};
+use parking_lot::Mutex;
 
 use super::core::Core;
 use super::envelope::Envelope;
@@ -21,18 +23,32 @@ pub struct Context {
     pub(crate) deadline: Option<Deadline>,
     /// The headers of the connection that the message came over, where a message has none of its own.
     connection_headers: Option<Arc<Headers>>,
-    pub(crate) http: Option<HttpHead>,
+    pub(crate) http: Option<HttpRequest>,
     extensions: Extensions,
 }
 
-/// The head of an HTTP request, and its headers as the bus has them once somebody asks.
-pub(crate) struct HttpHead {
+/// An HTTP request on its way to a route's handler.
+pub(crate) struct HttpRequest {
     pub(crate) parts: Parts,
+    /// Taken by the argument that reads it. In a lock since a body can't be shared between threads and a context can.
+    body: Mutex<Option<Body>>,
+    /// The values of the pattern's parameters, in order.
+    pub(crate) parameters: Vec<String>,
+    /// The headers as the bus has them, made when they are first read.
     headers: OnceLock<Headers>,
 }
 
-impl HttpHead {
-    /// Of a name said twice the first counts; what isn't text is left out.
+impl HttpRequest {
+    pub(crate) fn new(parts: Parts, body: Body, parameters: Vec<String>) -> Self {
+        Self { parts, body: Mutex::new(Some(body)), parameters, headers: OnceLock::new() }
+    }
+
+    /// Takes the body. `None` if it was taken before.
+    pub(crate) fn take_body(&mut self) -> Option<Body> {
+        self.body.get_mut().take()
+    }
+
+    /// Returns the first header of each name; headers that aren't text are left out.
     fn headers(&self) -> &Headers {
         self.headers.get_or_init(|| {
             let mut headers = Headers::new();
@@ -66,8 +82,8 @@ impl Context {
         self
     }
 
-    pub(crate) fn with_http(mut self, parts: Parts, deadline: Deadline) -> Self {
-        self.http = Some(HttpHead { parts, headers: OnceLock::new() });
+    pub(crate) fn with_http(mut self, request: HttpRequest, deadline: Deadline) -> Self {
+        self.http = Some(request);
         self.deadline = Some(deadline);
         self
     }
@@ -104,6 +120,15 @@ impl Context {
             (None, Some(http)) => http.headers(),
             (None, None) => &NONE,
         }
+    }
+
+    /// Returns a header by its name, in capital or small letters: callers on the bus may write either, and HTTP's names are in
+    /// small letters.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let headers = self.headers();
+        let by_case = headers.get(name);
+        let mut others = headers.iter().filter(|(other, _)| other.eq_ignore_ascii_case(name));
+        by_case.or_else(|| others.next().map(|(_, value)| value)).map(String::as_str)
     }
 
     /// The head of the HTTP request: method, URI, headers, extensions. `None` where no HTTP request reached the handler.

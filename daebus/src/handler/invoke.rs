@@ -17,7 +17,7 @@ use super::definition::{Definition, Source};
 use super::endpoint::Endpoint;
 use super::envelope::Envelope;
 use super::failure::Failure;
-use super::outcome::Outcome;
+use super::outcome::JsonOutcome;
 use super::turn::{InFlightGuard, Turn, with_turn};
 
 /// How the failure of a handler is logged.
@@ -134,8 +134,9 @@ impl Invocation {
     }
 
     /// Runs an endpoint within the deadline of its context.
-    pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> Outcome {
-        self.run(cx.deadline, Box::pin(endpoint.run.clone().run(cx))).await
+    pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> JsonOutcome {
+        let (deadline, handler) = (cx.deadline, endpoint.run.clone().run(cx));
+        self.run(deadline, Box::pin(async move { handler.await?.into_json() })).await
     }
 
     /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.

@@ -1,4 +1,4 @@
-//! Layers around handlers: what tower layers are to routes, for actions and listeners.
+//! Layers around handlers: actions, listeners, sockets and routes.
 
 use std::fmt;
 use std::future::Future;
@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use daebus_caller::BoxError;
-use daebus_caller::wire::RawJson;
 use futures_util::future::BoxFuture;
 use tower::ServiceExt;
 use tower::util::BoxCloneSyncService;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::answer::Answer;
 use super::context::Context;
 use super::failure::Failure;
 use super::outcome::Outcome;
 
 /// A handler as a tower service; what layers wrap.
 #[derive(Clone)]
-pub struct HandlerService(BoxCloneSyncService<Context, RawJson, BoxError>);
+pub struct HandlerService(BoxCloneSyncService<Context, Answer, BoxError>);
 
 impl HandlerService {
     pub(crate) fn new<F, Fut>(run: F) -> Self
@@ -41,9 +41,9 @@ impl HandlerService {
 }
 
 impl Service<Context> for HandlerService {
-    type Response = RawJson;
+    type Response = Answer;
     type Error = BoxError;
-    type Future = BoxFuture<'static, Result<RawJson, BoxError>>;
+    type Future = BoxFuture<'static, Result<Answer, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(ready!(self.0.poll_ready(cx)))
@@ -60,8 +60,8 @@ impl fmt::Debug for HandlerService {
     }
 }
 
-/// A tower layer that fits around a handler: any whose service takes a [`Context`], gives JSON, and fails with
-/// something that can be boxed. There is nothing to implement: every such layer is one.
+/// A tower layer around a handler. Implemented for every layer whose service takes a [`Context`], returns an [`Answer`], and has
+/// an error that converts into [`BoxError`].
 pub trait HandlerLayer: Send + Sync + 'static {
     /// Wraps a handler.
     #[must_use]
@@ -71,7 +71,7 @@ pub trait HandlerLayer: Send + Sync + 'static {
 impl<L> HandlerLayer for L
 where
     L: Layer<HandlerService> + Send + Sync + 'static,
-    L::Service: Service<Context, Response = RawJson, Error: Into<BoxError>, Future: Send + 'static>
+    L::Service: Service<Context, Response = Answer, Error: Into<BoxError>, Future: Send + 'static>
         + Clone
         + Send
         + Sync
@@ -119,11 +119,14 @@ impl Next {
 
 /// A layer from an async function.
 ///
+/// [`Context::header`] reads the same header on every transport: of a request on the bus, of an HTTP request, and of the upgrade
+/// of a WebSocket.
+///
 /// ```
 /// use daebus::{Context, Fault, Next, Outcome, layer};
 ///
 /// async fn authenticate(cx: Context, next: Next) -> Outcome {
-///     match cx.headers().get("token").map(String::as_str) {
+///     match cx.header("token") {
 ///         Some("open sesame") => next.run(cx).await,
 ///         _ => Err(Fault::new("unauthenticated", "the header `token` is missing or wrong").with_status(401).into()),
 ///     }
@@ -166,7 +169,7 @@ where
     F: Fn(Context, Next) -> Fut,
     Fut: Future<Output = Outcome> + Send + 'static,
 {
-    type Response = RawJson;
+    type Response = Answer;
     type Error = Failure;
     type Future = Fut;
 

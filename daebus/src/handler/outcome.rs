@@ -11,13 +11,17 @@ use serde::de::DeserializeOwned;
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
 
+use super::answer::Answer;
 use super::context::Context;
 use super::extract::Extract;
 use super::failure::Failure;
 use super::state::Needs;
 
-/// What running a handler comes to: the answer as JSON, or why there is none.
-pub type Outcome = Result<RawJson, Failure>;
+/// The result of a handler: the answer, or why there is none.
+pub type Outcome = Result<Answer, Failure>;
+
+/// The result of a handler whose peer receives JSON only.
+pub(crate) type JsonOutcome = Result<RawJson, Failure>;
 
 /// Wraps a value that a handler of a hand-written blueprint returns; with attributes values need no wrapping. On a route
 /// it is the JSON body as well.
@@ -74,7 +78,9 @@ impl<T: Serialize, E: IntoFault> IntoOutcome for Result<T, E> {
 }
 
 fn answer<T: Serialize>(value: &T) -> Outcome {
-    encode(value).map_err(|error| Failure::internal(format!("the answer can't be written as JSON: {error}")))
+    encode(value)
+        .map(Answer::from)
+        .map_err(|error| Failure::internal(format!("the answer can't be written as JSON: {error}")))
 }
 
 /// A function that a hand-written blueprint can mount: up to eight extractors, async, `()` or `Result` or [`Json`].

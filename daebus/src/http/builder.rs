@@ -54,6 +54,8 @@ pub struct Http {
     pub(super) prefix: String,
     pub(super) cors: Option<Cors>,
     pub(super) layers: Vec<AnyHttpLayer>,
+    /// Whether WebSockets on a port of their own may be without these layers.
+    sockets_without_layers: bool,
     pub(super) router: Option<Router>,
     pub(super) routers: usize,
     pub(super) assets: Option<PathBuf>,
@@ -70,6 +72,7 @@ impl Http {
             prefix: String::new(),
             cors: None,
             layers: Vec::new(),
+            sockets_without_layers: false,
             router: None,
             routers: 0,
             assets: None,
@@ -118,6 +121,19 @@ impl Http {
     pub fn layer(mut self, layer: impl HttpLayer) -> Self {
         self.layers.push(AnyHttpLayer::new(layer));
         self
+    }
+
+    /// Permits WebSockets on a port of their own beside [`layer`](Self::layer): the layers of this server don't wrap them. Without
+    /// it the service doesn't start, since a layer that authenticates would leave the sockets open.
+    /// [`Daebus::layer`](crate::Daebus::layer) wraps routes and sockets on any port.
+    pub fn allow_sockets_without_layers(mut self) -> Self {
+        self.sockets_without_layers = true;
+        self
+    }
+
+    /// Whether WebSockets on a port of their own lack layers without permission.
+    pub(crate) fn refuses_sockets_elsewhere(&self) -> bool {
+        !self.layers.is_empty() && !self.sockets_without_layers
     }
 
     /// Mounts what an application already has on axum. Routes come first: the router gets what no route answers.

@@ -9,8 +9,9 @@ use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
 
+use super::endpoint::RouteEndpoint;
+use super::method_not_allowed;
 use super::route::{Pattern, Route, Segment};
-use super::{endpoint, method_not_allowed};
 use crate::error::Mistake;
 use crate::handler::Core;
 
@@ -155,9 +156,8 @@ impl RoutingTable {
             let (_, answers) = &mut paths[at];
             *answers = match entry.serves {
                 Serves::Route(route, filter) => {
-                    let core = Arc::clone(core);
-                    std::mem::take(answers)
-                        .on(filter, async move |request| endpoint::run(&core, &route, timeout, request).await)
+                    let endpoint = Arc::new(RouteEndpoint::new(core, &route, timeout));
+                    std::mem::take(answers).on(filter, async move |request| endpoint.run(request).await)
                 }
                 Serves::Other(service) => (service.make)(core),
             };

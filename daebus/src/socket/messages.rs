@@ -13,7 +13,7 @@ use super::client::Client;
 use super::frame::{self, Frame};
 use super::server::SocketServer;
 
-use crate::handler::{Context, Endpoint, Envelope, Invocation, Outcome, Report};
+use crate::handler::{Context, Endpoint, Envelope, Invocation, JsonOutcome, Report};
 
 /// What came of a handler.
 pub(super) enum Done {
@@ -71,7 +71,7 @@ impl MessageHandlers<'_> {
     }
 
     /// What fires by itself; its data is the upgrade's query.
-    fn event(&self, kind: &str) -> Option<impl Future<Output = Outcome> + Send + 'static> {
+    fn event(&self, kind: &str) -> Option<impl Future<Output = JsonOutcome> + Send + 'static> {
         let handler = self.server.registry.socket(kind).cloned()?;
         let data = self.client.upgrade().data();
         let path = self.client.path().into();
@@ -83,7 +83,7 @@ impl MessageHandlers<'_> {
         &self,
         handler: Arc<Endpoint>,
         envelope: Envelope,
-    ) -> impl Future<Output = Outcome> + Send + 'static {
+    ) -> impl Future<Output = JsonOutcome> + Send + 'static {
         let core = Arc::clone(&self.server.core);
         let client = self.client.clone();
         let run = Invocation::new(&core, "socket", &handler.definition, Report::Reply);

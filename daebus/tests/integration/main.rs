@@ -17,6 +17,7 @@ mod http_limits;
 mod http_server;
 mod intake;
 mod layers;
+mod layers_http;
 mod listener_limits;
 mod listeners;
 mod logs;

@@ -1,15 +1,13 @@
-//! From a function's return value to a response, by traits through autoref: the generated code calls
+//! From a function's return value to an answer, by traits through autoref: the generated code calls
 //! `(&mut &mut &mut &mut &mut RouteRet(Some(value))).respond()`, and method lookup takes the first of the impls that fits.
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
 use serde::Serialize;
 
 use super::refusal::{Answered, Refusal};
 use crate::handler::Failure;
-use crate::http::problem::json_response;
 
 /// A route's return value on its way to a response.
 #[derive(Debug)]
@@ -33,7 +31,7 @@ pub trait RouteViaUnit {
 impl RouteViaUnit for &mut &mut &mut &mut RouteRet<()> {
     fn respond(&mut self) -> Answered {
         self.take()?;
-        Ok(ok(&RawJson::empty_object()))
+        Ok(RawJson::empty_object().into())
     }
 }
 
@@ -41,7 +39,7 @@ impl RouteViaUnit for &mut &mut &mut &mut RouteRet<()> {
 impl<E: IntoFault> RouteViaUnit for &mut &mut &mut &mut RouteRet<Result<(), E>> {
     fn respond(&mut self) -> Answered {
         self.take()?.map_err(refusal)?;
-        Ok(ok(&RawJson::empty_object()))
+        Ok(RawJson::empty_object().into())
     }
 }
 
@@ -54,7 +52,7 @@ pub trait RouteViaResponse {
 #[allow(clippy::mut_mut)]
 impl<T: IntoResponse> RouteViaResponse for &mut &mut &mut RouteRet<T> {
     fn respond(&mut self) -> Answered {
-        Ok(self.take()?.into_response())
+        Ok(self.take()?.into_response().into())
     }
 }
 
@@ -67,7 +65,7 @@ pub trait RouteViaResultResponse {
 #[allow(clippy::mut_mut)]
 impl<T: IntoResponse, E: IntoFault> RouteViaResultResponse for &mut &mut RouteRet<Result<T, E>> {
     fn respond(&mut self) -> Answered {
-        self.take()?.map(IntoResponse::into_response).map_err(refusal)
+        self.take()?.map(|value| value.into_response().into()).map_err(refusal)
     }
 }
 
@@ -106,15 +104,15 @@ pub trait RouteViaNothing<T> {
     /// The response.
     fn respond(self) -> Answered
     where
-        T: Answer;
+        T: RouteAnswer;
 }
 
 impl<T> RouteViaNothing<T> for &RouteRet<T> {
     fn respond(self) -> Answered
     where
-        T: Answer,
+        T: RouteAnswer,
     {
-        Err(Failure::internal("nothing implements `Answer`").into())
+        Err(Failure::internal("nothing implements `RouteAnswer`").into())
     }
 }
 
@@ -124,7 +122,7 @@ impl<T> RouteViaNothing<T> for &RouteRet<T> {
     note = "return `()`, a value that derives `Serialize`, anything that implements axum's `IntoResponse`, or a `Result` of \
             one of these with an error that derives `Fault`"
 )]
-pub trait Answer {}
+pub trait RouteAnswer {}
 
 fn refusal<E: IntoFault>(error: E) -> Refusal {
     let internal_reason = error.internal_reason();
@@ -134,9 +132,5 @@ fn refusal<E: IntoFault>(error: E) -> Refusal {
 fn json<T: Serialize>(value: &T) -> Answered {
     let json = encode(value)
         .map_err(|error| Failure::internal(format!("the answer can't be written as JSON: {error}")))?;
-    Ok(ok(&json))
-}
-
-fn ok(json: &RawJson) -> Response {
-    json_response(StatusCode::OK, json.as_bytes().clone())
+    Ok(json.into())
 }

@@ -11,7 +11,7 @@ use super::payload;
 use super::refusal::Refusal;
 use super::request::RouteRequest;
 use crate::handler::extract::{Argument, Extract, Payload};
-use crate::handler::{Failure, Needs, kind};
+use crate::handler::{Needs, kind};
 use crate::http::problem::worded;
 
 /// Taken by way of [`Extract`].
@@ -63,8 +63,7 @@ impl<T: Extract<kind::Route>> RouteArg<ViaContext> for T {
 
 impl<T: FromRequestParts<()>> RouteArg<ViaParts> for T {
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
-        let http = request.cx.http.as_mut().ok_or_else(no_request)?;
-        let rejection = match T::from_request_parts(&mut http.parts, &()).await {
+        let rejection = match T::from_request_parts(request.parts()?, &()).await {
             Ok(value) => return Ok(value),
             Err(rejection) => rejection.into_response(),
         };
@@ -74,8 +73,7 @@ impl<T: FromRequestParts<()>> RouteArg<ViaParts> for T {
 
 impl<T: FromRequest<()>> RouteArg<ViaWhole> for T {
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
-        let parts = request.cx.http().ok_or_else(no_request)?.clone();
-        let body = request.body.take().ok_or_else(body_is_taken)?;
+        let (parts, body) = (request.parts()?.clone(), request.body()?);
         let rejection = match T::from_request(Request::from_parts(parts, body), &()).await {
             Ok(value) => return Ok(value),
             Err(rejection) => rejection.into_response(),
@@ -86,9 +84,8 @@ impl<T: FromRequest<()>> RouteArg<ViaWhole> for T {
 
 impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
-        let body = request.body.take().ok_or_else(body_is_taken)?;
-        let parts = request.cx.http().ok_or_else(no_request)?;
-        payload::read(parts, body).await.map(Payload)
+        let body = request.body()?;
+        payload::read(request.parts()?, body).await.map(Payload)
     }
 }
 
@@ -98,13 +95,4 @@ pub fn argument<Via: 'static, T: RouteArg<Via> + 'static>(
 ) -> Argument<RouteRequest, T, Refusal> {
     T::needs(needs);
     Argument::new(|request| Box::pin(T::take(request)))
-}
-
-fn no_request() -> Failure {
-    Failure::internal("no HTTP request reached this handler")
-}
-
-/// Generated code counts, so that this can't happen there.
-fn body_is_taken() -> Failure {
-    Failure::internal("two arguments read the body, and there is only one")
 }

@@ -14,6 +14,8 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use futures_util::future::BoxFuture;
 
 pub use answer::{
@@ -28,7 +30,8 @@ pub use refusal::Answered;
 pub(crate) use refusal::Refusal;
 pub use request::RouteRequest;
 
-use crate::handler::Definition;
+use crate::handler::layer::AnyLayer;
+use crate::handler::{Answer, Definition, Endpoint, Outcome};
 
 type Run = Arc<dyn Fn(RouteRequest) -> BoxFuture<'static, Answered> + Send + Sync>;
 
@@ -42,6 +45,8 @@ pub struct Route {
     pub(crate) prefix: String,
     pub(crate) status: u16,
     pub(crate) definition: Definition,
+    /// Those of the blueprint and then those of the application; the last one is the outermost.
+    pub(crate) layers: Vec<AnyLayer>,
     pub(crate) run: Run,
 }
 
@@ -63,6 +68,7 @@ impl Route {
             prefix: String::new(),
             status: 200,
             definition,
+            layers: Vec::new(),
             run: Arc::new(move |request| Box::pin(run(request))),
         }
     }
@@ -74,6 +80,14 @@ impl Route {
         self
     }
 
+    /// Returns the handler, wrapped in its layers.
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        let (run, status) = (Arc::clone(&self.run), self.status);
+        let endpoint =
+            Endpoint::new(self.definition.clone(), move |cx| answer(run(RouteRequest::new(cx)), status));
+        endpoint.layered(&self.layers)
+    }
+
     /// The whole pattern, the blueprint's prefix before it.
     pub(crate) fn path(&self) -> String {
         match (self.prefix.as_str(), self.pattern) {
@@ -82,6 +96,32 @@ impl Route {
             (prefix, "/") => prefix.to_owned(),
             (prefix, pattern) => format!("{prefix}{pattern}"),
         }
+    }
+}
+
+/// Awaits the handler, and sets the route's status on a response that would be a 200 otherwise.
+async fn answer(handler: BoxFuture<'static, Answered>, status: u16) -> Outcome {
+    match handler.await {
+        Ok(mut answer) => {
+            if let Some(response) = answer.http_mut()
+                && response.status() == StatusCode::OK
+            {
+                set_status(response, status);
+            }
+            Ok(answer)
+        }
+        Err(Refusal::Response(response)) => Ok(Answer::from(*response)),
+        Err(Refusal::Failure(failure)) => Err(failure),
+    }
+}
+
+/// Sets the status of a successful response. 204 and 205 have no body, and `()` would be `{}`.
+pub(crate) fn set_status(response: &mut Response, status: u16) {
+    let Ok(status) = StatusCode::from_u16(status) else { return };
+    if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+        *response = status.into_response();
+    } else {
+        *response.status_mut() = status;
     }
 }
 

@@ -46,7 +46,7 @@ pub fn parameter<T: PathParameter>(
     at: usize,
     name: &'static str,
 ) -> Result<T, Refusal> {
-    let Some(text) = request.parameters.get(at) else {
+    let Some(text) = request.cx.http.as_ref().and_then(|http| http.parameters.get(at)) else {
         return Err(Failure::internal(format!("the path has no parameter {at}, `{name}`")).into());
     };
     T::read(text).map_err(|reason| {

@@ -2,10 +2,10 @@
 
 use axum::response::Response;
 
-use crate::handler::Failure;
+use crate::handler::{Answer, Failure};
 
 /// The result of a route's handler.
-pub type Answered = Result<Response, Refusal>;
+pub type Answered = Result<Answer, Refusal>;
 
 /// Why a route's handler has no answer.
 #[derive(Debug)]

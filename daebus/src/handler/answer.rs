@@ -1,0 +1,86 @@
+//! The answer of a handler, as layers see it.
+
+use std::fmt;
+
+use axum::response::Response;
+use daebus_caller::wire::RawJson;
+
+use super::failure::Failure;
+
+/// The answer of a handler: JSON, or an HTTP response.
+///
+/// Actions and sockets answer with JSON. Routes answer with JSON if their value is serialized, and with an HTTP response if
+/// axum sends the value: a `String`, a `Redirect`, a stream. A layer may replace one by the other on a route; an HTTP response
+/// of a layer around an action or a socket is answered with `internal`.
+pub struct Answer(Body);
+
+enum Body {
+    Json(RawJson),
+    /// Boxed, since a response is large and most answers are JSON.
+    Http(Box<Response>),
+}
+
+impl Answer {
+    /// Returns the JSON of the answer. `None` if it is an HTTP response.
+    pub fn json(&self) -> Option<&RawJson> {
+        match &self.0 {
+            Body::Json(json) => Some(json),
+            Body::Http(_) => None,
+        }
+    }
+
+    /// Returns the HTTP response. `None` if the answer is JSON.
+    pub fn http(&self) -> Option<&Response> {
+        match &self.0 {
+            Body::Http(response) => Some(response),
+            Body::Json(_) => None,
+        }
+    }
+
+    /// Returns the HTTP response, to change its headers for example. `None` if the answer is JSON.
+    pub fn http_mut(&mut self) -> Option<&mut Response> {
+        match &mut self.0 {
+            Body::Http(response) => Some(response),
+            Body::Json(_) => None,
+        }
+    }
+
+    /// Returns the JSON for a peer that receives nothing else.
+    pub(crate) fn into_json(self) -> Result<RawJson, Failure> {
+        match self.0 {
+            Body::Json(json) => Ok(json),
+            Body::Http(_) => {
+                Err(Failure::internal("a layer answered with an HTTP response, which only routes can send"))
+            }
+        }
+    }
+
+    /// Returns the HTTP response; `write` makes one of JSON.
+    pub(crate) fn into_response(self, write: impl FnOnce(&RawJson) -> Response) -> Response {
+        match self.0 {
+            Body::Json(json) => write(&json),
+            Body::Http(response) => *response,
+        }
+    }
+}
+
+impl From<RawJson> for Answer {
+    fn from(json: RawJson) -> Self {
+        Self(Body::Json(json))
+    }
+}
+
+impl From<Response> for Answer {
+    fn from(response: Response) -> Self {
+        Self(Body::Http(Box::new(response)))
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Body::Json(json) => f.debug_tuple("Json").field(json).finish(),
+            Body::Http(response) => f.debug_tuple("Http").field(&response.status()).finish(),
+        }
+    }
+}
