@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::masked::masked;
+use super::masked::{is_scheme, masked};
 #[cfg(feature = "redis")]
 use super::redis::{InvalidRedisUrl, RedisUrl};
 use crate::error::BusError;
@@ -36,7 +36,9 @@ impl BusUrl {
     }
 
     fn read(url: &str) -> Result<Self, UrlError> {
-        let (scheme, rest) = url.split_once("://").ok_or(UrlError::NoScheme)?;
+        // What can't be a scheme may be a password, which the error must not show.
+        let scheme = url.split_once("://").filter(|(scheme, _)| is_scheme(scheme));
+        let (scheme, rest) = scheme.ok_or(UrlError::NoScheme)?;
         let scheme = scheme.to_ascii_lowercase();
         if scheme == MEMORY {
             let name = if rest.is_empty() { "default" } else { rest };

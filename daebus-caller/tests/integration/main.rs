@@ -3,6 +3,7 @@
 mod blocking;
 mod caller;
 mod delivery;
+mod masked;
 mod odd_buses;
 mod queue;
 mod suite;
