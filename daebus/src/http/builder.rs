@@ -53,6 +53,7 @@ pub struct Http {
     pub(super) address: String,
     pub(super) prefix: String,
     pub(super) cors: Option<Cors>,
+    pub(super) protects_from_other_origins: bool,
     pub(super) layers: Vec<AnyHttpLayer>,
     /// Whether WebSockets on a port of their own may be without these layers.
     sockets_without_layers: bool,
@@ -71,6 +72,7 @@ impl Http {
             address: address.to_string(),
             prefix: String::new(),
             cors: None,
+            protects_from_other_origins: true,
             layers: Vec::new(),
             sockets_without_layers: false,
             router: None,
@@ -95,6 +97,17 @@ impl Http {
     /// Lets pages of other origins call.
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(cors);
+        self
+    }
+
+    /// Whether requests that change state are refused if a page of another origin makes them. Defaults to `true`.
+    ///
+    /// A browser sends the forms of any page, together with the cookies of this service's users. For methods other than GET,
+    /// HEAD and OPTIONS, `Sec-Fetch-Site` has to be `same-origin` or `none`; in browsers without it, the host of `Origin` has to
+    /// be `Host`. Requests with neither header pass, since only browsers send them. Other requests are answered with 403 and
+    /// the code `origin_not_allowed`, unless [`cors`](Self::cors) allows the origin.
+    pub fn cross_origin_protection(mut self, protect: bool) -> Self {
+        self.protects_from_other_origins = protect;
         self
     }
 

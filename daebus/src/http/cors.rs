@@ -152,6 +152,11 @@ impl Cors {
         self
     }
 
+    /// Returns the allowed origins. `None`: every origin is allowed.
+    pub(super) fn origins(&self) -> Option<Vec<String>> {
+        (!self.origins.is_any()).then(|| self.origins.0.clone())
+    }
+
     /// The layer.
     ///
     /// # Errors

@@ -10,11 +10,13 @@ use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
 
 use super::builder::Http;
+use super::cross_origin::CrossOriginProtection;
 use super::fallback::Fallback;
 use super::limits::HttpLimits;
+use super::request_checks::RequestChecks;
 use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, check_prefix};
-use super::{assets, probes, request_limits};
+use super::{assets, probes};
 use crate::error::{Error, Mistake};
 use crate::handler::Core;
 
@@ -25,6 +27,7 @@ pub(crate) struct Plan {
     table: RoutingTable,
     fallback: Fallback,
     cors: Option<CorsLayer>,
+    checks: Arc<RequestChecks>,
 }
 
 impl Plan {
@@ -60,13 +63,16 @@ impl Plan {
         mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
         let mut collect = |mistake: Mistake| mistakes.push(mistake);
         let assets = http.assets.take().and_then(|folder| assets::serve(&folder).map_err(&mut collect).ok());
+        let protection =
+            http.protects_from_other_origins.then(|| CrossOriginProtection::new(http.cors.as_ref()));
+        let checks = Arc::new(RequestChecks { limits: http.limits, protection });
         let cors = http.cors.take().map(|cors| cors.layer()).transpose();
         let cors = cors.map_err(|found| mistakes.extend(found)).unwrap_or_default();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
         let fallback = Fallback { router: http.router.take(), assets };
-        Ok(Self { http, table, fallback, cors })
+        Ok(Self { http, table, fallback, cors, checks })
     }
 
     /// Takes the address. `what` says for what, in the error.
@@ -92,20 +98,27 @@ impl Plan {
     /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
     pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
-        let Self { http, table, fallback, cors } = self;
+        let Self { http, table, fallback, cors, checks } = self;
         let paths = table.into_router(core, timeout, fallback.router.as_ref());
         let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
-        surround(router, &http, cors, Some(core))
+        surround(router, &http, cors, checks, Some(core))
     }
 
     /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.
     pub(crate) fn starting_router(&self) -> Router {
-        surround(Router::new().fallback(probes::starting), &self.http, self.cors.clone(), None)
+        let starting = Router::new().fallback(probes::starting);
+        surround(starting, &self.http, self.cors.clone(), Arc::clone(&self.checks), None)
     }
 }
 
 /// Adds what surrounds the routes and the application's layers. `started` is `None` while the service starts.
-fn surround(inner: Router, http: &Http, cors: Option<CorsLayer>, started: Option<&Arc<Core>>) -> Router {
+fn surround(
+    inner: Router,
+    http: &Http,
+    cors: Option<CorsLayer>,
+    checks: Arc<RequestChecks>,
+    started: Option<&Arc<Core>>,
+) -> Router {
     let mut router = inner;
     if http.has_service_routes {
         router = probes::routes(started).fallback_service(router);
@@ -113,11 +126,10 @@ fn surround(inner: Router, http: &Http, cors: Option<CorsLayer>, started: Option
     if !http.prefix.is_empty() {
         router = Router::new().nest_service(&http.prefix, router);
     }
-    let limits = http.limits;
     // The bound is ours and holds for every body; axum's own would be a second one, for some.
     let router = router
         .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(move |request: Request, next: Next| request_limits::pass(limits, request, next)));
+        .layer(from_fn(move |request: Request, next: Next| Arc::clone(&checks).pass(request, next)));
     match cors {
         Some(layer) => router.layer(layer),
         None => router,

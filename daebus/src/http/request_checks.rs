@@ -1,6 +1,7 @@
-//! What every request passes on its way in and every response on its way out, whoever answers.
+//! The checks that every request passes on its way in, and the errors of every response on its way out.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -15,6 +16,7 @@ use serde_json::json;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
 
+use super::cross_origin::CrossOriginProtection;
 use super::limits::HttpLimits;
 use super::problem::{is_bare, json_response, problem};
 use super::route::{Late, Timed, too_large};
@@ -24,22 +26,41 @@ use crate::runtime::panic_message;
 /// with bytes unread takes the answer with it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Bounds the body, contains panics, makes every error JSON, and writes the log.
-pub(super) async fn pass(limits: HttpLimits, request: Request, next: Next) -> Response {
-    let path = request.uri().path().to_owned();
-    let span = info_span!("http", method = %request.method(), path, status = field::Empty);
-    async move {
-        let response = tidy(answer(limits, request, next).await, &path);
-        let status = response.status().as_u16();
-        Span::current().record("status", status);
-        debug!(status, "answered");
-        response
-    }
-    .instrument(span)
-    .await
+/// What every request has to pass before a route, the application's router or a file answers it.
+#[derive(Debug)]
+pub(super) struct RequestChecks {
+    pub(super) limits: HttpLimits,
+    pub(super) protection: Option<CrossOriginProtection>,
 }
 
-async fn answer(limits: HttpLimits, request: Request, next: Next) -> Response {
+impl RequestChecks {
+    /// Checks the request, bounds its body, contains panics, makes every error JSON, and writes the log.
+    pub(super) async fn pass(self: Arc<Self>, request: Request, next: Next) -> Response {
+        let path = request.uri().path().to_owned();
+        let span = info_span!("http", method = %request.method(), path, status = field::Empty);
+        async move {
+            let response = tidy(self.answer(request, next).await, &path);
+            let status = response.status().as_u16();
+            Span::current().record("status", status);
+            debug!(status, "answered");
+            response
+        }
+        .instrument(span)
+        .await
+    }
+
+    async fn answer(&self, request: Request, next: Next) -> Response {
+        let (parts, body) = request.into_parts();
+        let refused = self.protection.as_ref().and_then(|protection| protection.check(&parts).err());
+        match refused {
+            Some(fault) => problem(&fault),
+            None => bounded(self.limits, Request::from_parts(parts, body), next).await,
+        }
+    }
+}
+
+/// Runs what is inside with a body that is bounded in bytes and time.
+async fn bounded(limits: HttpLimits, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: Option<u64> = announced.and_then(|length| length.parse().ok());

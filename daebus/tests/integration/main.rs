@@ -13,6 +13,7 @@ mod events;
 mod features;
 mod handlers;
 mod http;
+mod http_cross_origin;
 mod http_limits;
 mod http_server;
 mod intake;

@@ -1,0 +1,70 @@
+//! Refuses requests that change state if a page of another origin makes them.
+
+use axum::http::header::{HOST, ORIGIN};
+use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, Method};
+use daebus_caller::wire::Fault;
+use url::Url;
+
+use super::cors::Cors;
+
+/// Refuses requests that change state if a page of another origin makes them: a browser sends a form of any page, with the
+/// cookies of this service's users. The rules are those of Go's `http.CrossOriginProtection`.
+#[derive(Debug)]
+pub(super) struct CrossOriginProtection {
+    /// `None`: every origin is allowed.
+    allowed: Option<Vec<String>>,
+}
+
+impl CrossOriginProtection {
+    /// The origins that CORS allows are trusted.
+    pub(super) fn new(cors: Option<&Cors>) -> Self {
+        Self { allowed: cors.map_or_else(|| Some(Vec::new()), Cors::origins) }
+    }
+
+    /// Checks a request. Clients that aren't browsers send neither `Sec-Fetch-Site` nor `Origin`, and pass.
+    ///
+    /// # Errors
+    ///
+    /// Returns the 403 of a page that may not make the request.
+    pub(super) fn check(&self, request: &Parts) -> Result<(), Fault> {
+        if matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
+            return Ok(());
+        }
+        let origin = text(&request.headers, ORIGIN.as_str());
+        let is_own = match (text(&request.headers, "sec-fetch-site"), origin) {
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
+            (None, Some(origin)) => is_host(origin, request),
+            (None, None) => true,
+        };
+        let is_allowed =
+            |allowed: &Vec<String>| origin.is_some_and(|origin| allowed.iter().any(|one| one == origin));
+        if is_own || self.allowed.as_ref().is_none_or(is_allowed) {
+            return Ok(());
+        }
+        let page =
+            origin.map_or_else(|| "another origin".to_owned(), |origin| format!("the origin {origin:?}"));
+        let reason = format!(
+            "a page of {page} may not send {} requests to this service; the service allows it with Http::cors",
+            request.method
+        );
+        Err(Fault::new("origin_not_allowed", reason).with_status(403))
+    }
+}
+
+/// Returns a header that is text; one that isn't counts as empty, which no page may send.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// Returns whether an origin is the host, with its port, that the request is for. The scheme isn't compared: behind a proxy
+/// that terminates TLS the service doesn't have it.
+fn is_host(origin: &str, request: &Parts) -> bool {
+    let host =
+        request.uri.authority().map(Authority::as_str).or_else(|| text(&request.headers, HOST.as_str()));
+    let (Some(host), Ok(origin)) = (host, Url::parse(origin)) else { return false };
+    let Ok(host) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
+    origin.host().is_some()
+        && (origin.host(), origin.port_or_known_default()) == (host.host(), host.port_or_known_default())
+}
