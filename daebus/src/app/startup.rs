@@ -19,7 +19,7 @@ use crate::dispatch::{Actions, HandlerLimits, Intakes, Join, listen};
 use crate::error::{Error, Mistake, Result};
 use crate::events::Desk;
 use crate::feature::FeatureContext;
-use crate::handler::{Core, Extensions};
+use crate::handler::{Admission, Core, Extensions};
 use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
 use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
@@ -130,6 +130,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         readiness: Readiness::default(),
         clock,
         panics,
+        admission: Admission::new(app.limits.concurrency, app.limits.backlog),
         provided,
     });
     let registry = Arc::new(registry);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, beginning};
-use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -24,10 +23,6 @@ use crate::handler::{
     Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
 };
 use crate::runtime::Workers;
-
-/// An action may take another place while fewer than this many of its requests wait for each free place. One slow action
-/// fills at most 8 of 9 places, the others share the rest by the same rule, and a backlog of up to 8 is used fully.
-const SHARE: usize = 8;
 
 /// How many messages are taken in before other tasks get their turn.
 const YIELD_EVERY: usize = 64;
@@ -49,10 +44,6 @@ struct Dispatcher {
     core: Arc<Core>,
     registry: Arc<Registry>,
     limits: HandlerLimits,
-    /// Everything that runs or waits to run.
-    admitted: Arc<Semaphore>,
-    /// Everything that runs.
-    turns: Arc<Semaphore>,
     refusals: Refusals,
     running: Cancellations,
     /// The requests that have been admitted and whose final reply has not been sent.
@@ -79,8 +70,6 @@ impl Actions {
             core,
             registry,
             limits,
-            admitted: semaphore(limits.concurrency.saturating_add(limits.backlog)),
-            turns: semaphore(limits.concurrency),
             running: Cancellations::default(),
             answering: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -285,18 +274,12 @@ impl Actions {
             let fault = Fault::reserved(FaultCode::DeadlineExceeded, fault);
             return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
-        // Runs that find a free turn don't wait, even if their tasks have yet to begin.
-        let own_turns = action.definition.limit.as_ref().map_or(usize::MAX, |own| own.available_permits());
-        let free_turns = inner.turns.available_permits().min(own_turns);
-        let waiting = action.definition.waiting.count().saturating_sub(free_turns);
-        let has_share = waiting < SHARE.saturating_mul(inner.admitted.available_permits());
-        let place = has_share.then(|| Arc::clone(&inner.admitted).try_acquire_owned());
-        let Some(Ok(place)) = place else {
+        let Some(place) = inner.core.admission.admit(&action.definition) else {
             return inner.refusals.push(&envelope, Reason::Overloaded);
         };
         let deadline = Deadline::after(budget);
         let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
-            .limited_by(&inner.turns);
+            .limited_by(inner.core.admission.turns());
         let span = run.span().clone();
         if let Some(id) = &envelope.request_id {
             span.record("request_id", id.as_str().trim_matches('"'));
@@ -390,8 +373,4 @@ enum Place<'a> {
         position: usize,
     },
     None,
-}
-
-fn semaphore(permits: usize) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)))
 }

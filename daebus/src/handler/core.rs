@@ -6,6 +6,7 @@ use daebus_caller::Link;
 use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::wire::ServiceName;
 
+use super::admission::Admission;
 use super::extensions::Extensions;
 use super::state::States;
 use crate::runtime::{Clock, Panics, Readiness, Shutdown};
@@ -22,6 +23,7 @@ pub(crate) struct Core {
     pub(crate) readiness: Readiness,
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
+    pub(crate) admission: Admission,
     /// What modules above this one provide for their extractors, such as `Tasks`.
     pub(crate) provided: Extensions,
 }
