@@ -1,4 +1,4 @@
-//! `#[route("/devices/<device_id>", methods = ["GET", "POST"], status = 201, timeout = "2s")]`.
+//! `#[route("/devices/<device_id>", methods = ["GET", "POST"], status = 201, timeout = "2s", concurrency = 8, cancel_on_disconnect = false)]`.
 
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ pub(crate) struct Route {
     pub(crate) methods: Vec<LitStr>,
     pub(crate) status: Option<u16>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
+    pub(crate) cancel_on_disconnect: Option<bool>,
 }
 
 impl Route {
@@ -41,10 +43,20 @@ impl Route {
         });
         let timeout = duration_argument::argument(&mut arguments, "timeout", "2s", mistakes)
             .map(|(timeout, _)| timeout);
+        let concurrency = arguments.count("concurrency", mistakes);
+        let cancel_on_disconnect = arguments.truth("cancel_on_disconnect", mistakes);
         arguments.finish(mistakes);
         let pattern = pattern?;
         match parameters(&pattern.value()) {
-            Ok(parameters) => Some(Self { pattern, parameters, methods, status, timeout }),
+            Ok(parameters) => Some(Self {
+                pattern,
+                parameters,
+                methods,
+                status,
+                timeout,
+                concurrency,
+                cancel_on_disconnect,
+            }),
             Err(reason) => {
                 mistakes.on(&pattern, reason);
                 None

@@ -9,7 +9,7 @@ use crate::blueprint::Blueprint;
 use crate::blueprint::Registry;
 use crate::error::{Error, Mistake, Result};
 use crate::handler::{Core, States};
-use crate::http::{Http, PathService, Plan, Server};
+use crate::http::{Http, PathService, Plan, RouteRuntime, Server};
 use crate::runtime::Workers;
 use crate::socket::{Acceptor, Sockets, WebSocket};
 
@@ -239,8 +239,8 @@ impl Address {
         Ok(Self { plan, server, addr: Some(addr) })
     }
 
-    fn serve(self, core: &Arc<Core>, timeout: Duration) -> Serving {
-        self.server.open(self.plan.into_router(core, timeout));
+    fn serve(self, runtime: &RouteRuntime) -> Serving {
+        self.server.open(self.plan.into_router(runtime));
         Serving { server: self.server, addr: self.addr }
     }
 }
@@ -269,6 +269,7 @@ impl Bound {
         workers: &Workers,
     ) -> Servers {
         let mut servers = Servers::default();
+        let runtime = RouteRuntime { core: Arc::clone(core), workers: workers.clone(), timeout };
         let mut own = None;
         if let Some(BoundSockets { web_socket, acceptor, own: address }) = self.sockets {
             servers.sockets = Some(web_socket.sockets().clone());
@@ -281,8 +282,8 @@ impl Bound {
             servers.acceptor = Some(ready.clone());
             own = address;
         }
-        servers.http = self.http.map(|http| http.serve(core, timeout));
-        servers.own = own.map(|own| own.serve(core, timeout));
+        servers.http = self.http.map(|http| http.serve(&runtime));
+        servers.own = own.map(|own| own.serve(&runtime));
         servers
     }
 }

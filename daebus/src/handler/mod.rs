@@ -1,7 +1,7 @@
 //! A handler: the context it runs in, its extractors, the layers around it, and how it is run.
 
-mod answer;
 mod admission;
+mod answer;
 mod blocking;
 mod context;
 mod core;
@@ -20,8 +20,8 @@ mod state;
 mod turn;
 
 pub(crate) use self::core::Core;
-pub use answer::Answer;
 pub(crate) use admission::Admission;
+pub use answer::Answer;
 pub use blocking::blocking;
 pub(crate) use blocking::blocking_in_flight;
 pub use context::Context;

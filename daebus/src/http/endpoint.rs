@@ -1,37 +1,88 @@
-//! From a request to the handler's response: its time, its panics, its failures.
+//! From a request to the handler's response: its admission, its time, its panics, its failures.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use daebus_caller::deadline::Deadline;
+use daebus_caller::wire::{Fault, FaultCode};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tracing::Instrument as _;
 
 use super::problem::{json_response, problem, worded};
 use super::route::{Route, set_status};
 use crate::handler::layer::HandlerService;
 use crate::handler::{Context, Core, Definition, Endpoint, HttpRequest, Invocation, Report};
+use crate::runtime::Workers;
+
+/// When a refused client may try again, in seconds. Handlers are short, so that places are free again soon.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
+/// What the routes of a server run in.
+#[derive(Clone)]
+pub(crate) struct RouteRuntime {
+    pub(crate) core: Arc<Core>,
+    /// Run handlers that outlive their connection.
+    pub(crate) workers: Workers,
+    /// The timeout of routes without their own.
+    pub(crate) timeout: Duration,
+}
 
 /// A route of a running service.
 pub(super) struct RouteEndpoint {
     core: Arc<Core>,
+    workers: Workers,
     definition: Definition,
     handler: HandlerService,
     status: u16,
     timeout: Duration,
+    cancel_on_disconnect: Option<bool>,
 }
 
 impl RouteEndpoint {
-    /// `timeout` is that of a route without its own.
-    pub(super) fn new(core: &Arc<Core>, route: &Route, timeout: Duration) -> Self {
+    pub(super) fn new(runtime: &RouteRuntime, route: &Route) -> Self {
+        let RouteRuntime { core, workers, timeout } = runtime.clone();
         let Endpoint { definition, run } = route.endpoint();
-        let timeout = definition.timeout.unwrap_or(timeout);
-        Self { core: Arc::clone(core), definition, handler: run, status: route.status, timeout }
+        Self {
+            core,
+            workers,
+            timeout: definition.timeout.unwrap_or(timeout),
+            definition,
+            handler: run,
+            status: route.status,
+            cancel_on_disconnect: route.cancel_on_disconnect,
+        }
     }
 
-    /// Runs a route's handler within its time. A panic becomes a 500 and a line in the log.
-    pub(super) async fn run(&self, request: Request) -> Response {
+    /// Runs the handler if the service has a place for it.
+    ///
+    /// # Cancel safety
+    ///
+    /// hyper drops this future when the client disconnects. The handler is then cancelled, or runs to completion.
+    pub(super) async fn run(self: Arc<Self>, request: Request) -> Response {
+        let Some(place) = self.core.admission.admit(&self.definition) else { return self.overloaded() };
+        let is_read_only = matches!(*request.method(), Method::GET | Method::HEAD);
+        if self.cancel_on_disconnect.unwrap_or(is_read_only) {
+            return self.answer(request, place).await;
+        }
+        let service = self.core.service.clone();
+        let (sender, answer) = oneshot::channel();
+        let workers = self.workers.clone();
+        let run = async move {
+            // Fails if the client has disconnected.
+            let _ = sender.send(self.answer(request, place).await);
+        };
+        workers.spawn(Box::pin(run.in_current_span()));
+        answer.await.unwrap_or_else(|_| {
+            let fault = format!("{service} stopped before the handler had ended; it may have run in part");
+            problem(&Fault::reserved(FaultCode::Interrupted, fault))
+        })
+    }
+
+    /// Runs the handler within its time. A panic becomes a 500 and a line in the log.
+    async fn answer(&self, request: Request, _place: OwnedSemaphorePermit) -> Response {
         let (mut parts, body) = request.into_parts();
         let parameters = match RawPathParams::from_request_parts(&mut parts, &()).await {
             Ok(parameters) => parameters.iter().map(|(_, value)| value.to_owned()).collect(),
@@ -40,7 +91,8 @@ impl RouteEndpoint {
         let deadline = Deadline::after(self.timeout);
         let cx = Context::new(Arc::clone(&self.core), self.definition.name)
             .with_http(HttpRequest::new(parts, body, parameters), deadline);
-        let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply);
+        let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)
+            .limited_by(self.core.admission.turns());
         match run.run(Some(deadline), Box::pin(self.handler.clone().run(cx))).await {
             Ok(answer) => answer.into_response(|json| {
                 let mut response = json_response(StatusCode::OK, json.as_bytes().clone());
@@ -49,5 +101,12 @@ impl RouteEndpoint {
             }),
             Err(failure) => problem(failure.fault()),
         }
+    }
+
+    fn overloaded(&self) -> Response {
+        let fault = format!("{} has as many requests as it takes", self.core.service);
+        let mut response = problem(&Fault::reserved(FaultCode::Overloaded, fault));
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        response
     }
 }

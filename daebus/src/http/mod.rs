@@ -25,6 +25,7 @@ mod site;
 
 pub use builder::Http;
 pub use cors::Cors;
+pub(crate) use endpoint::RouteRuntime;
 pub use layer::HttpLayer;
 pub(crate) use plan::Plan;
 pub(crate) use routing_table::PathService;

@@ -1,7 +1,6 @@
 //! Everything an HTTP server is made of, checked; then the router that it comes to.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -11,6 +10,7 @@ use tower_http::cors::CorsLayer;
 
 use super::builder::Http;
 use super::cross_origin::CrossOriginProtection;
+use super::endpoint::RouteRuntime;
 use super::fallback::Fallback;
 use super::limits::HttpLimits;
 use super::request_checks::RequestChecks;
@@ -93,15 +93,15 @@ impl Plan {
         self.http.limits
     }
 
-    /// The router. Handlers that don't say otherwise have `timeout`.
+    /// Returns the router.
     ///
     /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
-    pub(crate) fn into_router(self, core: &Arc<Core>, timeout: Duration) -> Router {
+    pub(crate) fn into_router(self, runtime: &RouteRuntime) -> Router {
         let Self { http, table, fallback, cors, checks } = self;
-        let paths = table.into_router(core, timeout, fallback.router.as_ref());
+        let paths = table.into_router(runtime, fallback.router.as_ref());
         let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
-        surround(router, &http, cors, checks, Some(core))
+        surround(router, &http, cors, checks, Some(&runtime.core))
     }
 
     /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.

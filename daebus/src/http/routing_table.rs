@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
 
-use super::endpoint::RouteEndpoint;
+use super::endpoint::{RouteEndpoint, RouteRuntime};
 use super::method_not_allowed;
 use super::route::{Pattern, Route, Segment};
 use crate::error::Mistake;
@@ -145,7 +144,7 @@ impl RoutingTable {
     }
 
     /// Returns the router of all routes. `own` is the application's own router.
-    pub(super) fn into_router(self, core: &Arc<Core>, timeout: Duration, own: Option<&Router>) -> Router {
+    pub(super) fn into_router(self, runtime: &RouteRuntime, own: Option<&Router>) -> Router {
         let mut paths: Vec<(String, MethodRouter)> = Vec::new();
         let mut index: HashMap<String, usize> = HashMap::new();
         for entry in self.0 {
@@ -156,10 +155,10 @@ impl RoutingTable {
             let (_, answers) = &mut paths[at];
             *answers = match entry.serves {
                 Serves::Route(route, filter) => {
-                    let endpoint = Arc::new(RouteEndpoint::new(core, &route, timeout));
-                    std::mem::take(answers).on(filter, async move |request| endpoint.run(request).await)
+                    let endpoint = Arc::new(RouteEndpoint::new(runtime, &route));
+                    std::mem::take(answers).on(filter, move |request| Arc::clone(&endpoint).run(request))
                 }
-                Serves::Other(service) => (service.make)(core),
+                Serves::Other(service) => (service.make)(&runtime.core),
             };
         }
         // A piece that begins with `:` or `*` is text here; axum's check is for people who come from its version 0.7.

@@ -15,6 +15,7 @@ mod handlers;
 mod http;
 mod http_cross_origin;
 mod http_limits;
+mod http_runs;
 mod http_server;
 mod intake;
 mod layers;

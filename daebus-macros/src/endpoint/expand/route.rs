@@ -30,6 +30,8 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
     let run = run(private, handler, &arguments, &extracted);
     let status = route.status.map(|status| quote!(.status(#status)));
     let timeout = within(private, route.timeout);
+    let concurrency = route.concurrency.map(|most| quote!(.concurrency(#most)));
+    let cancel = route.cancel_on_disconnect.map(|cancel| quote!(.cancel_on_disconnect(#cancel)));
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
         #one_body
@@ -37,9 +39,9 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
         #p::route::Route::new(
             &[#(#methods),*],
             #pattern,
-            #p::Definition::new(#source, #needs) #timeout #doc,
+            #p::Definition::new(#source, #needs) #timeout #concurrency #doc,
             #run,
-        ) #status
+        ) #status #cancel
     }}
 }
 

@@ -44,6 +44,8 @@ pub struct Route {
     /// The blueprint's.
     pub(crate) prefix: String,
     pub(crate) status: u16,
+    /// `None`: GET and HEAD are cancelled, other methods run to completion.
+    pub(crate) cancel_on_disconnect: Option<bool>,
     pub(crate) definition: Definition,
     /// Those of the blueprint and then those of the application; the last one is the outermost.
     pub(crate) layers: Vec<AnyLayer>,
@@ -67,6 +69,7 @@ impl Route {
             pattern,
             prefix: String::new(),
             status: 200,
+            cancel_on_disconnect: None,
             definition,
             layers: Vec::new(),
             run: Arc::new(move |request| Box::pin(run(request))),
@@ -77,6 +80,13 @@ impl Route {
     #[must_use]
     pub fn status(mut self, status: u16) -> Self {
         self.status = status;
+        self
+    }
+
+    /// Sets whether the handler is cancelled when the client disconnects, for every method.
+    #[must_use]
+    pub fn cancel_on_disconnect(mut self, cancel: bool) -> Self {
+        self.cancel_on_disconnect = Some(cancel);
         self
     }
 

@@ -1,0 +1,182 @@
+//! When the handlers of routes run, wait, are refused and are cancelled, over TCP.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use daebus::prelude::*;
+use daebus_tests_support::{eventually, next, within};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc};
+
+/// Holds handlers until it is opened, and reports how they end.
+#[derive(Clone)]
+struct Gate {
+    running: Arc<AtomicUsize>,
+    open: Arc<Semaphore>,
+    ends: mpsc::UnboundedSender<&'static str>,
+}
+
+impl Gate {
+    fn shut() -> (Self, mpsc::UnboundedReceiver<&'static str>) {
+        let (ends, ended) = mpsc::unbounded_channel();
+        (Self { running: Arc::default(), open: Arc::new(Semaphore::new(0)), ends }, ended)
+    }
+
+    async fn pass(self) -> &'static str {
+        let mut run = Run { gate: self.clone(), end: "cancelled" };
+        self.running.fetch_add(1, Ordering::SeqCst);
+        self.open.acquire().await.unwrap().forget();
+        run.end = "completed";
+        "passed"
+    }
+
+    async fn runs(&self, handlers: usize) {
+        eventually("the handlers run", async || self.running.load(Ordering::SeqCst) == handlers).await;
+    }
+}
+
+struct Run {
+    gate: Gate,
+    end: &'static str,
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        self.gate.running.fetch_sub(1, Ordering::SeqCst);
+        let _ = self.gate.ends.send(self.end);
+    }
+}
+
+#[route("/async", methods = ["GET", "POST"])]
+async fn waits(State(gate): State<Gate>) -> &'static str {
+    gate.pass().await
+}
+
+#[route("/plain")]
+fn waits_on_a_thread(State(gate): State<Gate>) -> &'static str {
+    daebus::block_on(gate.pass())
+}
+
+#[route("/one", concurrency = 1)]
+async fn one_at_a_time(State(gate): State<Gate>) -> &'static str {
+    gate.pass().await
+}
+
+#[route("/completes", cancel_on_disconnect = false)]
+async fn completes(State(gate): State<Gate>) -> &'static str {
+    gate.pass().await
+}
+
+#[route("/cancels", methods = ["POST"], cancel_on_disconnect = true)]
+async fn cancels(State(gate): State<Gate>) -> &'static str {
+    gate.pass().await
+}
+
+#[route("/free")]
+async fn free() {}
+
+#[action("wait")]
+async fn wait(State(gate): State<Gate>) -> String {
+    gate.pass().await.to_owned()
+}
+
+async fn start(
+    name: &str,
+    gate: &Gate,
+    limits: impl FnOnce(Daebus) -> Daebus,
+) -> (daebus::Service, SocketAddr) {
+    let app = Daebus::new("svc").bus(format!("memory://{name}")).state(gate.clone());
+    let app = app.register(
+        blueprint_of!["b"; waits, waits_on_a_thread, one_at_a_time, completes, cancels, free, wait],
+    );
+    let service = limits(app.attach(Http::bind("127.0.0.1:0"))).start().await.unwrap();
+    let addr = service.http_addr().unwrap();
+    (service, addr)
+}
+
+async fn get(addr: SocketAddr, path: &'static str) -> reqwest::Response {
+    reqwest::get(format!("http://{addr}{path}")).await.unwrap()
+}
+
+#[tokio::test]
+async fn routes_take_turns_and_places_as_actions_do() {
+    for path in ["/async", "/plain"] {
+        let (gate, _ended) = Gate::shut();
+        let limits = |app: Daebus| app.concurrency(2).backlog(1);
+        let (service, addr) = start(&format!("runs{}", path.replace('/', "-")), &gate, limits).await;
+        let mut asked: Vec<_> = (0..2).map(|_| tokio::spawn(get(addr, path))).collect();
+        gate.runs(2).await;
+        asked.push(tokio::spawn(get(addr, path)));
+        // The third waits for a turn, so that the fourth finds no place.
+        eventually("a request is refused", async || get(addr, "/free").await.status() == 503).await;
+        let refused = get(addr, path).await;
+        assert_eq!(refused.status(), 503, "{path}");
+        assert_eq!(refused.headers()["retry-after"], "1");
+        assert_eq!(refused.json::<Value>().await.unwrap()["code"], "overloaded");
+        let caller = service.callers().to("svc");
+        let overloaded = caller.send_request::<String>("wait", ()).await.unwrap_err();
+        assert!(
+            matches!(&overloaded, CallError::Fault(fault) if fault.code() == Some("overloaded")),
+            "{overloaded:?}"
+        );
+        assert_eq!(gate.running.load(Ordering::SeqCst), 2);
+        gate.open.add_permits(3);
+        for asked in asked {
+            assert_eq!(within(asked).await.unwrap().status(), 200);
+        }
+        service.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_route_has_a_limit_of_its_own() {
+    let (gate, _ended) = Gate::shut();
+    let (service, addr) = start("runs-own-limit", &gate, |app| app).await;
+    let asked: Vec<_> = (0..3).map(|_| tokio::spawn(get(addr, "/one"))).collect();
+    for _ in 0..3 {
+        gate.runs(1).await;
+        assert_eq!(get(addr, "/free").await.status(), 200);
+        assert_eq!(gate.running.load(Ordering::SeqCst), 1);
+        gate.open.add_permits(1);
+        eventually("the handler has passed", async || gate.open.available_permits() == 0).await;
+    }
+    for asked in asked {
+        assert_eq!(within(asked).await.unwrap().status(), 200);
+    }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disconnect_cancels_handlers_of_get_and_head_only() {
+    let (gate, mut ended) = Gate::shut();
+    let (service, addr) = start("runs-disconnect", &gate, |app| app).await;
+    for (method, path, expected) in [
+        ("GET", "/async", "cancelled"),
+        ("HEAD", "/async", "cancelled"),
+        ("POST", "/async", "completed"),
+        ("GET", "/completes", "completed"),
+        ("POST", "/cancels", "cancelled"),
+    ] {
+        let mut client = TcpStream::connect(addr).await.unwrap();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+        client.write_all(head.as_bytes()).await.unwrap();
+        gate.runs(1).await;
+        drop(client);
+        if expected == "completed" {
+            // Another handler is cancelled meanwhile, as this one would have been.
+            let mut other = TcpStream::connect(addr).await.unwrap();
+            other.write_all(b"GET /async HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+            gate.runs(2).await;
+            drop(other);
+            assert_eq!(next(&mut ended).await, "cancelled");
+            gate.runs(1).await;
+            gate.open.add_permits(1);
+        }
+        assert_eq!(next(&mut ended).await, expected, "{method} {path}");
+    }
+    service.stop().await.unwrap();
+}
