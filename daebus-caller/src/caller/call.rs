@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -16,9 +17,10 @@ use super::peer::Peer;
 use super::progress::Updates;
 use super::request::OutgoingRequest;
 use super::retry::{Retry, is_worth_retrying};
+use super::trace;
 use crate::contract::FromFault;
 use crate::error::CallError;
-use crate::wire::{Fault, Headers, RawJson, decode_answer, encode_payload};
+use crate::wire::{Fault, Headers, RawJson, TraceContext, decode_answer, encode_payload};
 
 /// A call that is made when it is awaited.
 ///
@@ -33,6 +35,7 @@ pub struct Call<T, E = Fault, P = Value> {
     headers: Headers,
     timeout: Duration,
     surrounding: Option<Deadline>,
+    trace: Option<Arc<TraceContext>>,
     idempotent: bool,
     retry: Retry,
     listeners: Vec<ProgressListener>,
@@ -64,8 +67,9 @@ where
             action: action.to_owned(),
             payload: encode_payload(payload),
             headers: Headers::new(),
-            // Taken here as well as where it is awaited: a task that is spawned from a handler doesn't inherit it.
+            // Both are taken here as well as where it is awaited: a task that is spawned from a handler doesn't inherit it.
             surrounding: deadline::current(),
+            trace: trace::current(),
             idempotent,
             retry: Retry::default(),
             listeners: Vec::new(),
@@ -82,6 +86,9 @@ where
     }
 
     /// Adds a header, in place of an earlier one of that name.
+    ///
+    /// Within a handler, a call carries the headers `traceparent` and `tracestate` of the handler's own request, unless they
+    /// are set here.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.insert(name.into(), value.into());
         self
@@ -128,14 +135,18 @@ where
             peer,
             action,
             payload,
-            headers,
+            mut headers,
             timeout,
             surrounding,
+            trace,
             idempotent,
             retry,
             mut listeners,
             ..
         } = self;
+        if let Some(trace) = trace.or_else(trace::current) {
+            trace.add_to(&mut headers);
+        }
         let closing = peer.closing.clone();
         let mut request = OutgoingRequest::new(peer, action, payload, headers, timeout);
         async move {

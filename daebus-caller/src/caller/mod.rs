@@ -17,6 +17,7 @@ mod progress;
 mod queries;
 mod request;
 mod retry;
+pub mod trace;
 
 use std::fmt;
 use std::sync::Arc;

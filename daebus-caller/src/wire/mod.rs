@@ -13,6 +13,7 @@ mod reply;
 mod request;
 #[doc(hidden)]
 pub mod selection;
+mod trace_context;
 mod unit;
 
 pub use fault::{Fault, FaultCode};
@@ -21,6 +22,7 @@ pub use json::RawJson;
 pub use name::{Channel, NameError, ServiceName};
 pub use payload::PayloadError;
 pub use request::Headers;
+pub use trace_context::TraceContext;
 
 // For `daebus` and the tests of the protocol.
 #[doc(hidden)]

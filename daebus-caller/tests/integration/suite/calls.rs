@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use daebus_caller::caller::deadline::{self, Deadline};
+use daebus_caller::caller::trace;
+use daebus_caller::wire::TraceContext;
 use daebus_caller::{CallError, Caller, Fault, Retry};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -119,6 +121,33 @@ pub(crate) async fn a_call_waits_no_longer_than_the_handler_around_it(ground: Gr
     caller.send_to_service((), Some("last")).await.unwrap();
     assert_eq!(service.next().await["action"], "get");
     assert_eq!(service.next().await["action"], "last");
+}
+
+pub(crate) async fn a_call_carries_the_trace_of_the_handler_around_it(ground: Ground) {
+    let traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut service = Service::start(&ground.service, "svc", echo).await;
+    let caller = Caller::on_bus(ground.caller, "svc").unwrap();
+    let surrounding = || TraceContext::new(traceparent, Some("rojo=1")).map(Arc::new);
+    let both = json!({"traceparent": traceparent, "tracestate": "rojo=1"});
+
+    let call = || caller.send_request::<Value>("get", ());
+    trace::scope(surrounding(), async { call().await }).await.unwrap();
+    assert_eq!(service.next().await["headers"], both);
+    trace::scope(surrounding(), async { call().header("tenant", "a").await }).await.unwrap();
+    let with_tenant = json!({"tenant": "a", "traceparent": traceparent, "tracestate": "rojo=1"});
+    assert_eq!(service.next().await["headers"], with_tenant);
+    // A task that is spawned from a handler doesn't inherit its trace, but the call does.
+    trace::sync_scope(surrounding(), || call().spawn()).await.unwrap();
+    assert_eq!(service.next().await["headers"], both);
+    // A header that is set on the call wins.
+    trace::scope(surrounding(), async { call().header("traceparent", "mine").await }).await.unwrap();
+    assert_eq!(service.next().await["headers"], json!({"traceparent": "mine"}));
+    // A handler whose own request has no trace has none, whatever surrounds it.
+    let untraced = trace::scope(None, async { call().await });
+    trace::scope(surrounding(), untraced).await.unwrap();
+    assert_eq!(service.next().await["headers"], Value::Null);
+    call().await.unwrap();
+    assert_eq!(service.next().await["headers"], Value::Null);
 }
 
 pub(crate) async fn a_job_runs_in_the_background(ground: Ground) {

@@ -51,6 +51,7 @@ macro_rules! caller_suite {
             callers_of_other_services_share_the_inbox,
             a_call_is_made_when_it_is_awaited_and_not_before,
             a_call_waits_no_longer_than_the_handler_around_it,
+            a_call_carries_the_trace_of_the_handler_around_it,
             a_job_runs_in_the_background,
             retries_stop_at_the_first_answer,
             retries_leave_alone_what_may_have_run,
