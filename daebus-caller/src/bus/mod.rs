@@ -32,4 +32,4 @@ pub use self::url::BusUrl;
 pub use self::outbox::Outbox;
 pub(crate) use self::outbox::Place;
 #[doc(hidden)]
-pub use self::queue::{Queue, QueueLimits, QueueReceiver};
+pub use self::queue::{Queue, QueueLimits, QueueMeter, QueueReceiver};

@@ -102,9 +102,42 @@ impl Queue {
         self.state.lock().dropped
     }
 
+    /// Returns a meter of this queue, which doesn't keep the queue open.
+    pub fn meter(&self) -> QueueMeter {
+        QueueMeter { state: Arc::clone(&self.state) }
+    }
+
     /// Takes no more messages; what waits can still be received.
     pub fn close(&self) {
         self.state.close();
+    }
+}
+
+/// Reads the length of a [`Queue`] and its count of dropped messages, also after the queue is closed.
+#[derive(Debug, Clone)]
+pub struct QueueMeter {
+    state: Arc<QueueState>,
+}
+
+impl QueueMeter {
+    /// Returns how many messages wait.
+    pub fn len(&self) -> usize {
+        self.state.lock().messages.len()
+    }
+
+    /// Returns whether no message waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Returns how many messages were dropped or refused since the queue was made.
+    pub fn dropped(&self) -> u64 {
+        self.state.lock().dropped
+    }
+
+    /// Returns whether both meter the same queue.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.state, &other.state)
     }
 }
 
@@ -321,7 +354,12 @@ mod tests {
             queue.deliver(message(payload));
         }
         assert_eq!((receiver.len(), receiver.dropped()), (3, 2));
+        let meter = queue.meter();
+        assert_eq!((meter.len(), meter.dropped()), (3, 2));
+        assert!(meter.is_same(&queue.meter()));
         assert_eq!(drain(&mut receiver), ["3", "4", "5"]);
+        drop(queue);
+        assert_eq!((meter.len(), meter.dropped()), (0, 2), "a closed queue keeps its count");
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod tests;
 mod undelivered;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ use crate::wire::RawJson;
 pub struct Outbox {
     publisher: Publisher,
     redelivery: Arc<Redelivery>,
+    /// Final replies whose error was returned.
+    failed: Arc<AtomicU64>,
     _end: Arc<DropGuard>,
 }
 
@@ -45,7 +48,7 @@ impl Outbox {
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         let (publisher, end) = (Publisher::new(bus), CancellationToken::new());
         let redelivery = Redelivery::new(publisher.clone(), end.clone());
-        Self { publisher, redelivery, _end: Arc::new(end.drop_guard()) }
+        Self { publisher, redelivery, failed: Arc::default(), _end: Arc::new(end.drop_guard()) }
     }
 
     /// The bus itself.
@@ -109,11 +112,21 @@ impl Outbox {
         request_id: Option<&RawJson>,
         deadline: Instant,
     ) -> Result<(), BusError> {
-        if !channel.starts_with("caller:") || self.bus().counts_are_partial() {
-            return self.publisher.publish(channel, message, deadline).await.map(drop);
-        }
-        let request_id = request_id.map(|id| id.as_str().into());
-        self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline }).await
+        let sent = if channel.starts_with("caller:") && !self.bus().counts_are_partial() {
+            let request_id = request_id.map(|id| id.as_str().into());
+            self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline }).await
+        } else {
+            self.publisher.publish(channel, message, deadline).await.map(drop)
+        };
+        sent.inspect_err(|_| {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+        })
+    }
+
+    /// Returns how many final replies were not delivered: those for which [`reply`](Self::reply) failed, and those whose
+    /// deadline passed while they were being repeated.
+    pub fn lost_replies(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed) + self.redelivery.lost()
     }
 
     /// Stops repeating the replies to a request, whose ID is given as JSON. A reply that is being sent is not repeated

@@ -94,6 +94,11 @@ impl Redelivery {
         self.undelivered.lock().withdraw(inbox, request_id)
     }
 
+    /// Returns how many replies were queued and never delivered.
+    pub(super) fn lost(&self) -> u64 {
+        self.undelivered.lock().lost()
+    }
+
     /// Waits until every reply is delivered, or its deadline has passed.
     pub(super) async fn settled(&self) {
         // The sender is part of this value, so it is not dropped.

@@ -201,6 +201,7 @@ async fn a_reply_is_not_repeated_past_its_deadline() {
     reply(&outbox, "soon").await;
     outbox.settled().await;
     assert_eq!(started.elapsed().as_secs(), 20);
+    assert_eq!(outbox.lost_replies(), 1);
     bus.has_receivers(INBOX, Ok(1));
     reply(&outbox, "next").await;
     assert_eq!(bus.on(INBOX).last().unwrap(), "next");
@@ -309,6 +310,7 @@ async fn replies_past_the_limit_of_an_inbox_without_a_receiver_fail_at_once() {
         bus.subscribers.lock().insert(INBOX.to_owned(), 1);
         outbox.settled().await;
         assert_eq!(bus.on(INBOX).len(), inbox_queue::REPLIES);
+        assert_eq!(outbox.lost_replies(), 2000 - inbox_queue::REPLIES as u64);
     }
 }
 

@@ -21,6 +21,8 @@ pub(super) struct Undelivered {
     bytes: usize,
     /// Replies dropped since the limit of all queues was reached.
     dropped: u64,
+    /// Replies that joined a queue and were never delivered, since the outbox was made.
+    lost: u64,
     confirmed: Confirmed,
     in_flight: RepliesInFlight,
     /// Notified when a queue has more room or another state. Senders that wait for room listen to it.
@@ -110,12 +112,15 @@ impl Undelivered {
 
     /// Removes a reply that was delivered, or that failed with an error that a retry doesn't resolve.
     pub(super) fn settle(&mut self, inbox: &str, number: u64, is_delivered: bool) {
-        self.change(inbox, |queue| {
-            if queue.remove(number) {
+        let is_lost = self.change(inbox, |queue| {
+            let was_there = queue.remove(number);
+            if was_there {
                 let count = if is_delivered { &mut queue.delivered } else { &mut queue.dropped };
                 *count += 1;
             }
+            was_there && !is_delivered
         });
+        self.lost += u64::from(is_lost.unwrap_or_default());
     }
 
     /// Registers a reply that is being sent, so that [`withdraw`](Self::withdraw) finds it.
@@ -167,10 +172,13 @@ impl Undelivered {
     /// Removes the replies of a queue whose deadline has passed. Returns the earliest deadline of the others; if the queue
     /// is empty, removes it and returns it.
     pub(super) fn expire(&mut self, inbox: &str, now: Instant) -> Result<Instant, InboxQueue> {
-        match self.change(inbox, |queue| queue.expire(now)) {
-            Some(Some(earliest)) => Ok(earliest),
-            _ => Err(self.remove(inbox)),
-        }
+        let expired = self.change(inbox, |queue| {
+            let before = queue.expired;
+            (queue.expire(now), queue.expired - before)
+        });
+        let (earliest, expired) = expired.unwrap_or_default();
+        self.lost += expired;
+        earliest.ok_or_else(|| self.remove(inbox))
     }
 
     /// Removes a queue.
@@ -179,6 +187,11 @@ impl Undelivered {
         self.bytes -= queue.bytes();
         self.changed.notify_waiters();
         queue
+    }
+
+    /// The number of replies that joined a queue and were never delivered.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost
     }
 
     /// The number of inboxes with undelivered replies.
