@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, beginning};
+use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -303,6 +303,7 @@ impl Actions {
         deadline: Deadline,
         entry: CancellableRequest,
     ) {
+        let run = run.traced(TraceContext::from_headers(&envelope.headers));
         let replier = self.replier(&envelope);
         let cx =
             Context::new(Arc::clone(&self.0.core), action.definition.name).with_message(envelope, deadline);

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use daebus_caller::deadline;
+use daebus_caller::{deadline, trace};
 use tracing::Span;
 
 use super::turn::{InFlight, current_turn};
@@ -20,15 +20,16 @@ pub(crate) fn blocking_in_flight() -> usize {
 /// A thread can't be stopped from outside: after the deadline the reply is dropped, but the permits are held until the
 /// function returns.
 pub async fn blocking<T: Send + 'static>(function: impl FnOnce() -> T + Send + 'static) -> T {
-    let (turn, deadline, span) = (current_turn(), deadline::current(), Span::current());
+    let (turn, deadline, trace, span) =
+        (current_turn(), deadline::current(), trace::current(), Span::current());
     let task = tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let _running = BLOCKING.enter();
         let _span = span.entered();
-        match deadline {
+        trace::sync_scope(trace, || match deadline {
             Some(deadline) => deadline::sync_scope(deadline, function),
             None => function(),
-        }
+        })
     });
     match task.await {
         Ok(value) => value,

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use daebus_caller::deadline::{self, Deadline};
-use daebus_caller::wire::{Fault, FaultCode, beginning};
+use daebus_caller::trace;
+use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::field::Empty;
@@ -66,6 +67,7 @@ pub(crate) struct Invocation {
     in_flight: Option<InFlightGuard>,
     waiting: Option<InFlightGuard>,
     report: Report,
+    trace: Option<Arc<TraceContext>>,
     span: Span,
 }
 
@@ -113,6 +115,7 @@ impl Invocation {
             in_flight: None,
             waiting: None,
             report,
+            trace: None,
             span,
         }
     }
@@ -120,6 +123,16 @@ impl Invocation {
     /// Also applies the service's concurrency limit.
     pub(crate) fn limited_by(mut self, service_limit: &Arc<Semaphore>) -> Self {
         self.service_limit = Some(Arc::clone(service_limit));
+        self
+    }
+
+    /// Runs within the trace of the request: the span has its ids, and calls that the handler makes carry it.
+    pub(crate) fn traced(mut self, trace: Option<TraceContext>) -> Self {
+        if let Some(trace) = &trace {
+            self.span.record("trace_id", trace.trace_id());
+            self.span.record("traceparent", trace.traceparent());
+        }
+        self.trace = trace.map(Arc::new);
         self
     }
 
@@ -163,6 +176,7 @@ impl Invocation {
             None => Err(deadline_exceeded("the deadline passed before the handler could run")),
             Some(turn) => {
                 let handler = with_turn(turn, self.core.panics.contain(&self.subject, handler));
+                let handler = trace::scope(self.trace.take(), handler);
                 let ended = match deadline {
                     Some(deadline) => within(Some(deadline), deadline::scope(deadline, handler)).await,
                     None => Some(handler.await),
@@ -219,6 +233,8 @@ pub(crate) fn handler_span(core: &Core, trigger: &'static str, name: &str) -> Sp
         request_id = Empty,
         channel = Empty,
         client = Empty,
+        trace_id = Empty,
+        traceparent = Empty,
     )
 }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode};
+use daebus_caller::wire::{Fault, FaultCode, TraceContext};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Instrument as _;
 
@@ -89,10 +89,12 @@ impl RouteEndpoint {
             Err(rejection) => return worded(rejection.into_response()).await,
         };
         let deadline = Deadline::after(self.timeout);
+        let trace = trace_of(&parts.headers);
         let cx = Context::new(Arc::clone(&self.core), self.definition.name)
             .with_http(HttpRequest::new(parts, body, parameters), deadline);
         let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)
-            .limited_by(self.core.admission.turns());
+            .limited_by(self.core.admission.turns())
+            .traced(trace);
         match run.run(Some(deadline), Box::pin(self.handler.clone().run(cx))).await {
             Ok(answer) => answer.into_response(|json| {
                 let mut response = json_response(StatusCode::OK, json.as_bytes().clone());
@@ -109,4 +111,13 @@ impl RouteEndpoint {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         response
     }
+}
+
+/// Returns the trace that a request belongs to. A request has one `traceparent`; the lines of `tracestate` are one list.
+fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut traceparents = headers.get_all("traceparent").iter();
+    let (Some(traceparent), None) = (traceparents.next(), traceparents.next()) else { return None };
+    let lines: Result<Vec<&str>, _> = headers.get_all("tracestate").iter().map(HeaderValue::to_str).collect();
+    let tracestate = lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(","));
+    TraceContext::new(traceparent.to_str().ok()?, tracestate.as_deref())
 }

@@ -31,3 +31,4 @@ mod testing;
 mod testing_http;
 mod thread_log;
 mod threads;
+mod trace;
