@@ -6,8 +6,8 @@ pub use daebus_macros::check_contract;
 pub use crate::blueprint::{Blueprint, BlueprintPath, Mount, OutsideOfBlueprints, Place, Trigger, stands_in};
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
-    Context, Definition, Endpoint, Needs, Outcome, Ret, Source, ViaNothing, ViaResult, ViaValue, blocking,
-    kind,
+    ArgumentSchema, Context, Definition, Endpoint, MakeSchema, Needs, Outcome, Ret, SchemaProbe,
+    SchemaProbeFallback, Schemas, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 

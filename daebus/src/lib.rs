@@ -110,9 +110,11 @@ mod events;
 mod feature;
 mod handler;
 mod http;
+mod introspection;
 pub mod prelude;
 mod runtime;
 mod socket;
+mod statistics;
 mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;

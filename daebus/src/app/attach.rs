@@ -9,7 +9,7 @@ use crate::blueprint::Blueprint;
 use crate::blueprint::Registry;
 use crate::error::{Error, Mistake, Result};
 use crate::handler::{Core, States};
-use crate::http::{Http, PathService, Plan, RouteRuntime, Server};
+use crate::http::{Http, Metrics, PathService, Plan, RouteRuntime, Server};
 use crate::runtime::Workers;
 use crate::socket::{Acceptor, Sockets, WebSocket};
 
@@ -239,8 +239,8 @@ impl Address {
         Ok(Self { plan, server, addr: Some(addr) })
     }
 
-    fn serve(self, runtime: &RouteRuntime) -> Serving {
-        self.server.open(self.plan.into_router(runtime));
+    fn serve(self, runtime: &RouteRuntime, metrics: &Metrics) -> Serving {
+        self.server.open(self.plan.into_router(runtime, metrics));
         Serving { server: self.server, addr: self.addr }
     }
 }
@@ -267,6 +267,7 @@ impl Bound {
         registry: &Arc<Registry>,
         timeout: Duration,
         workers: &Workers,
+        metrics: &Metrics,
     ) -> Servers {
         let mut servers = Servers::default();
         let runtime = RouteRuntime { core: Arc::clone(core), workers: workers.clone(), timeout };
@@ -282,8 +283,8 @@ impl Bound {
             servers.acceptor = Some(ready.clone());
             own = address;
         }
-        servers.http = self.http.map(|http| http.serve(&runtime));
-        servers.own = own.map(|own| own.serve(&runtime));
+        servers.http = self.http.map(|http| http.serve(&runtime, metrics));
+        servers.own = own.map(|own| own.serve(&runtime, metrics));
         servers
     }
 }

@@ -40,6 +40,8 @@ use crate::handler::layer::{AnyLayer, HandlerLayer};
 pub struct Daebus {
     pub(super) name: String,
     pub(super) bus: Option<String>,
+    pub(super) version: Option<String>,
+    pub(super) description: Option<String>,
     pub(super) states: States,
     pub(super) blueprints: Vec<Blueprint>,
     pub(super) layers: Vec<AnyLayer>,
@@ -63,6 +65,8 @@ impl Daebus {
         Self {
             name: service.into(),
             bus: None,
+            version: None,
+            description: None,
             states: States::default(),
             blueprints: Vec::new(),
             layers: Vec::new(),
@@ -83,6 +87,19 @@ impl Daebus {
     /// Without it the variable `DAEBUS_URL` says, else the bus is `memory://default` and a warning says so.
     pub fn bus(mut self, url: impl Into<String>) -> Self {
         self.bus = Some(url.into());
+        self
+    }
+
+    /// Sets the version of the service, which `$ping` and `$info` report. Any text; usually `env!("CARGO_PKG_VERSION")`.
+    /// Defaults to none.
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.version = Some(version.into());
+        self
+    }
+
+    /// Sets a sentence about the service, which `$info` reports. Defaults to none.
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
         self
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use daebus_caller::bus::{Bus, BusState, Topic};
 use daebus_caller::wire::ServiceName;
 use daebus_caller::{BusError, Link};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 use uuid::Uuid;
@@ -19,7 +20,8 @@ use crate::dispatch::{Actions, HandlerLimits, Intakes, Join, listen};
 use crate::error::{Error, Mistake, Result};
 use crate::events::Desk;
 use crate::feature::FeatureContext;
-use crate::handler::{Admission, Core, Extensions};
+use crate::handler::{About, Admission, Core, Extensions};
+use crate::http::Metrics;
 use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
 use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
@@ -119,7 +121,14 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     let mut provided = Extensions::default();
     provided.insert(tasks.clone());
     provided.insert(Desk::new(app.limits, workers.clone()));
+    let about = About {
+        version: app.version,
+        description: app.description,
+        started: clock.now(),
+        began: Instant::now(),
+    };
     let core = Arc::new(Core {
+        about,
         instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
         service: name.clone(),
         bus: Arc::clone(&bus),
@@ -142,8 +151,15 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
     match opened {
         Ok(()) => {
-            let servers =
-                bound.serve(service.core(), service.registry(), app.limits.timeout, service.workers());
+            let built_ins = service.actions().built_ins().clone();
+            let metrics: Metrics = Arc::new(move || built_ins.metrics());
+            let servers = bound.serve(
+                service.core(),
+                service.registry(),
+                app.limits.timeout,
+                service.workers(),
+                &metrics,
+            );
             service.keep_servers(servers);
             banner::announce(&service, app.waits_for_bus);
             schedules.start(service.core(), &service.registry().schedules, service.workers());

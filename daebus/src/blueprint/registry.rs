@@ -162,6 +162,19 @@ impl Registry {
         !self.actions.is_empty()
     }
 
+    /// Returns all handlers with the kind and the name under which reports list them.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&'static str, String, &Definition)> {
+        let endpoints = self.endpoints().map(|(trigger, endpoint)| {
+            let definition = &endpoint.definition;
+            (trigger.kind(), definition.name.to_owned(), definition)
+        });
+        let routes = self.routes.iter().map(|route| {
+            let name = format!("{} {}", route.methods.join(", "), route.path());
+            ("route", name, &route.definition)
+        });
+        endpoints.chain(routes)
+    }
+
     /// Which handlers run, and how many of each.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()

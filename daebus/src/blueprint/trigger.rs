@@ -38,6 +38,19 @@ impl Trigger {
         }
     }
 
+    /// Returns the kind of handler, as the attribute is called.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Action(_) => "action",
+            Self::Listen(_) => "listen",
+            Self::Socket(_) => "socket",
+            Self::OnStart => "on_start",
+            Self::OnStop => "on_stop",
+            Self::Background(..) => "background",
+            Self::Thread(..) => "thread",
+        }
+    }
+
     /// Whether layers wrap the handler: those of handlers that messages trigger.
     fn takes_layers(&self) -> bool {
         matches!(self, Self::Action(_) | Self::Listen(_) | Self::Socket(_))

@@ -13,7 +13,8 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
+use super::built_in::BuiltIns;
+use super::cancellations::{CancellableRequest, Cancellations, RequestKey, cancelled_key, key_of};
 use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
 use super::refusals::{Reason, Refusals};
@@ -45,6 +46,7 @@ struct Dispatcher {
     registry: Arc<Registry>,
     limits: HandlerLimits,
     refusals: Refusals,
+    built_ins: BuiltIns,
     running: Cancellations,
     /// The requests that have been admitted and whose final reply has not been sent.
     answering: TaskTracker,
@@ -65,8 +67,11 @@ impl Actions {
         workers: Workers,
     ) -> Self {
         let (loops, drained) = (Workers::default(), CancellationToken::new());
+        let refusals = Refusals::new(&core, limits.refusals, loops.clone(), drained.clone());
+        let intakes = Intakes::open();
         Self(Arc::new(Dispatcher {
-            refusals: Refusals::new(&core, limits.refusals, loops.clone(), drained.clone()),
+            built_ins: BuiltIns::new(&core, &registry, intakes.clone(), refusals.clone(), loops.clone()),
+            refusals,
             core,
             registry,
             limits,
@@ -74,7 +79,7 @@ impl Actions {
             answering: TaskTracker::new(),
             draining: CancellationToken::new(),
             drained,
-            intakes: Intakes::open(),
+            intakes,
             workers,
             loops,
             pulse: Pulse::default(),
@@ -159,6 +164,11 @@ impl Actions {
         !matches!(timeout(COUNT_WITHIN, bus.subscribers(service.as_str())).await, Ok(Ok(2..)))
     }
 
+    /// The actions that every service has.
+    pub(crate) fn built_ins(&self) -> &BuiltIns {
+        &self.0.built_ins
+    }
+
     /// Whether messages are taken in, for a watchdog.
     pub(crate) fn pulse(&self) -> &Pulse {
         &self.0.pulse
@@ -238,6 +248,9 @@ impl Actions {
         if action == "$cancel" {
             return self.cancel(&envelope);
         }
+        if inner.built_ins.answer(action, &envelope) {
+            return;
+        }
         // First, since the refusal of a request that is no longer in flight must not be repeated.
         if let Place::Backlog { cancels, position } = place
             && cancels.covers(*position, &envelope)
@@ -304,7 +317,7 @@ impl Actions {
         entry: CancellableRequest,
     ) {
         let run = run.traced(TraceContext::from_headers(&envelope.headers));
-        let replier = self.replier(&envelope);
+        let replier = Replier::of(&self.0.core, &envelope);
         let cx =
             Context::new(Arc::clone(&self.0.core), action.definition.name).with_message(envelope, deadline);
         let cx = match &replier {
@@ -313,29 +326,13 @@ impl Actions {
         };
         let outcome = tokio::select! {
             biased;
-            ended_by = entry.ended() => Err(self.ended(ended_by)),
+            ended_by = entry.ended() => Err(ended_by.failure(&self.0.core.service)),
             outcome = run.call(&action, cx) => outcome,
         };
         if let Some(replier) = replier {
             let outcome = outcome.as_ref().map_err(Failure::fault);
             if let Err(error) = replier.finish(outcome).await {
                 warn!(channel = replier.channel(), %error, "the reply was not delivered");
-            }
-        }
-    }
-
-    fn ended(&self, by: EndedBy) -> Failure {
-        match by {
-            EndedBy::Caller => {
-                debug!("request cancelled by its caller");
-                Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
-            }
-            EndedBy::Drain => {
-                let fault = format!(
-                    "{} stopped before the handler had ended; it may have run in part",
-                    self.0.core.service
-                );
-                Fault::reserved(FaultCode::Interrupted, fault).into()
             }
         }
     }
@@ -354,14 +351,6 @@ impl Actions {
         let (inbox, request_id) = key;
         let is_withdrawn = self.0.core.outbox.withdraw(inbox, request_id);
         self.0.running.cancel(key) || is_withdrawn
-    }
-
-    fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
-        let core = &self.0.core;
-        let channel = envelope.reply_channel(core.service.as_str())?;
-        let request_id = envelope.request_id.clone();
-        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
-        Some(Arc::new(Replier::new(channel, request_id, instance, outbox, envelope.caller_deadline())))
     }
 }
 

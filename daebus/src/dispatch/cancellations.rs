@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use daebus_caller::wire::RawJson;
+use daebus_caller::wire::{Fault, FaultCode, RawJson, ServiceName};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
-use crate::handler::Envelope;
+use crate::handler::{Envelope, Failure};
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key.
 pub(super) type RequestKey = (String, String);
@@ -43,6 +44,23 @@ pub(super) struct Cancellations {
 pub(super) enum EndedBy {
     Caller,
     Drain,
+}
+
+impl EndedBy {
+    /// Returns the outcome of the request.
+    pub(super) fn failure(self, service: &ServiceName) -> Failure {
+        match self {
+            Self::Caller => {
+                debug!("request cancelled by its caller");
+                Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
+            }
+            Self::Drain => {
+                let fault =
+                    format!("{service} stopped before the handler had ended; it may have run in part");
+                Fault::reserved(FaultCode::Interrupted, fault).into()
+            }
+        }
+    }
 }
 
 impl Cancellations {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use daebus_caller::__private::Backoff;
 use daebus_caller::BusError;
-use daebus_caller::bus::{Bus, BusState, Queue, Subscription, Topic};
+use daebus_caller::bus::{Bus, BusState, Queue, QueueMeter, Subscription, Topic};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 use tracing::{error, info};
@@ -108,20 +108,36 @@ async fn subscribe_when_available(
 
 /// The ways in of a service: those that were opened late too, but none once they were left.
 #[derive(Debug, Clone)]
-pub(crate) struct Intakes(Arc<Mutex<Option<Vec<Intake>>>>);
+pub(crate) struct Intakes {
+    open: Arc<Mutex<Option<Vec<Intake>>>>,
+    /// Of the queues behind all of them, those that were left included.
+    meters: Arc<Mutex<Vec<QueueMeter>>>,
+}
 
 impl Intakes {
     /// None yet.
     pub(crate) fn open() -> Self {
-        Self(Arc::new(Mutex::new(Some(Vec::new()))))
+        Self { open: Arc::new(Mutex::new(Some(Vec::new()))), meters: Arc::default() }
     }
 
     /// Keeps one until all are left.
     pub(crate) fn keep(&self, intake: Intake) {
+        let meter = intake.queue.meter();
         // Too late for this one: dropped, it ends.
-        if let Some(intakes) = &mut *self.0.lock() {
+        if let Some(intakes) = &mut *self.open.lock() {
             intakes.push(intake);
         }
+        let mut meters = self.meters.lock();
+        // Two subscriptions may share a queue.
+        if !meters.iter().any(|other| other.is_same(&meter)) {
+            meters.push(meter);
+        }
+    }
+
+    /// Returns how many messages wait in the queues, and how many found them full.
+    pub(crate) fn traffic(&self) -> (usize, u64) {
+        let meters = self.meters.lock();
+        (meters.iter().map(QueueMeter::len).sum(), meters.iter().map(QueueMeter::dropped).sum())
     }
 
     /// Leaves all, each in order; one that is yet to come ends at once.
@@ -135,6 +151,6 @@ impl Intakes {
     }
 
     fn take(&self) -> Vec<Intake> {
-        self.0.lock().take().unwrap_or_default()
+        self.open.lock().take().unwrap_or_default()
     }
 }

@@ -26,7 +26,9 @@ pub(crate) async fn listen(
 ) -> Result<Intake, daebus_caller::BusError> {
     let (queue, receiver) =
         Queue::drop_oldest(QueueLimits { bytes: limits.listener_bytes, ..QueueLimits::default() });
+    let meter = queue.meter();
     let intake = Intake::open(&core, topic.clone(), queue, join).await?;
+    endpoint.definition.statistics.meter(meter);
     let listener = Listener {
         core,
         topic,

@@ -3,6 +3,7 @@
 //! An unreadable payload, an unknown action, a spent deadline, a panic: each becomes a fault here and nowhere else.
 
 mod actions;
+mod built_in;
 mod cancellations;
 mod intake;
 mod listeners;

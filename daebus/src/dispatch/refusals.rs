@@ -1,6 +1,6 @@
 //! Replies to requests that are not run: one bounded queue, and one worker that publishes it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use crate::handler::{Core, Envelope, Replier};
+use crate::introspection::Load;
 use crate::runtime::Workers;
 
 /// How many refusals are published at once: enough to keep a connection busy, and few enough that handlers' replies find
@@ -40,6 +41,17 @@ pub(super) enum Reason {
     Failed(Fault),
 }
 
+impl Reason {
+    fn code(&self) -> FaultCode {
+        match self {
+            Self::Overloaded => FaultCode::Overloaded,
+            Self::ShuttingDown => FaultCode::ShuttingDown,
+            Self::UnknownAction(_) => FaultCode::UnknownAction,
+            Self::Failed(fault) => fault.reserved_code().unwrap_or(FaultCode::Internal),
+        }
+    }
+}
+
 /// Answers requests that are not run.
 #[derive(Clone)]
 pub(super) struct Refusals(Arc<RefusalQueue>);
@@ -61,6 +73,10 @@ struct WaitingRefusals {
     bytes: usize,
     has_worker: bool,
     episode: Episode,
+    /// Requests that were not run since the service started, by the code of their refusal.
+    refused: BTreeMap<&'static str, u64>,
+    /// Refusals that found the queue full since then.
+    dropped: u64,
 }
 
 /// What happened since the last episode ended.
@@ -123,6 +139,7 @@ impl Refusals {
     pub(super) fn push(&self, envelope: &Envelope, reason: Reason) {
         let inner = &self.0;
         let is_overload = matches!(reason, Reason::Overloaded);
+        let code = reason.code().as_str();
         let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| RefusedRequest {
             channel,
             request_id: envelope.request_id.as_ref().map(copy),
@@ -130,6 +147,7 @@ impl Refusals {
             reason,
         });
         let mut waiting = inner.waiting.lock();
+        *waiting.refused.entry(code).or_default() += 1;
         let mut begins = false;
         if is_overload {
             begins = waiting.episode.overloaded == 0;
@@ -144,6 +162,7 @@ impl Refusals {
             } else {
                 is_full = waiting.episode.dropped == 0;
                 waiting.episode.dropped += 1;
+                waiting.dropped += 1;
             }
         }
         let starts = !std::mem::replace(&mut waiting.has_worker, true);
@@ -163,6 +182,17 @@ impl Refusals {
                 service,
                 limit, "the queue of refusals is full, further callers are left to their timeouts"
             );
+        }
+    }
+
+    /// Returns what this queue adds to the service's load.
+    pub(super) fn load(&self) -> Load {
+        let waiting = self.0.waiting.lock();
+        Load {
+            refusals: waiting.refusals.len(),
+            refused: waiting.refused.clone(),
+            refusals_dropped: waiting.dropped,
+            ..Load::default()
         }
     }
 

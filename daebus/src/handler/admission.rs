@@ -17,12 +17,17 @@ pub(crate) struct Admission {
     places: Arc<Semaphore>,
     /// Everything that runs.
     turns: Arc<Semaphore>,
+    /// How many runs may wait for their turn.
+    backlog: usize,
 }
 
 impl Admission {
     /// Creates the limits of a service: runs at once, and runs that wait for their turn.
     pub(crate) fn new(concurrency: usize, backlog: usize) -> Self {
-        Self { places: semaphore(concurrency.saturating_add(backlog)), turns: semaphore(concurrency) }
+        let (places, turns) = (semaphore(concurrency.saturating_add(backlog)), semaphore(concurrency));
+        // Less than `backlog` if that is more than a semaphore can count.
+        let backlog = places.available_permits() - turns.available_permits();
+        Self { places, turns, backlog }
     }
 
     /// Returns a place for one run, to be held until the run has ended. `None` if the backlog is full, or if the handler
@@ -34,6 +39,13 @@ impl Admission {
         let waiting = definition.waiting.count().saturating_sub(free_turns);
         let has_share = waiting < SHARE.saturating_mul(self.places.available_permits());
         has_share.then(|| Arc::clone(&self.places).try_acquire_owned().ok()).flatten()
+    }
+
+    /// Returns how many runs wait for their turn.
+    pub(crate) fn waiting(&self) -> usize {
+        // The free places are those of the backlog and the free turns.
+        let free = self.places.available_permits().saturating_sub(self.turns.available_permits());
+        self.backlog.saturating_sub(free)
     }
 
     /// Returns the limit of concurrent runs, for [`Invocation::limited_by`](super::Invocation::limited_by).

@@ -7,6 +7,7 @@ use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::wire::ServiceName;
 
 use super::admission::Admission;
+use super::about::About;
 use super::extensions::Extensions;
 use super::state::States;
 use crate::runtime::{Clock, Panics, Readiness, Shutdown};
@@ -15,6 +16,7 @@ use crate::runtime::{Clock, Panics, Readiness, Shutdown};
 pub(crate) struct Core {
     pub(crate) service: ServiceName,
     pub(crate) instance: Arc<str>,
+    pub(crate) about: About,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) outbox: Outbox,
     pub(crate) link: Link,

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::schemas::Schemas;
 use super::state::Needs;
 use super::turn::InFlight;
+use crate::statistics::HandlerStatistics;
 
 /// The position of a handler in the source code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +55,12 @@ pub struct Definition {
     pub(crate) limit: Option<Arc<Semaphore>>,
     pub(crate) idempotent: bool,
     pub(crate) doc: &'static str,
+    pub(crate) schemas: Schemas,
     /// The runs that have begun or wait for their turn.
     pub(crate) in_flight: InFlight,
     /// The runs among them that wait for their turn.
     pub(crate) waiting: InFlight,
+    pub(crate) statistics: Arc<HandlerStatistics>,
 }
 
 impl Definition {
@@ -71,8 +75,10 @@ impl Definition {
             limit: None,
             idempotent: false,
             doc: "",
+            schemas: Schemas::default(),
             in_flight: InFlight::default(),
             waiting: InFlight::default(),
+            statistics: Arc::default(),
         }
     }
 
@@ -104,6 +110,13 @@ impl Definition {
         self
     }
 
+    /// Sets the JSON Schemas of the function's types.
+    #[must_use]
+    pub fn schemas(mut self, schemas: Schemas) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
     /// Returns the definition with a limit of one run, unless it has a limit.
     pub(crate) fn one_at_a_time(self) -> Self {
         Self { concurrency: self.concurrency.or(Some(1)), ..self }
@@ -114,6 +127,12 @@ impl Definition {
     pub(crate) fn mounted(self) -> Self {
         let permits = self.concurrency.map(|at_once| at_once.clamp(1, Semaphore::MAX_PERMITS));
         let limit = permits.map(|permits| Arc::new(Semaphore::new(permits)));
-        Self { limit, in_flight: InFlight::default(), waiting: InFlight::default(), ..self }
+        Self {
+            limit,
+            in_flight: InFlight::default(),
+            waiting: InFlight::default(),
+            statistics: Arc::default(),
+            ..self
+        }
     }
 }

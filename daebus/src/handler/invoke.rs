@@ -9,6 +9,7 @@ use daebus_caller::trace;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info_span, warn};
 
@@ -20,6 +21,7 @@ use super::envelope::Envelope;
 use super::failure::Failure;
 use super::outcome::JsonOutcome;
 use super::turn::{InFlightGuard, Turn, with_turn};
+use crate::statistics::{Ending, HandlerStatistics};
 
 /// How the failure of a handler is logged.
 pub(crate) enum Report {
@@ -66,6 +68,7 @@ pub(crate) struct Invocation {
     own_permit: Option<OwnedSemaphorePermit>,
     in_flight: Option<InFlightGuard>,
     waiting: Option<InFlightGuard>,
+    statistics: Option<Arc<HandlerStatistics>>,
     report: Report,
     trace: Option<Arc<TraceContext>>,
     span: Span,
@@ -79,11 +82,12 @@ impl Invocation {
         definition: &Definition,
         report: Report,
     ) -> Self {
-        let Definition { name, source, limit, in_flight, waiting, .. } = definition;
+        let Definition { name, source, limit, in_flight, waiting, statistics, .. } = definition;
         Self {
             own_limit: limit.clone(),
             in_flight: Some(in_flight.enter()),
             waiting: Some(waiting.enter()),
+            statistics: Some(Arc::clone(statistics)),
             ..Self::of(core, trigger, name, Subject::Function(*source), report)
         }
     }
@@ -114,6 +118,7 @@ impl Invocation {
             own_permit: None,
             in_flight: None,
             waiting: None,
+            statistics: None,
             report,
             trace: None,
             span,
@@ -170,24 +175,43 @@ impl Invocation {
         handler: BoxFuture<'_, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let turn = within(deadline, self.turn()).await;
+        let began = Instant::now();
         // A turn that is free at once doesn't show that the deadline has passed.
-        let turn = turn.filter(|_| deadline.is_none_or(|deadline| !deadline.remaining().is_zero()));
+        let turn = turn.filter(|_| deadline.is_none_or(|deadline| deadline.instant() > began));
         let result = match turn {
-            None => Err(deadline_exceeded("the deadline passed before the handler could run")),
+            None => {
+                if let Some(statistics) = &self.statistics {
+                    statistics.expired();
+                }
+                Err(deadline_exceeded("the deadline passed before the handler could run"))
+            }
             Some(turn) => {
+                let running = self.statistics.as_ref().map(|statistics| statistics.begin(began));
                 let handler = with_turn(turn, self.core.panics.contain(&self.subject, handler));
                 let handler = trace::scope(self.trace.take(), handler);
                 let ended = match deadline {
                     Some(deadline) => within(Some(deadline), deadline::scope(deadline, handler)).await,
                     None => Some(handler.await),
                 };
-                match ended {
-                    Some(Ok(result)) => result,
+                let (ending, result) = match ended {
+                    Some(Ok(Ok(value))) => (Ending::Success, Ok(value)),
+                    Some(Ok(Err(failure))) => (Ending::Error, Err(failure)),
                     Some(Err(panic)) => {
-                        Err(Failure::internal(format!("{} panicked: {panic}", self.subject.noun())))
+                        let reason = format!("{} panicked: {panic}", self.subject.noun());
+                        (Ending::Panic, Err(Failure::internal(reason)))
                     }
-                    None => Err(deadline_exceeded("the handler did not finish within its time limit")),
+                    None => {
+                        let error = "the handler did not finish within its time limit";
+                        (Ending::Timeout, Err(deadline_exceeded(error)))
+                    }
+                };
+                if let Some(running) = running {
+                    if let Err(failure) = &result {
+                        running.failed(failure.fault(), self.core.clock.now());
+                    }
+                    running.end(ending);
                 }
+                result
             }
         };
         if let Err(failure) = &result {

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answer;
+mod about;
 mod blocking;
 mod context;
 mod core;
@@ -16,12 +17,15 @@ pub mod kind;
 pub mod layer;
 mod outcome;
 mod reply;
+mod schema_probe;
+mod schemas;
 mod state;
 mod turn;
 
 pub(crate) use self::core::Core;
 pub(crate) use admission::Admission;
 pub use answer::Answer;
+pub(crate) use about::About;
 pub use blocking::blocking;
 pub(crate) use blocking::blocking_in_flight;
 pub use context::Context;
@@ -35,6 +39,8 @@ pub(crate) use invoke::{Invocation, Report, handler_span};
 pub(crate) use outcome::JsonOutcome;
 pub use outcome::{Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaValue};
 pub(crate) use reply::Replier;
+pub use schema_probe::{SchemaProbe, SchemaProbeFallback};
+pub use schemas::{ArgumentSchema, MakeSchema, Schemas};
 pub use state::Needs;
 pub(crate) use state::States;
 pub(crate) use turn::current_turn;

@@ -10,6 +10,9 @@ use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::core::Core;
+use super::envelope::Envelope;
+
 /// How long a reply is repeated, or waits for a bus that is away, if the request's budget doesn't end before.
 const MAX: Duration = Duration::from_secs(30);
 
@@ -27,6 +30,14 @@ pub(crate) struct Replier {
 }
 
 impl Replier {
+    /// Creates the replier of a request. `None`: the request is one-way.
+    pub(crate) fn of(core: &Core, request: &Envelope) -> Option<Arc<Self>> {
+        let channel = request.reply_channel(core.service.as_str())?;
+        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
+        let request_id = request.request_id.clone();
+        Some(Arc::new(Self::new(channel, request_id, instance, outbox, request.caller_deadline())))
+    }
+
     pub(crate) fn new(
         channel: String,
         request_id: Option<RawJson>,

@@ -45,8 +45,9 @@ use super::limits::HttpLimits;
 /// | [`Daebus::timeout`](crate::Daebus::timeout), `#[route(…, timeout = "2s")]` | 5 minutes for a handler | 504 |
 ///
 /// `GET /_service/status` answers `{"status": "ok"}` as long as the process lives; `GET /_service/ready` answers 200
-/// while the bus is connected with every subscription confirmed and the service isn't stopping, else 503. Neither
-/// passes through the application's layers.
+/// while the bus is connected with every subscription confirmed and the service isn't stopping, else 503;
+/// `GET /_service/metrics` answers with the service's counters in Prometheus's text format. None of them passes through the
+/// application's layers.
 #[derive(Debug)]
 #[must_use = "attach it to an application: Daebus::attach"]
 pub struct Http {
@@ -169,7 +170,7 @@ impl Http {
         self
     }
 
-    /// Whether `/_service/status` and `/_service/ready` answer. They do unless told otherwise.
+    /// Whether `/_service/status`, `/_service/ready` and `/_service/metrics` answer. They do unless told otherwise.
     pub fn service_routes(mut self, serve: bool) -> Self {
         self.has_service_routes = serve;
         self

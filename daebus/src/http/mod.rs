@@ -28,5 +28,6 @@ pub use cors::Cors;
 pub(crate) use endpoint::RouteRuntime;
 pub use layer::HttpLayer;
 pub(crate) use plan::Plan;
+pub(crate) use probes::Metrics;
 pub(crate) use routing_table::PathService;
 pub(crate) use server::Server;

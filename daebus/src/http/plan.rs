@@ -13,6 +13,7 @@ use super::cross_origin::CrossOriginProtection;
 use super::endpoint::RouteRuntime;
 use super::fallback::Fallback;
 use super::limits::HttpLimits;
+use super::probes::Metrics;
 use super::request_checks::RequestChecks;
 use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, check_prefix};
@@ -97,11 +98,11 @@ impl Plan {
     ///
     /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
-    pub(crate) fn into_router(self, runtime: &RouteRuntime) -> Router {
+    pub(crate) fn into_router(self, runtime: &RouteRuntime, metrics: &Metrics) -> Router {
         let Self { http, table, fallback, cors, checks } = self;
         let paths = table.into_router(runtime, fallback.router.as_ref());
         let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
-        surround(router, &http, cors, checks, Some(&runtime.core))
+        surround(router, &http, cors, checks, Some((&runtime.core, metrics)))
     }
 
     /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.
@@ -117,7 +118,7 @@ fn surround(
     http: &Http,
     cors: Option<CorsLayer>,
     checks: Arc<RequestChecks>,
-    started: Option<&Arc<Core>>,
+    started: Option<(&Arc<Core>, &Metrics)>,
 ) -> Router {
     let mut router = inner;
     if http.has_service_routes {

@@ -1,33 +1,46 @@
-//! The service's own paths: liveness and readiness, for load balancers and monitoring.
+//! The service's own paths: liveness, readiness and metrics, for load balancers and monitoring.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use daebus_caller::bus::BusState;
 use serde_json::json;
 
 use super::problem::json_response;
 use crate::handler::Core;
+use crate::statistics::Exposition;
 
 /// Paths that are the service's own.
 pub(super) const ROOT: &str = "/_service";
 
+/// Returns the service's metrics in Prometheus's text format.
+pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// `/_service/status` answers 200 while the process lives. `/_service/ready` answers 200 while the bus is connected, the
-/// subscriptions are confirmed and the service isn't stopping. Without a core the service is still starting.
-pub(super) fn routes(core: Option<&Arc<Core>>) -> Router {
-    let core = core.cloned();
+/// subscriptions are confirmed and the service isn't stopping. `/_service/metrics` answers with the metrics. `started` is
+/// `None` while the service starts.
+pub(super) fn routes(started: Option<(&Arc<Core>, &Metrics)>) -> Router {
+    let (core, metrics) = started.map(|(core, metrics)| (Arc::clone(core), Arc::clone(metrics))).unzip();
     Router::new()
         .route("/_service/status", get(async || json_response(StatusCode::OK, "{\"status\":\"ok\"}".into())))
         .route("/_service/ready", get(async move || ready(core.as_deref())))
+        .route("/_service/metrics", get(async move || self::metrics(metrics).await))
 }
 
 /// Answers a request whose handler can't run before the service has started.
 pub(super) async fn starting() -> Response {
     let body = json!({"error": "the service is starting", "code": "starting"});
     json_response(StatusCode::SERVICE_UNAVAILABLE, body.to_string().into())
+}
+
+async fn metrics(metrics: Option<Metrics>) -> Response {
+    match metrics {
+        Some(metrics) => ([(header::CONTENT_TYPE, Exposition::MEDIA_TYPE)], metrics()).into_response(),
+        None => starting().await,
+    }
 }
 
 fn ready(core: Option<&Core>) -> Response {

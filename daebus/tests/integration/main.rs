@@ -18,6 +18,7 @@ mod http_limits;
 mod http_runs;
 mod http_server;
 mod intake;
+mod introspection;
 mod layers;
 mod layers_http;
 mod listener_limits;

@@ -1,0 +1,70 @@
+//! `$info`: the service, and everything that reaches one of its handlers.
+
+use serde_json::{Map, Value, json};
+
+use crate::blueprint::{Registry, Trigger};
+use crate::handler::{Core, Definition};
+
+/// The version of the wire protocol.
+const PROTOCOL: u32 = 1;
+
+pub(super) fn of(core: &Core, registry: &Registry) -> Value {
+    let [mut actions, mut channels, mut sockets, mut schedules] = [const { Vec::new() }; 4];
+    for (trigger, endpoint) in registry.endpoints() {
+        let definition = &endpoint.definition;
+        match trigger {
+            Trigger::Action(name) => actions.push(action(name, definition)),
+            Trigger::Listen(channel) => channels.push(described(definition, [("name", json!(channel))])),
+            Trigger::Socket(kind) => sockets.push(described(definition, [("type", json!(kind))])),
+            Trigger::Background(name, schedule) => {
+                let schedule = json!(schedule.to_string());
+                schedules.push(described(definition, [("name", json!(name)), ("schedule", schedule)]));
+            }
+            Trigger::Thread(..) | Trigger::OnStart | Trigger::OnStop => {}
+        }
+    }
+    // A blueprint's order is kept in the lists; these are in a map.
+    actions.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
+    sockets.sort_by(|a, b| a["type"].as_str().cmp(&b["type"].as_str()));
+    let routes = registry.routes.iter().map(|route| {
+        described(&route.definition, [("methods", json!(route.methods)), ("pattern", json!(route.path()))])
+    });
+    json!({
+        "description": core.about.description,
+        "host": gethostname::gethostname().to_string_lossy(),
+        "pid": std::process::id(),
+        "started": core.about.started.to_string(),
+        "protocol": PROTOCOL,
+        "actions": actions,
+        "channels": channels,
+        "routes": routes.collect::<Vec<_>>(),
+        "sockets": sockets,
+        "schedules": schedules,
+    })
+}
+
+fn action(name: &str, definition: &Definition) -> Value {
+    let timeout = definition.timeout.map(|timeout| timeout.as_millis());
+    let more = [
+        ("name", json!(name)),
+        ("idempotent", json!(definition.idempotent)),
+        ("timeout_ms", json!(timeout)),
+        ("concurrency", json!(definition.concurrency)),
+    ];
+    described(definition, more)
+}
+
+/// The documentation of a handler and the schemas of its types, and `more`.
+fn described<const N: usize>(definition: &Definition, more: [(&str, Value); N]) -> Value {
+    let schemas = &definition.schemas;
+    let schemas = [
+        ("payload", schemas.payload),
+        ("progress", schemas.progress),
+        ("answer", schemas.answer),
+        ("error", schemas.error),
+    ];
+    let schemas = schemas.into_iter().filter_map(|(name, make)| Some((name, make?())));
+    let description = [("description", json!(definition.doc))];
+    let fields = more.into_iter().chain(description).chain(schemas);
+    Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>())
+}

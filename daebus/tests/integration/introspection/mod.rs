@@ -1,0 +1,4 @@
+//! `$ping`, `$info` and `$stats`, and the metrics over HTTP.
+
+mod counters;
+mod prometheus;
