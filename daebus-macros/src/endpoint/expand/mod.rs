@@ -2,6 +2,7 @@
 
 mod arguments;
 mod route;
+mod schemas;
 mod settings;
 mod source;
 
@@ -11,6 +12,7 @@ use syn::spanned::Spanned as _;
 use syn::{LitStr, ReturnType, parse_quote};
 
 use self::arguments::{Extracted, variable};
+use self::schemas::schemas;
 use self::settings::{schedule, thread_options, within};
 use self::source::source;
 use super::marker::mark_unrecognised;
@@ -142,6 +144,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         quote_spanned!(ty.span()=> #p::argument::<#p::kind::#kind, #ty>)
     });
     let needs = arguments.needs(private);
+    let schemas = schemas(private, handler, endpoint);
     let run = run(private, handler, &arguments, thread);
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
@@ -149,7 +152,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         #p::Blueprint::endpoint(
             #blueprint,
             #p::Trigger::#trigger,
-            #p::Endpoint::new(#p::Definition::new(#source, #needs) #rest #doc, #run),
+            #p::Endpoint::new(#p::Definition::new(#source, #needs) #rest #doc #schemas, #run),
         )
     }}
 }
