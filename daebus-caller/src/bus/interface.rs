@@ -36,6 +36,16 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         receiver: Arc<dyn Deliver>,
     ) -> BoxFuture<'_, Result<Subscription, BusError>>;
 
+    /// Delivers messages as [`subscribe`](Self::subscribe) does, until the connection for subscriptions is lost. The bus then
+    /// drops `receiver` and doesn't restore the subscription.
+    fn subscribe_once(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        self.subscribe(topic, receiver)
+    }
+
     /// Returns how many connections are subscribed to the channel itself, patterns not counted (`PUBSUB NUMSUB`).
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>>;
 

@@ -37,6 +37,7 @@ use self::connection::Connector;
 use self::reconnect::Reconnector;
 use self::scripts::Scripts;
 use self::state::RedisBusState;
+use self::subscriptions::Lifetime;
 pub(super) use self::url::InvalidRedisUrl;
 pub use self::url::RedisUrl;
 use crate::bus::coordination::{Acquired, Claimed, KeyExpiry, Standing};
@@ -153,7 +154,15 @@ impl Bus for RedisBus {
         topic: Topic,
         receiver: Arc<dyn Deliver>,
     ) -> BoxFuture<'_, Result<Subscription, BusError>> {
-        Box::pin(self.shared.subscribe(topic, receiver))
+        Box::pin(self.shared.subscribe(topic, receiver, Lifetime::Bus))
+    }
+
+    fn subscribe_once(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        Box::pin(self.shared.subscribe(topic, receiver, Lifetime::Connection))
     }
 
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {

@@ -129,7 +129,8 @@ impl Reconnector {
         let _gate = self.shared.gate.lock().await;
         reader::start(Arc::clone(&self.shared), &subscriber);
         self.shared.attach(Arc::clone(&subscriber))?;
-        let (channels, patterns) = self.shared.subscriptions().start_over();
+        let (channels, patterns, ended) = self.shared.subscriptions().start_over();
+        drop(ended);
         for channels in channels.chunks(TOPICS_PER_COMMAND) {
             self.restore(&subscriber, TopicKind::Channel, channels).await?;
         }

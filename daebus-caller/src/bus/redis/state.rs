@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, TopicKind};
 use super::failure::Failure;
-use super::subscriptions::{Subscriptions, split};
+use super::subscriptions::{Lifetime, Subscriptions, split};
 use crate::bus::interface::BusState;
 use crate::bus::message::Deliver;
 use crate::bus::subscription::Subscription;
@@ -152,11 +152,12 @@ impl RedisBusState {
         self: &Arc<Self>,
         topic: Topic,
         receiver: Arc<dyn Deliver>,
+        lifetime: Lifetime,
     ) -> Result<Subscription, BusError> {
         self.commands()?;
         // In the book before the server is asked: a message may come before its confirmation does. And whatever ends
         // this function early, cancellation included, ends the subscription.
-        let id = self.subscriptions().add(&topic, receiver);
+        let id = self.subscriptions().add(&topic, receiver, lifetime);
         let subscription = Subscription::new({
             let shared = Arc::downgrade(self);
             let topic = topic.clone();

@@ -29,6 +29,17 @@ struct Subscribed {
     confirmed: bool,
     /// The server has had this pattern for every message that is yet to come: the copies it sends can be counted on.
     settled: bool,
+    /// The listeners that end with the connection.
+    ending: Vec<u64>,
+}
+
+/// How long a subscription lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lifetime {
+    /// As long as the bus, which restores it after a reconnect.
+    Bus,
+    /// Until the connection is lost.
+    Connection,
 }
 
 /// Who gets a message that came by a pattern, and how many copies of it come.
@@ -40,12 +51,15 @@ pub(super) struct Matched {
 
 impl Subscriptions {
     /// Adds a listener; the number is for [`Self::remove`].
-    pub(super) fn add(&mut self, topic: &Topic, receiver: Arc<dyn Deliver>) -> u64 {
+    pub(super) fn add(&mut self, topic: &Topic, receiver: Arc<dyn Deliver>, lifetime: Lifetime) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let (kind, name) = split(topic);
         let subscribed = self.of(kind).entry(Arc::clone(name)).or_default();
         Arc::make_mut(&mut subscribed.listeners).push((id, receiver));
+        if lifetime == Lifetime::Connection {
+            subscribed.ending.push(id);
+        }
         id
     }
 
@@ -54,6 +68,7 @@ impl Subscriptions {
     pub(super) fn remove(&mut self, topic: &Topic, id: u64) -> (bool, Option<Listeners>) {
         let (kind, name) = split(topic);
         let Some(subscribed) = self.of(kind).get_mut(name) else { return (false, None) };
+        subscribed.ending.retain(|other| *other != id);
         let rest = subscribed.listeners.iter().filter(|(other, _)| *other != id).cloned().collect();
         let old = std::mem::replace(&mut subscribed.listeners, Arc::new(rest));
         (subscribed.listeners.is_empty(), Some(old))
@@ -104,11 +119,19 @@ impl Subscriptions {
         }
     }
 
-    /// For a new connection: nothing is confirmed. Returns the channels and the patterns to subscribe to. The patterns
-    /// go in one command, so that a message finds all of them or none, and their copies can be counted from the start.
-    pub(super) fn start_over(&mut self) -> (Vec<Arc<str>>, Vec<Arc<str>>) {
+    /// For a new connection: nothing is confirmed. Returns the channels and the patterns to subscribe to, and the listeners
+    /// that have ended with the old connection, to be dropped without the lock. The patterns go in one command, so that a
+    /// message finds all of them or none, and their copies can be counted from the start.
+    pub(super) fn start_over(&mut self) -> (Vec<Arc<str>>, Vec<Arc<str>>, Vec<Listeners>) {
+        let mut ended = Vec::new();
         let mut names = [TopicKind::Channel, TopicKind::Pattern].map(|kind| {
             let topics = self.of(kind);
+            for subscribed in topics.values_mut().filter(|subscribed| !subscribed.ending.is_empty()) {
+                let ending = std::mem::take(&mut subscribed.ending);
+                let lasting = subscribed.listeners.iter().filter(|(id, _)| !ending.contains(id)).cloned();
+                let lasting = Arc::new(lasting.collect());
+                ended.push(std::mem::replace(&mut subscribed.listeners, lasting));
+            }
             topics.retain(|_, subscribed| !subscribed.listeners.is_empty());
             for subscribed in topics.values_mut() {
                 subscribed.confirmed = false;
@@ -116,7 +139,7 @@ impl Subscriptions {
             }
             topics.keys().cloned().collect::<Vec<_>>()
         });
-        (std::mem::take(&mut names[0]), std::mem::take(&mut names[1]))
+        (std::mem::take(&mut names[0]), std::mem::take(&mut names[1]), ended)
     }
 
     /// The listeners of a message that came by its channel.
