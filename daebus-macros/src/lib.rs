@@ -58,12 +58,32 @@ pub fn route(arguments: TokenStream, item: TokenStream) -> TokenStream {
 
 #[proc_macro_attribute]
 pub fn on_start(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStart, arguments.into(), &item.into()).into()
+    endpoint::expand(attr::Kind::Hook(attr::Hook::OnStart), arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]
 pub fn on_stop(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    endpoint::expand(attr::Kind::OnStop, arguments.into(), &item.into()).into()
+    endpoint::expand(attr::Kind::Hook(attr::Hook::OnStop), arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn member_joined(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Hook(attr::Hook::MemberJoined), arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn member_left(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Hook(attr::Hook::MemberLeft), arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn bus_connected(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Hook(attr::Hook::BusConnected), arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
+pub fn bus_disconnected(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Hook(attr::Hook::BusDisconnected), arguments.into(), &item.into()).into()
 }
 
 #[proc_macro_attribute]

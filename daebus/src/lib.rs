@@ -112,6 +112,7 @@ mod handler;
 mod http;
 mod introspection;
 pub mod prelude;
+mod presence;
 mod runtime;
 mod socket;
 mod statistics;
@@ -123,7 +124,9 @@ pub mod testing;
 pub mod __private;
 
 pub use daebus_caller as caller;
-pub use daebus_caller::{BoxError, BusError, Call, CallError, Caller, Fault, Listening, Update};
+pub use daebus_caller::{
+    BoxError, BusError, Call, CallError, Caller, Fault, Instance, InstanceId, Listening, Update,
+};
 
 #[doc = include_str!("docs/action.md")]
 pub use daebus_macros::action;
@@ -133,10 +136,18 @@ pub use daebus_macros::background;
 pub use daebus_macros::blueprint;
 #[doc = include_str!("docs/blueprint_of.md")]
 pub use daebus_macros::blueprint_of;
+#[doc = include_str!("docs/bus_connected.md")]
+pub use daebus_macros::bus_connected;
+#[doc = include_str!("docs/bus_disconnected.md")]
+pub use daebus_macros::bus_disconnected;
 #[doc = include_str!("docs/contract.md")]
 pub use daebus_macros::contract;
 #[doc = include_str!("docs/listen.md")]
 pub use daebus_macros::listen;
+#[doc = include_str!("docs/member_joined.md")]
+pub use daebus_macros::member_joined;
+#[doc = include_str!("docs/member_left.md")]
+pub use daebus_macros::member_left;
 #[doc = include_str!("docs/on_start.md")]
 pub use daebus_macros::on_start;
 #[doc = include_str!("docs/on_stop.md")]

@@ -6,7 +6,7 @@ use syn::{Attribute, Meta, Path};
 use super::action::Action;
 use super::arguments::Arguments;
 use super::background::Background;
-use super::hook;
+use super::hook::{self, Hook};
 use super::kind::Kind;
 use super::listen::Listen;
 use super::route::Route;
@@ -55,13 +55,9 @@ impl RawAttribute {
             Kind::SocketConnect => Some(Checked::Socket(Socket::event("connect", arguments, mistakes))),
             Kind::SocketDisconnect => Some(Checked::Socket(Socket::event("disconnect", arguments, mistakes))),
             Kind::SocketRegister => Some(Checked::Socket(Socket::event("register", arguments, mistakes))),
-            Kind::OnStart => {
+            Kind::Hook(which) => {
                 hook::check(arguments, mistakes);
-                Some(Checked::OnStart(span))
-            }
-            Kind::OnStop => {
-                hook::check(arguments, mistakes);
-                Some(Checked::OnStop(span))
+                Some(Checked::Hook(which, span))
             }
             Kind::Background => Background::check(arguments, mistakes).map(Checked::Background),
             Kind::Thread => Thread::check(arguments, mistakes).map(Checked::Thread),
@@ -75,8 +71,7 @@ pub(crate) enum Checked {
     Listen(Listen),
     Route(Route),
     Socket(Socket),
-    OnStart(Span),
-    OnStop(Span),
+    Hook(Hook, Span),
     Background(Background),
     Thread(Thread),
 }

@@ -16,6 +16,8 @@ pub(crate) struct Background {
     pub(crate) jitter: Option<Duration>,
     pub(crate) overlap: Option<Overlap>,
     pub(crate) immediate: bool,
+    /// One instance of the service runs it.
+    pub(crate) singleton: bool,
     pub(crate) timeout: Option<Duration>,
 }
 
@@ -59,6 +61,7 @@ impl Background {
         let jitter = duration_argument::argument(&mut arguments, "jitter", "30s", mistakes);
         let overlap = arguments.word("overlap", &OVERLAPS, mistakes);
         let immediate = arguments.flag("immediate", mistakes);
+        let singleton = arguments.flag("singleton", mistakes);
         let timeout = duration_argument::argument(&mut arguments, "timeout", "10m", mistakes);
         // The interval first: a number is never the name.
         let seconds = arguments.seconds(mistakes);
@@ -102,7 +105,7 @@ impl Background {
             mistakes.on(&name, format!("this can't be the name of a schedule: {reason}"));
         }
         let (jitter, timeout) = (jitter.map(|(time, _)| time), timeout.map(|(time, _)| time));
-        Some(Self { name, when, jitter, overlap, immediate, timeout })
+        Some(Self { name, when, jitter, overlap, immediate, singleton, timeout })
     }
 }
 

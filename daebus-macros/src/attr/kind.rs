@@ -3,6 +3,8 @@
 use proc_macro2::Ident;
 use syn::Attribute;
 
+use super::hook::Hook;
+
 /// The attributes that make a function a handler.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
@@ -13,14 +15,13 @@ pub(crate) enum Kind {
     SocketConnect,
     SocketDisconnect,
     SocketRegister,
-    OnStart,
-    OnStop,
+    Hook(Hook),
     Background,
     Thread,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 15] = [
         Self::Action,
         Self::Listen,
         Self::Route,
@@ -28,8 +29,12 @@ impl Kind {
         Self::SocketConnect,
         Self::SocketDisconnect,
         Self::SocketRegister,
-        Self::OnStart,
-        Self::OnStop,
+        Self::Hook(Hook::OnStart),
+        Self::Hook(Hook::OnStop),
+        Self::Hook(Hook::MemberJoined),
+        Self::Hook(Hook::MemberLeft),
+        Self::Hook(Hook::BusConnected),
+        Self::Hook(Hook::BusDisconnected),
         Self::Background,
         Self::Thread,
     ];
@@ -44,8 +49,7 @@ impl Kind {
             Self::SocketConnect => "socket_connect",
             Self::SocketDisconnect => "socket_disconnect",
             Self::SocketRegister => "socket_register",
-            Self::OnStart => "on_start",
-            Self::OnStop => "on_stop",
+            Self::Hook(hook) => hook.name(),
             Self::Background => "background",
             Self::Thread => "thread",
         }

@@ -1,4 +1,4 @@
-//! `#[listen("user_events")]`, `#[listen("sensor.*", concurrency = 8)]`.
+//! `#[listen("user_events")]`, `#[listen("sensor.*", concurrency = 8)]`, `#[listen("orders", singleton)]`.
 
 use syn::LitStr;
 
@@ -11,15 +11,18 @@ pub(crate) struct Listen {
     /// A channel, or a pattern of channels as Redis has it.
     pub(crate) topic: LitStr,
     pub(crate) concurrency: Option<usize>,
+    /// One instance of the service handles the messages.
+    pub(crate) singleton: bool,
 }
 
 impl Listen {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
         let topic = arguments.name("the channel", "\"user_events\"", mistakes);
         let concurrency = arguments.count("concurrency", mistakes);
+        let singleton = arguments.flag("singleton", mistakes);
         arguments.finish(mistakes);
         let topic = checked_channel(topic?, mistakes)?;
-        Some(Self { topic, concurrency })
+        Some(Self { topic, concurrency, singleton })
     }
 }
 

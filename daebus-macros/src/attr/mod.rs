@@ -18,6 +18,7 @@ pub(crate) use action::{Action, checked_action_name};
 pub(crate) use arguments::{Arguments, literal};
 pub(crate) use attribute::{Checked, RawAttribute};
 pub(crate) use background::{Background, Overlap, When};
+pub(crate) use hook::Hook;
 pub(crate) use kind::Kind;
 pub(crate) use listen::checked_channel;
 pub(crate) use route::Route;

@@ -110,7 +110,7 @@ fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
         Checked::Socket(socket) => Some(("type of message", &socket.kind)),
         Checked::Background(background) => Some(("schedule", &background.name)),
         Checked::Thread(thread) => Some(("thread", &thread.name)),
-        Checked::Listen(_) | Checked::Route(_) | Checked::OnStart(_) | Checked::OnStop(_) => None,
+        Checked::Listen(_) | Checked::Route(_) | Checked::Hook(..) => None,
     }
 }
 

@@ -82,11 +82,9 @@ fn refuse_repeated(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistak
                     "the function has this path already; write all its `methods` into one of the two";
                 mistakes.on(&second.pattern, message);
             }
-            (Checked::OnStart(_), Checked::OnStart(second)) => {
-                mistakes.at(*second, "the function runs at the start already; leave one `on_start` out");
-            }
-            (Checked::OnStop(_), Checked::OnStop(second)) => {
-                mistakes.at(*second, "the function runs at the end already; leave one `on_stop` out");
+            (Checked::Hook(first, _), Checked::Hook(second, span)) if first == second => {
+                let name = second.name();
+                mistakes.at(*span, format!("`{name}` is on this function twice; remove one of the two"));
             }
             (Checked::Background(first), Checked::Background(second))
                 if first.name.value() == second.name.value() =>

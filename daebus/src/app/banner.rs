@@ -29,5 +29,5 @@ pub(super) fn announce(service: &Service, is_ready: bool) {
 }
 
 pub(super) fn ready(core: &Core) {
-    info!(instance = &*core.instance, "{} is ready on {}", core.service, core.bus.location());
+    info!(instance = %core.identity.id(), "{} is ready on {}", core.service, core.bus.location());
 }

@@ -52,6 +52,10 @@ pub struct Daebus {
     /// `None`: nobody says.
     pub(super) drain: Option<Duration>,
     pub(super) waits_for_bus: bool,
+    /// The configured id of the instance.
+    pub(super) instance_id: Option<String>,
+    /// Whether every instance answers requests on the service's channel.
+    pub(super) everyone: bool,
     #[cfg(feature = "args")]
     pub(super) given: Option<crate::args::Given>,
 }
@@ -76,6 +80,8 @@ impl Daebus {
             limits: HandlerLimits::default(),
             drain: None,
             waits_for_bus: true,
+            instance_id: None,
+            everyone: false,
             #[cfg(feature = "args")]
             given: None,
         }
@@ -117,6 +123,23 @@ impl Daebus {
     /// ready. A server that refuses us (a wrong password) is said once and asked again too.
     pub fn wait_for_bus(mut self, wait: bool) -> Self {
         self.waits_for_bus = wait;
+        self
+    }
+
+    /// Sets the id of this instance among the instances of the service. Defaults to a random id,
+    /// `<service>@<8 hex digits>`.
+    ///
+    /// Each process needs its own id. If another process uses the id, the start waits until its presence expires, at most
+    /// 15 s, and fails if it is refreshed meanwhile. So a killed service restarts under its id within 15 s.
+    pub fn instance_id(mut self, id: impl Into<String>) -> Self {
+        self.instance_id = Some(id.into());
+        self
+    }
+
+    /// Every instance of the service answers each request on the service's channel, as services of the Python package do.
+    /// By default one of them does. Callers of this crate address a single instance and are not affected.
+    pub fn everyone(mut self) -> Self {
+        self.everyone = true;
         self
     }
 

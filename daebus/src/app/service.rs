@@ -147,6 +147,12 @@ impl Service {
         self.features.stop(&self.cx).await;
         // Those of handlers that were cut off at the end of the drain time get a moment as well.
         self.deliver(drained_by.max(Deadline::after(LAST_REPLIES))).await;
+        let membership = self.actions.membership();
+        membership.leave().await;
+        let result = match membership.taken() {
+            Some(taken) => Err(taken.into_error(self.core.service.as_str())),
+            None => result,
+        };
         self.core.bus.close().await;
         match &result {
             Ok(()) => info!("{} has stopped", self.core.service),
@@ -196,6 +202,7 @@ impl Service {
         self.actions.cut_off();
         self.workers.cut_off();
         self.features.stop(&self.cx).await;
+        self.actions.membership().leave().await;
         self.core.bus.close().await;
     }
 

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Bus, BusState, Topic};
 use daebus_caller::wire::ServiceName;
-use daebus_caller::{BusError, Link};
+use daebus_caller::{BusError, InstanceId, Link};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
-use uuid::Uuid;
 
 use super::attach::{self, Attached, Binding};
 use super::builder::Daebus;
 use super::service::Service;
 use super::{banner, bus, hooks};
 use crate::blueprint::Registry;
-use crate::dispatch::{Actions, HandlerLimits, Intakes, Join, listen};
+use crate::dispatch::{Actions, HandlerLimits, Intakes, listen};
 use crate::error::{Error, Mistake, Result};
 use crate::events::Desk;
 use crate::feature::FeatureContext;
-use crate::handler::{About, Admission, Core, Extensions};
+use crate::handler::{About, Admission, Core, Extensions, Identity};
 use crate::http::Metrics;
+use crate::presence::{Hooks, Join, Membership};
 use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
 use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
@@ -89,6 +89,11 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         Err(_) if !mistakes.is_empty() => return Err(setup(mistakes)),
         Err(error) => return Err(error.into()),
     };
+    let instance_id = app.instance_id.as_deref().map(InstanceId::new).transpose();
+    let instance_id = instance_id.unwrap_or_else(|error| {
+        mistakes.push(Mistake::new(error.to_string()));
+        None
+    });
     let drain = app.drain.unwrap_or(DRAIN);
     let Environment { bus, clock, panics, auto_start, binding, interrupt } = environment;
     #[cfg(feature = "testing")]
@@ -129,7 +134,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     };
     let core = Arc::new(Core {
         about,
-        instance: format!("{name}@{:08x}", Uuid::new_v4().as_fields().0).into(),
+        identity: Identity::new(&name, instance_id),
         service: name.clone(),
         bus: Arc::clone(&bus),
         outbox: link.outbox().clone(),
@@ -143,7 +148,15 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         provided,
     });
     let registry = Arc::new(registry);
-    let actions = Actions::new(Arc::clone(&core), Arc::clone(&registry), app.limits, workers.clone());
+    let hooks = Hooks::start(&core, &registry, app.limits.timeout, &workers);
+    let membership = Membership::new(&core, registry.action_names(), hooks);
+    let actions = Actions::new(
+        Arc::clone(&core),
+        Arc::clone(&registry),
+        (membership, app.everyone),
+        app.limits,
+        workers.clone(),
+    );
     let cx = FeatureContext::new(&core, tasks)
         .map_err(|failure| setup(vec![Mistake::new(failure.to_string())]))?;
     let mut service = Service::new(core, registry, workers, actions, (app.features, cx.clone()), drain);
@@ -191,13 +204,13 @@ async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> 
         limits,
     };
     if waits_for_bus {
-        return Ok(entrance.join(Join::UnlessRefused).await?);
+        return entrance.join(Join::UnlessRefused).await;
     }
     service.workers().spawn(async move {
         match entrance.join(Join::WhenAvailable).await {
             Ok(()) => banner::ready(&entrance.core),
             // The service has stopped before its bus was there.
-            Err(BusError::Closed) => {}
+            Err(Error::Bus(BusError::Closed)) => {}
             Err(error) => error!(%error, "the service can't join its bus"),
         }
     });
@@ -215,7 +228,7 @@ struct Entrance {
 }
 
 impl Entrance {
-    async fn join(&self, join: Join) -> Result<(), BusError> {
+    async fn join(&self, join: Join) -> Result<()> {
         // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
         for listener in &self.registry.listeners {
             let how = (join, CancellationToken::new());
@@ -230,10 +243,8 @@ impl Entrance {
             );
             self.intakes.keep(listening.await?);
         }
-        // Without an action there is nothing to answer with, and another process may serve under this name.
-        if self.registry.has_actions() {
-            self.actions.subscribe(join).await?;
-        }
+        let service = self.core.service.as_str();
+        self.actions.join(join).await?.map_err(|taken| taken.into_error(service))?;
         self.bus_is_ready(join).await?;
         self.core.readiness.set();
         Ok(())

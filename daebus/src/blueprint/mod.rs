@@ -12,7 +12,7 @@ pub(crate) use registry::Registry;
 use trigger::Registration;
 pub use trigger::Trigger;
 
-use crate::handler::kind::{Action, Background, Hook, Listen, Socket, Thread};
+use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket, Thread};
 use crate::handler::layer::{AnyLayer, HandlerLayer};
 use crate::handler::{Definition, Endpoint, Handler, Needs, Source};
 use crate::http::route::Route;
@@ -108,6 +108,34 @@ impl Blueprint {
     #[track_caller]
     pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::OnStop, endpoint(handler))
+    }
+
+    /// Runs when another instance of the service has joined, or was found after the start.
+    #[must_use]
+    #[track_caller]
+    pub fn member_joined<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::MemberJoined, endpoint(handler))
+    }
+
+    /// Runs when another instance of the service has left, or its presence has expired.
+    #[must_use]
+    #[track_caller]
+    pub fn member_left<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::MemberLeft, endpoint(handler))
+    }
+
+    /// Runs when the service has joined the bus, and after each reconnect.
+    #[must_use]
+    #[track_caller]
+    pub fn bus_connected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::BusConnected, endpoint(handler))
+    }
+
+    /// Runs when the connection to the bus is lost.
+    #[must_use]
+    #[track_caller]
+    pub fn bus_disconnected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::BusDisconnected, endpoint(handler))
     }
 
     /// Runs by the clock.

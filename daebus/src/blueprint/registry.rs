@@ -23,6 +23,7 @@ pub(crate) struct Registry {
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
+    pub(crate) watchers: Watchers,
     pub(crate) schedules: Vec<Scheduled>,
     pub(crate) threads: Vec<Threaded>,
 }
@@ -79,6 +80,10 @@ impl Registry {
             Trigger::Socket(_) => return self.add_socket(endpoint),
             Trigger::OnStart => self.on_start.push(endpoint),
             Trigger::OnStop => self.on_stop.push(endpoint),
+            Trigger::MemberJoined => self.watchers.member_joined.push(endpoint),
+            Trigger::MemberLeft => self.watchers.member_left.push(endpoint),
+            Trigger::BusConnected => self.watchers.bus_connected.push(endpoint),
+            Trigger::BusDisconnected => self.watchers.bus_disconnected.push(endpoint),
             Trigger::Background(_, schedule) => return self.add_schedule(schedule, endpoint),
             Trigger::Thread(_, options) => return self.add_thread(options, endpoint),
         }
@@ -157,9 +162,11 @@ impl Registry {
         self.actions.get(name)
     }
 
-    /// Whether requests can reach anything here at all.
-    pub(crate) fn has_actions(&self) -> bool {
-        !self.actions.is_empty()
+    /// The names of the actions, sorted.
+    pub(crate) fn action_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.actions.keys().map(ToString::to_string).collect();
+        names.sort();
+        names
     }
 
     /// Returns all handlers with the kind and the name under which reports list them.
@@ -213,7 +220,34 @@ impl Registry {
             .map(|t| (Trigger::Thread(t.endpoint.definition.name, t.options), &t.endpoint));
         let on_start = self.on_start.iter().map(|endpoint| (Trigger::OnStart, endpoint));
         let on_stop = self.on_stop.iter().map(|endpoint| (Trigger::OnStop, endpoint));
-        actions.chain(listeners).chain(sockets).chain(schedules).chain(threads).chain(on_start).chain(on_stop)
+        let watchers = self.watchers.endpoints();
+        let rest = schedules.chain(threads).chain(on_start).chain(on_stop).chain(watchers);
+        actions.chain(listeners).chain(sockets).chain(rest)
+    }
+}
+
+/// The handlers that run when other instances, or the connection to the bus, come and go.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    pub(crate) member_joined: Vec<Endpoint>,
+    pub(crate) member_left: Vec<Endpoint>,
+    pub(crate) bus_connected: Vec<Endpoint>,
+    pub(crate) bus_disconnected: Vec<Endpoint>,
+}
+
+impl Watchers {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.endpoints().next().is_none()
+    }
+
+    fn endpoints(&self) -> impl Iterator<Item = (Trigger, &Endpoint)> {
+        let all = [
+            (Trigger::MemberJoined, &self.member_joined),
+            (Trigger::MemberLeft, &self.member_left),
+            (Trigger::BusConnected, &self.bus_connected),
+            (Trigger::BusDisconnected, &self.bus_disconnected),
+        ];
+        all.into_iter().flat_map(|(trigger, hooks)| hooks.iter().map(move |hook| (trigger, hook)))
     }
 }
 

@@ -19,6 +19,14 @@ pub enum Trigger {
     OnStart,
     /// The stop of the service, after the last handler has returned.
     OnStop,
+    /// Another instance of the service has joined.
+    MemberJoined,
+    /// Another instance of the service has left, or its presence has expired.
+    MemberLeft,
+    /// The connection to the bus is established, the first one and each one after an outage.
+    BusConnected,
+    /// The connection to the bus is lost.
+    BusDisconnected,
     /// A schedule of this name.
     Background(&'static str, Schedule),
     /// The service being ready, or [`Tasks::start`](crate::Tasks::start).
@@ -34,7 +42,12 @@ impl Trigger {
             | Self::Socket(name)
             | Self::Background(name, _)
             | Self::Thread(name, _) => Some(name),
-            Self::OnStart | Self::OnStop => None,
+            Self::OnStart
+            | Self::OnStop
+            | Self::MemberJoined
+            | Self::MemberLeft
+            | Self::BusConnected
+            | Self::BusDisconnected => None,
         }
     }
 
@@ -46,6 +59,10 @@ impl Trigger {
             Self::Socket(_) => "socket",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
+            Self::MemberJoined => "member_joined",
+            Self::MemberLeft => "member_left",
+            Self::BusConnected => "bus_connected",
+            Self::BusDisconnected => "bus_disconnected",
             Self::Background(..) => "background",
             Self::Thread(..) => "thread",
         }
@@ -65,6 +82,10 @@ impl fmt::Display for Trigger {
             Self::Socket(kind) => write!(f, "socket {kind:?}"),
             Self::OnStart => f.write_str("on_start"),
             Self::OnStop => f.write_str("on_stop"),
+            Self::MemberJoined => f.write_str("member_joined"),
+            Self::MemberLeft => f.write_str("member_left"),
+            Self::BusConnected => f.write_str("bus_connected"),
+            Self::BusDisconnected => f.write_str("bus_disconnected"),
             Self::Background(name, schedule) => write!(f, "background {name:?} ({schedule})"),
             Self::Thread(name, options) => write!(f, "thread {name:?} ({options})"),
         }

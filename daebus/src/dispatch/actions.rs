@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use daebus_caller::bus::{Message, Queue, QueueReceiver, Topic};
+use daebus_caller::bus::{Message, Queue, QueueReceiver};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use tokio::task::yield_now;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
@@ -15,24 +15,19 @@ use tracing::{Instrument, debug, error, warn};
 use super::HandlerLimits;
 use super::built_in::BuiltIns;
 use super::cancellations::{CancellableRequest, Cancellations, RequestKey, cancelled_key, key_of};
-use super::intake::{Intake, Intakes, Join};
 use super::pulse::Pulse;
 use super::refusals::{Reason, Refusals};
+use super::shared::{Decision, Receivers, SharedRequests};
 use super::waiting_cancels::WaitingCancels;
 use crate::blueprint::Registry;
 use crate::handler::{
     Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
 };
+use crate::presence::{Join, Membership, Taken};
 use crate::runtime::Workers;
 
 /// How many messages are taken in before other tasks get their turn.
 const YIELD_EVERY: usize = 64;
-
-/// How often a stopping service checks whether another process has subscribed to its channel.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
-
-/// How long one such check may take, as long as callers wait before they suspect that a service is gone.
-const COUNT_WITHIN: Duration = Duration::from_secs(1);
 
 /// How long the last replies may take at the end of a drain: a bus that doesn't accept them by then is away.
 const LAST_REPLIES: Duration = Duration::from_secs(2);
@@ -52,7 +47,7 @@ struct Dispatcher {
     answering: TaskTracker,
     draining: CancellationToken,
     drained: CancellationToken,
-    intakes: Intakes,
+    shared: SharedRequests,
     workers: Workers,
     /// What ends after the handlers: the intake loop and the refusals.
     loops: Workers,
@@ -63,14 +58,15 @@ impl Actions {
     pub(crate) fn new(
         core: Arc<Core>,
         registry: Arc<Registry>,
+        (membership, everyone): (Membership, bool),
         limits: HandlerLimits,
         workers: Workers,
     ) -> Self {
         let (loops, drained) = (Workers::default(), CancellationToken::new());
         let refusals = Refusals::new(&core, limits.refusals, loops.clone(), drained.clone());
-        let intakes = Intakes::open();
         Self(Arc::new(Dispatcher {
-            built_ins: BuiltIns::new(&core, &registry, intakes.clone(), refusals.clone(), loops.clone()),
+            built_ins: BuiltIns::new(&core, &registry, refusals.clone(), loops.clone()),
+            shared: SharedRequests::new(&core, membership, everyone, limits.intake.bytes),
             refusals,
             core,
             registry,
@@ -79,40 +75,35 @@ impl Actions {
             answering: TaskTracker::new(),
             draining: CancellationToken::new(),
             drained,
-            intakes,
             workers,
             loops,
             pulse: Pulse::default(),
         }))
     }
 
-    /// Subscribes to the service's channel, confirmed, and serves it until the end of the drain.
-    pub(crate) async fn subscribe(&self, join: Join) -> Result<(), daebus_caller::BusError> {
-        let core = &self.0.core;
+    /// Joins the service's other instances and serves the channels of this instance and of the service until the end of the
+    /// drain.
+    pub(crate) async fn join(&self, how: Join) -> Result<Result<(), Taken>, daebus_caller::BusError> {
         let refuse = {
             let this = self.clone();
             move |message: Message| this.take_in(&message, &Place::None)
         };
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
-        let intake = Intake::open(core, Topic::Channel(core.service.shared()), queue, join).await?;
+        self.0.built_ins.meter(queue.meter());
         self.0.loops.spawn(self.clone().serve(receiver));
-        self.0.intakes.keep(intake);
-        Ok(())
+        self.membership().join(queue, how).await
     }
 
-    /// Refuses all further requests with `shutting_down`, and leaves the channel unless this process is its only
-    /// subscriber: a caller that doesn't count receivers would otherwise wait until its timeout.
+    pub(crate) fn membership(&self) -> &Membership {
+        self.0.shared.membership()
+    }
+
+    /// Refuses all further requests with `shutting_down`, and leaves the service's channel unless no other instance takes
+    /// requests: a caller that doesn't count receivers would otherwise wait until its timeout.
     pub(crate) async fn drain(&self) {
         self.0.draining.cancel();
-        if !self.0.registry.has_actions() {
-            return;
-        }
-        if self.is_alone().await {
-            self.0.loops.spawn(self.clone().leave_to_successor());
-        } else {
-            self.0.refusals.expect_successor();
-            self.0.intakes.leave().await;
-        }
+        let refusals = self.0.refusals.clone();
+        self.membership().drain(move || refusals.expect_successor(), self.0.drained.clone()).await;
     }
 
     /// Ends the handlers that are still running, and waits a bounded time until `interrupted` has been sent to their
@@ -128,7 +119,7 @@ impl Actions {
     /// Ends the drain: leaves the channel, and waits a bounded time until every refusal has been sent.
     pub(crate) async fn end(&self) {
         self.0.drained.cancel();
-        self.0.intakes.leave().await;
+        self.membership().close().await;
         if !self.0.loops.drain(LAST_REPLIES).await {
             warn!(within = ?LAST_REPLIES, "the bus has not accepted every last refusal in time");
         }
@@ -137,31 +128,8 @@ impl Actions {
 
     /// Ends all at once. Handlers are ended by their workers.
     pub(crate) fn cut_off(&self) {
-        self.0.intakes.cut_off();
+        self.membership().cut_off();
         self.0.loops.cut_off();
-    }
-
-    /// Leaves the channel as soon as another process has subscribed to it, since that one answers the requests.
-    async fn leave_to_successor(self) {
-        let successor = async {
-            while self.is_alone().await {
-                sleep(LOOK_AGAIN).await;
-            }
-        };
-        if self.0.drained.run_until_cancelled(successor).await.is_some() {
-            self.0.refusals.expect_successor();
-            self.0.intakes.leave().await;
-        }
-    }
-
-    /// Whether no other process is known to be subscribed to the service's channel.
-    async fn is_alone(&self) -> bool {
-        let Core { bus, service, .. } = &*self.0.core;
-        if bus.counts_are_partial() {
-            return false;
-        }
-        // While the bus is away nobody can take over.
-        !matches!(timeout(COUNT_WITHIN, bus.subscribers(service.as_str())).await, Ok(Ok(2..)))
     }
 
     /// The actions that every service has.
@@ -258,37 +226,83 @@ impl Actions {
             let fault = Fault::reserved(FaultCode::Cancelled, "the caller took the request back");
             return inner.refusals.push(&envelope, Reason::Failed(fault));
         }
+        let has_room = !matches!(place, Place::None);
+        if inner.shared.receivers(&envelope) == Receivers::Sole {
+            self.run_or_refuse(&envelope, has_room, Refusals::push);
+        } else {
+            self.wait_for_claim(envelope, has_room);
+        }
+    }
+
+    /// Runs or refuses a request that other instances may have received as well, once that is decided.
+    fn wait_for_claim(&self, envelope: Arc<Envelope>, has_room: bool) {
+        let inner = &self.0;
+        let Some(waiting) = inner.shared.place(envelope.raw.as_bytes().len()) else { return };
+        let entry = inner.running.enter(key_of(&envelope));
+        let this = self.clone();
+        inner.workers.spawn(async move {
+            let inner = &this.0;
+            let action = envelope.action.as_deref().and_then(|action| inner.registry.action(action));
+            let can_run = || {
+                has_room
+                    && !inner.draining.is_cancelled()
+                    && action.is_none_or(|action| inner.core.admission.admit(&action.definition).is_some())
+            };
+            let decision = tokio::select! {
+                biased;
+                _ = entry.ended() => return,
+                decision = inner.shared.decide(&envelope, action.is_some(), can_run) => decision,
+            };
+            drop((entry, waiting));
+            match decision {
+                Decision::Answer => this.run_or_refuse(&envelope, has_room, Refusals::push_claimed),
+                Decision::Refuse => inner.refusals.push(&envelope, Reason::Lapsed),
+                Decision::Ignore => {}
+            }
+        });
+    }
+
+    /// Starts the handler of a request, or refuses the request with `refuse`.
+    fn run_or_refuse(
+        &self,
+        envelope: &Arc<Envelope>,
+        has_room: bool,
+        refuse: fn(&Refusals, &Envelope, Reason),
+    ) {
+        let inner = &self.0;
+        let refuse = |reason| refuse(&inner.refusals, envelope, reason);
+        let action = envelope.action.as_deref().unwrap_or_default();
         if inner.draining.is_cancelled() {
-            return inner.refusals.push(&envelope, Reason::ShuttingDown);
+            return refuse(Reason::ShuttingDown);
         }
-        if matches!(place, Place::None) {
-            return inner.refusals.push(&envelope, Reason::Overloaded);
+        if !has_room {
+            return refuse(Reason::Overloaded);
         }
-        if message.payload.len() > inner.limits.message_bytes {
-            let (bytes, limit) = (message.payload.len(), inner.limits.message_bytes);
+        let bytes = envelope.raw.as_bytes().len();
+        if bytes > inner.limits.message_bytes {
+            let limit = inner.limits.message_bytes;
             warn!(
-                channel = &*message.channel,
+                channel = &*envelope.channel,
                 action, bytes, limit, "a message over the size limit; it is not run"
             );
             let fault = format!("the message has {bytes} bytes, and this service takes {limit}");
             let fault = Fault::reserved(FaultCode::InvalidPayload, fault);
-            return inner.refusals.push(&envelope, Reason::Failed(fault));
+            return refuse(Reason::Failed(fault));
         }
         let Some(action) = inner.registry.action(action).cloned() else {
-            let action = action.to_owned();
-            return inner.refusals.push(&envelope, Reason::UnknownAction(action));
+            return refuse(Reason::UnknownAction(action.to_owned()));
         };
         let own = action.definition.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         // Counted from the reception: the caller's time went on while the request waited in the queue.
-        let budget = budget.saturating_sub(message.received.elapsed());
+        let budget = budget.saturating_sub(envelope.received.elapsed());
         if budget.is_zero() {
             let fault = "the deadline passed before the handler could run";
             let fault = Fault::reserved(FaultCode::DeadlineExceeded, fault);
-            return inner.refusals.push(&envelope, Reason::Failed(fault));
+            return refuse(Reason::Failed(fault));
         }
         let Some(place) = inner.core.admission.admit(&action.definition) else {
-            return inner.refusals.push(&envelope, Reason::Overloaded);
+            return refuse(Reason::Overloaded);
         };
         let deadline = Deadline::after(budget);
         let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
@@ -297,8 +311,8 @@ impl Actions {
         if let Some(id) = &envelope.request_id {
             span.record("request_id", id.as_str().trim_matches('"'));
         }
-        let entry = inner.running.enter(key_of(&envelope));
-        let (this, answering) = (self.clone(), inner.answering.token());
+        let entry = inner.running.enter(key_of(envelope));
+        let (this, answering, envelope) = (self.clone(), inner.answering.token(), Arc::clone(envelope));
         let request = async move {
             this.answer(run, action, envelope, deadline, entry).await;
             drop((place, answering));

@@ -1,12 +1,12 @@
 //! The actions that every service has: `$ping`, `$info` and `$stats`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use daebus_caller::bus::QueueMeter;
 use daebus_caller::wire::{Fault, RawJson};
 use tokio::sync::Semaphore;
 use tracing::{debug, error};
 
-use super::intake::Intakes;
 use super::refusals::{Reason, Refusals};
 use crate::blueprint::Registry;
 use crate::handler::{Core, Envelope, Replier};
@@ -23,7 +23,8 @@ pub(crate) struct BuiltIns(Arc<Answering>);
 struct Answering {
     core: Arc<Core>,
     introspection: Introspection,
-    intakes: Intakes,
+    /// The queue of the requests that are received and not yet admitted, once the service has joined its bus.
+    intake: OnceLock<QueueMeter>,
     refusals: Refusals,
     places: Arc<Semaphore>,
     workers: Workers,
@@ -40,13 +41,19 @@ impl BuiltIns {
     pub(super) fn new(
         core: &Arc<Core>,
         registry: &Arc<Registry>,
-        intakes: Intakes,
         refusals: Refusals,
         workers: Workers,
     ) -> Self {
         let introspection = Introspection::new(Arc::clone(core), Arc::clone(registry));
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        Self(Arc::new(Answering { core: Arc::clone(core), introspection, intakes, refusals, places, workers }))
+        let intake = OnceLock::new();
+        Self(Arc::new(Answering { core: Arc::clone(core), introspection, intake, refusals, places, workers }))
+    }
+
+    /// Reports the length of the queue of requests from now on.
+    pub(super) fn meter(&self, queue: QueueMeter) {
+        // A service joins its bus once.
+        let _ = self.0.intake.set(queue);
     }
 
     /// Answers a request for a built-in action in a task of its own. Returns whether the action is one.
@@ -101,7 +108,7 @@ impl Answering {
     }
 
     fn load(&self) -> Load {
-        let (intake, intake_full) = self.intakes.traffic();
+        let (intake, intake_full) = self.intake.get().map_or((0, 0), |queue| (queue.len(), queue.dropped()));
         Load { intake, intake_full, backlog: self.core.admission.waiting(), ..self.refusals.load() }
     }
 }

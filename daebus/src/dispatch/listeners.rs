@@ -10,8 +10,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::HandlerLimits;
-use super::intake::{Intake, Join};
+use super::intake::Intake;
 use crate::handler::{Context, Core, Endpoint, Envelope, Invocation, Report};
+use crate::presence::Join;
 use crate::runtime::Workers;
 
 /// Subscribes one listener, confirmed, and runs it until its intake is left and its queue is empty, or until it is cut

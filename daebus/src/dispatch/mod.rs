@@ -5,10 +5,12 @@
 mod actions;
 mod built_in;
 mod cancellations;
+mod claim_checks;
 mod intake;
 mod listeners;
 mod pulse;
 mod refusals;
+mod shared;
 mod waiting_cancels;
 
 use std::time::Duration;
@@ -16,7 +18,7 @@ use std::time::Duration;
 use daebus_caller::bus::QueueLimits;
 
 pub(crate) use actions::Actions;
-pub(crate) use intake::{Intakes, Join};
+pub(crate) use intake::Intakes;
 pub(crate) use listeners::listen;
 pub(crate) use pulse::Pulse;
 

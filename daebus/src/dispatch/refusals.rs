@@ -36,6 +36,8 @@ const OVERHEAD: usize = 160;
 pub(super) enum Reason {
     Overloaded,
     ShuttingDown,
+    /// The instance may have been taken for dead when the request arrived.
+    Lapsed,
     /// Answered only if no other process can have the action.
     UnknownAction(String),
     Failed(Fault),
@@ -44,7 +46,7 @@ pub(super) enum Reason {
 impl Reason {
     fn code(&self) -> FaultCode {
         match self {
-            Self::Overloaded => FaultCode::Overloaded,
+            Self::Overloaded | Self::Lapsed => FaultCode::Overloaded,
             Self::ShuttingDown => FaultCode::ShuttingDown,
             Self::UnknownAction(_) => FaultCode::UnknownAction,
             Self::Failed(fault) => fault.reserved_code().unwrap_or(FaultCode::Internal),
@@ -94,12 +96,14 @@ struct RefusedRequest {
     request_id: Option<RawJson>,
     caller_deadline: Option<Instant>,
     reason: Reason,
+    /// No other instance answers the request.
+    is_sole: bool,
 }
 
 impl RefusedRequest {
     fn size(&self) -> usize {
         let text = match &self.reason {
-            Reason::Overloaded | Reason::ShuttingDown => 0,
+            Reason::Overloaded | Reason::ShuttingDown | Reason::Lapsed => 0,
             Reason::UnknownAction(action) => action.len(),
             Reason::Failed(fault) => fault.error().len(),
         };
@@ -137,6 +141,16 @@ impl Refusals {
 
     /// Queues the refusal of a request. Doesn't wait: the bus's reader calls this if the intake is full.
     pub(super) fn push(&self, envelope: &Envelope, reason: Reason) {
+        let is_sole = *envelope.channel != *self.0.core.service.as_str();
+        self.queue(envelope, reason, is_sole);
+    }
+
+    /// Queues the refusal of a request that this instance has claimed.
+    pub(super) fn push_claimed(&self, envelope: &Envelope, reason: Reason) {
+        self.queue(envelope, reason, true);
+    }
+
+    fn queue(&self, envelope: &Envelope, reason: Reason, is_sole: bool) {
         let inner = &self.0;
         let is_overload = matches!(reason, Reason::Overloaded);
         let code = reason.code().as_str();
@@ -145,6 +159,7 @@ impl Refusals {
             request_id: envelope.request_id.as_ref().map(copy),
             caller_deadline: envelope.caller_deadline(),
             reason,
+            is_sole,
         });
         let mut waiting = inner.waiting.lock();
         *waiting.refused.entry(code).or_default() += 1;
@@ -249,8 +264,8 @@ impl Refusals {
     async fn send(&self, refusal: RefusedRequest) {
         let core = &self.0.core;
         let service = core.service.as_str();
-        let RefusedRequest { channel, request_id, caller_deadline, reason } = refusal;
-        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
+        let RefusedRequest { channel, request_id, caller_deadline, reason, is_sole } = refusal;
+        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
         let replier = Replier::new(channel, request_id, instance, outbox, caller_deadline);
         let fault = match reason {
             Reason::Failed(fault) => {
@@ -262,8 +277,9 @@ impl Refusals {
             }
             Reason::ShuttingDown => {
                 // Otherwise another process may run the request, and the caller must not send it again.
-                let is_refused = !self.0.has_successor.load(Ordering::Acquire)
-                    && matches!(self.subscribers().await, Ok(Some(0 | 1)));
+                let is_refused = is_sole
+                    || !self.0.has_successor.load(Ordering::Acquire)
+                        && matches!(self.subscribers().await, Ok(Some(0 | 1)));
                 let text = format!("{service} is shutting down; the request was not run");
                 let fault = Fault::reserved(FaultCode::ShuttingDown, text);
                 if !is_refused {
@@ -271,8 +287,12 @@ impl Refusals {
                 }
                 fault
             }
+            Reason::Lapsed => {
+                let text = format!("this instance of {service} was disconnected; the request was not run");
+                Fault::reserved(FaultCode::Overloaded, text)
+            }
             Reason::UnknownAction(action) => {
-                let subscribers = self.subscribers().await;
+                let subscribers = if is_sole { Ok(Some(1)) } else { self.subscribers().await };
                 debug!(service, action, ?subscribers, "no handler for this action");
                 match subscribers {
                     Ok(Some(1)) => {}

@@ -5,7 +5,7 @@ mod mistake;
 use std::fmt;
 use std::time::Duration;
 
-use daebus_caller::{BusError, wire::NameError};
+use daebus_caller::{BusError, InstanceId, wire::NameError};
 
 pub use mistake::Mistake;
 
@@ -86,6 +86,21 @@ pub enum Error {
         handlers: String,
         /// The drain time.
         after: Duration,
+    },
+    /// Another process has the configured id of this instance.
+    #[error(
+        "the instance id {id} of {service} is in use by process {pid} on host {host:?}; \
+         give each process its own id"
+    )]
+    InstanceTaken {
+        /// The service.
+        service: String,
+        /// The id.
+        id: InstanceId,
+        /// The host of the other process.
+        host: String,
+        /// The id of the other process.
+        pid: u32,
     },
     /// The signals that end a service can't be listened to.
     #[error("can't listen for signals: {0}")]

@@ -18,10 +18,11 @@ use tracing::error;
 pub use guard::EventGuard;
 pub use handler::EventHandler;
 
-use crate::dispatch::{HandlerLimits, Join, listen};
+use crate::dispatch::{HandlerLimits, listen};
 use crate::handler::extract::{Extract, Payload};
 use crate::handler::kind::{Kind, Listen};
 use crate::handler::{Context, Core, Definition, Endpoint, Failure, Needs, Source};
+use crate::presence::Join;
 use crate::runtime::Workers;
 
 /// Listens to channels that aren't known before the service runs. An argument of any handler; from outside

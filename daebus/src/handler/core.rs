@@ -9,14 +9,15 @@ use daebus_caller::wire::ServiceName;
 use super::admission::Admission;
 use super::about::About;
 use super::extensions::Extensions;
+use super::identity::Identity;
 use super::state::States;
 use crate::runtime::{Clock, Panics, Readiness, Shutdown};
 
 /// What every handler of one running service shares.
 pub(crate) struct Core {
     pub(crate) service: ServiceName,
-    pub(crate) instance: Arc<str>,
     pub(crate) about: About,
+    pub(crate) identity: Identity,
     pub(crate) bus: Arc<dyn Bus>,
     pub(crate) outbox: Outbox,
     pub(crate) link: Link,

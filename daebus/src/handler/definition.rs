@@ -54,6 +54,8 @@ pub struct Definition {
     /// Admits `concurrency` runs at once.
     pub(crate) limit: Option<Arc<Semaphore>>,
     pub(crate) idempotent: bool,
+    /// Of several instances of the service, one runs the handler.
+    pub(crate) singleton: bool,
     pub(crate) doc: &'static str,
     pub(crate) schemas: Schemas,
     /// The runs that have begun or wait for their turn.
@@ -74,6 +76,7 @@ impl Definition {
             concurrency: None,
             limit: None,
             idempotent: false,
+            singleton: false,
             doc: "",
             schemas: Schemas::default(),
             in_flight: InFlight::default(),
@@ -100,6 +103,13 @@ impl Definition {
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// Declares that of several instances of the service one runs the handler.
+    #[must_use]
+    pub fn singleton(mut self) -> Self {
+        self.singleton = true;
         self
     }
 

@@ -23,6 +23,9 @@ pub struct Socket;
 /// A handler that runs when the service starts or stops.
 #[derive(Debug)]
 pub struct Hook;
+/// A handler that runs when another instance of the service joins or leaves.
+#[derive(Debug)]
+pub struct MemberHook;
 /// A handler that answers HTTP requests.
 #[derive(Debug)]
 pub struct Route;
@@ -37,6 +40,7 @@ impl Kind for Action {}
 impl Kind for Listen {}
 impl Kind for Socket {}
 impl Kind for Hook {}
+impl Kind for MemberHook {}
 impl Kind for Route {}
 impl Kind for Background {}
 impl Kind for Thread {}

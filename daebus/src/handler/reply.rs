@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daebus_caller::BusError;
 use daebus_caller::bus::Outbox;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
+use daebus_caller::{BusError, InstanceId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -21,7 +21,7 @@ const MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Replier {
     channel: String,
     request_id: Option<RawJson>,
-    instance: Arc<str>,
+    instance: InstanceId,
     outbox: Outbox,
     /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
     caller_deadline: Option<Instant>,
@@ -33,7 +33,7 @@ impl Replier {
     /// Creates the replier of a request. `None`: the request is one-way.
     pub(crate) fn of(core: &Core, request: &Envelope) -> Option<Arc<Self>> {
         let channel = request.reply_channel(core.service.as_str())?;
-        let (instance, outbox) = (core.instance.clone(), core.outbox.clone());
+        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
         let request_id = request.request_id.clone();
         Some(Arc::new(Self::new(channel, request_id, instance, outbox, request.caller_deadline())))
     }
@@ -41,7 +41,7 @@ impl Replier {
     pub(crate) fn new(
         channel: String,
         request_id: Option<RawJson>,
-        instance: Arc<str>,
+        instance: InstanceId,
         outbox: Outbox,
         caller_deadline: Option<Instant>,
     ) -> Self {
@@ -95,7 +95,7 @@ impl Replier {
             payload,
             request_id: self.request_id.as_ref(),
             is_final,
-            instance: &self.instance,
+            instance: self.instance.as_str(),
             refused,
         }
         .write()

@@ -1,12 +1,11 @@
 //! `$info`: the service, and everything that reaches one of its handlers.
 
+use daebus_caller::wire::presence::PROTOCOL;
 use serde_json::{Map, Value, json};
 
 use crate::blueprint::{Registry, Trigger};
 use crate::handler::{Core, Definition};
-
-/// The version of the wire protocol.
-const PROTOCOL: u32 = 1;
+use crate::runtime::host_name;
 
 pub(super) fn of(core: &Core, registry: &Registry) -> Value {
     let [mut actions, mut channels, mut sockets, mut schedules] = [const { Vec::new() }; 4];
@@ -20,7 +19,13 @@ pub(super) fn of(core: &Core, registry: &Registry) -> Value {
                 let schedule = json!(schedule.to_string());
                 schedules.push(described(definition, [("name", json!(name)), ("schedule", schedule)]));
             }
-            Trigger::Thread(..) | Trigger::OnStart | Trigger::OnStop => {}
+            Trigger::Thread(..)
+            | Trigger::OnStart
+            | Trigger::OnStop
+            | Trigger::MemberJoined
+            | Trigger::MemberLeft
+            | Trigger::BusConnected
+            | Trigger::BusDisconnected => {}
         }
     }
     // A blueprint's order is kept in the lists; these are in a map.
@@ -31,7 +36,7 @@ pub(super) fn of(core: &Core, registry: &Registry) -> Value {
     });
     json!({
         "description": core.about.description,
-        "host": gethostname::gethostname().to_string_lossy(),
+        "host": host_name(),
         "pid": std::process::id(),
         "started": core.about.started.to_string(),
         "protocol": PROTOCOL,

@@ -20,8 +20,9 @@ pub(super) fn of(core: &Core, registry: &Registry, load: &Load) -> String {
     let handlers = collect(registry);
     let mut text = Exposition::default();
     let version = core.about.version.as_deref().unwrap_or_default();
+    let instance = core.identity.id();
     let service =
-        [("service", core.service.as_str()), ("instance_id", &*core.instance), ("version", version)];
+        [("service", core.service.as_str()), ("instance_id", instance.as_str()), ("version", version)];
     text.family("daebus_service_info", Gauge, "The service; the value is always 1.").sample(&service, 1);
     let started = core.about.started.as_millisecond() as f64 / 1000.0;
     text.family("daebus_start_time_seconds", Gauge, "Start of the service, in seconds since the Unix epoch.")

@@ -54,7 +54,7 @@ impl Introspection {
     /// Adds the fields that all reports have.
     fn report(&self, kind: &str, mut report: Value) -> Value {
         report["type"] = json!(format!("daebus.v1.{kind}_response"));
-        report["id"] = json!(&*self.core.instance);
+        report["id"] = json!(self.core.identity.id());
         report["service"] = json!(self.core.service.as_str());
         report["version"] = json!(self.core.about.version);
         report

@@ -1,6 +1,7 @@
 //! Clock, task tracking, shutdown, readiness, contained panics, logging.
 
 mod clock;
+mod host;
 mod log_on_change;
 pub mod logging;
 mod panics;
@@ -9,6 +10,7 @@ mod shutdown;
 mod workers;
 
 pub(crate) use clock::Clock;
+pub(crate) use host::host_name;
 pub(crate) use log_on_change::LogOnChange;
 pub(crate) use panics::{Panics, panic_message};
 pub(crate) use readiness::Readiness;

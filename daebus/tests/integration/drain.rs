@@ -33,6 +33,11 @@ struct Stopping {
 
 impl Stopping {
     async fn on(bus: Arc<dyn Bus>, name: &str) -> Self {
+        Self::on_after(bus, name, async || ()).await.0
+    }
+
+    /// The same; `before` runs before the service begins to stop.
+    async fn on_after<T>(bus: Arc<dyn Bus>, name: &str, before: impl AsyncFnOnce() -> T) -> (Self, T) {
         let (came, mut arrivals) = mpsc::unbounded_channel();
         let open = Arc::new(Semaphore::new(0));
         let app = Daebus::new("svc").bus(format!("memory://{name}"));
@@ -44,10 +49,11 @@ impl Stopping {
         let inbox = bus.subscribe(Topic::Channel("caller:x".into()), Arc::new(take)).await.unwrap();
         request(&*bus, 1).await;
         next(&mut arrivals).await;
+        let done = before().await;
         let shutdown = service.shutdown();
         let stopped = tokio::spawn(service.stop());
         within(shutdown.requested()).await;
-        Self { bus, replies, _inbox: inbox, open, stopped }
+        (Self { bus, replies, _inbox: inbox, open, stopped }, done)
     }
 
     /// Lets the handler end, and the service with it.
@@ -69,8 +75,12 @@ async fn request(bus: &dyn Bus, id: u32) -> u64 {
     bus.publish("svc", request.to_string().into()).await.unwrap()
 }
 
-async fn another_subscriber(bus: &dyn Bus) -> Subscription {
-    bus.subscribe(Topic::Channel("svc".into()), Arc::new(|_: Message| {})).await.unwrap()
+/// Another instance of the service.
+async fn another_instance(name: &str) -> daebus::Service {
+    let open = Arc::new(Semaphore::new(0));
+    let door = Door { open, came: mpsc::unbounded_channel().0 };
+    let app = Daebus::new("svc").bus(format!("memory://{name}")).state(door);
+    app.register(Blueprint::new("b").action("wait", wait)).start().await.unwrap()
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,10 +102,9 @@ async fn a_service_that_is_alone_refuses_requests_until_its_drain_ends() {
 #[tokio::test(start_paused = true)]
 async fn a_service_that_is_not_alone_leaves_its_channel_at_once() {
     let bus = connect("two").await;
-    let other = another_subscriber(&*bus).await;
-    let service = Stopping::on(bus, "two").await;
+    let (service, other) = Stopping::on_after(bus, "two", async || another_instance("two").await).await;
     eventually("the service has left", async || service.bus.subscribers("svc").await.unwrap() == 1).await;
-    drop(other);
+    other.stop().await.unwrap();
     service.end().await;
 }
 
@@ -104,8 +113,8 @@ async fn a_stopping_service_leaves_its_channel_when_another_joins() {
     let mut service = Stopping::on(connect("successor").await, "successor").await;
     assert_eq!(request(&*service.bus, 2).await, 1);
     assert_eq!(next(&mut service.replies).await["payload"]["code"], "shutting_down");
-    let other = another_subscriber(&*service.bus).await;
+    let other = another_instance("successor").await;
     eventually("the service has left", async || service.bus.subscribers("svc").await.unwrap() == 1).await;
-    drop(other);
+    other.stop().await.unwrap();
     service.end().await;
 }

@@ -17,7 +17,7 @@ use self::settings::{schedule, thread_options, within};
 use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use crate::attr::Checked;
+use crate::attr::{Checked, Hook};
 use crate::inherited::inherited;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
@@ -107,7 +107,8 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
         Checked::Listen(listen) => {
             let topic = &listen.topic;
             let concurrency = listen.concurrency.map(|most| quote!(.concurrency(#most)));
-            (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrency))
+            let singleton = listen.singleton.then(|| quote!(.singleton()));
+            (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrency #singleton))
         }
         Checked::Socket(socket) => {
             let kind = &socket.kind;
@@ -119,8 +120,17 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             let route = route::expand(private, handler, route);
             return quote!(#p::Blueprint::route(#blueprint, #route));
         }
-        Checked::OnStart(_) => (quote!(Hook), quote!(OnStart), quote!()),
-        Checked::OnStop(_) => (quote!(Hook), quote!(OnStop), quote!()),
+        Checked::Hook(hook, _) => {
+            let (kind, trigger) = match hook {
+                Hook::OnStart => (quote!(Hook), quote!(OnStart)),
+                Hook::OnStop => (quote!(Hook), quote!(OnStop)),
+                Hook::MemberJoined => (quote!(MemberHook), quote!(MemberJoined)),
+                Hook::MemberLeft => (quote!(MemberHook), quote!(MemberLeft)),
+                Hook::BusConnected => (quote!(Hook), quote!(BusConnected)),
+                Hook::BusDisconnected => (quote!(Hook), quote!(BusDisconnected)),
+            };
+            (kind, trigger, quote!())
+        }
         Checked::Background(background) => {
             let name = &background.name;
             let schedule = schedule(private, background);

@@ -44,7 +44,8 @@ pub(super) fn schedule(private: &Private, background: &Background) -> TokenStrea
         quote!(.overlap(#p::Overlap::#overlap))
     });
     let immediate = background.immediate.then(|| quote!(.immediate()));
-    quote!(#when #jitter #overlap #immediate)
+    let singleton = background.singleton.then(|| quote!(.singleton()));
+    quote!(#when #jitter #overlap #immediate #singleton)
 }
 
 pub(super) fn thread_options(private: &Private, thread: &Thread) -> TokenStream {

@@ -5,6 +5,7 @@ mod broadcast;
 mod cache;
 mod callers;
 mod extension;
+mod member;
 mod payload;
 mod plain_text;
 mod progress;

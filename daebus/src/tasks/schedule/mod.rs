@@ -37,6 +37,7 @@ pub struct Schedule {
     jitter: Duration,
     overlap: Overlap,
     immediate: bool,
+    singleton: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +75,7 @@ impl Schedule {
     }
 
     const fn new(when: When) -> Self {
-        Self { when, jitter: Duration::ZERO, overlap: Overlap::Skip, immediate: false }
+        Self { when, jitter: Duration::ZERO, overlap: Overlap::Skip, immediate: false, singleton: false }
     }
 
     /// The time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`.
@@ -101,6 +102,17 @@ impl Schedule {
     pub const fn immediate(mut self) -> Self {
         self.immediate = true;
         self
+    }
+
+    /// Of several instances of the service, only one runs the handler: the holder of the lease of this schedule's name. If
+    /// that instance stops or is killed, another one takes over within 20 s.
+    pub const fn singleton(mut self) -> Self {
+        self.singleton = true;
+        self
+    }
+
+    pub(crate) fn is_singleton(&self) -> bool {
+        self.singleton
     }
 
     pub(crate) fn overlap_rule(&self) -> Overlap {

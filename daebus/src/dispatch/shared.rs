@@ -1,0 +1,195 @@
+//! Requests that other instances of the service receive as well: one instance claims each of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use daebus_caller::BusError;
+use daebus_caller::bus::Claimed;
+use daebus_caller::wire::presence::{CLAIM_HANDICAP, CLAIM_MAX_DELAY, CLAIM_STEP, CLAIM_TTL, claim_key};
+use daebus_caller::wire::selection::claim_hash;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::sleep;
+use tracing::{debug, info, warn};
+
+use super::claim_checks::ClaimChecks;
+use crate::handler::{Core, Envelope};
+use crate::presence::{Membership, Phase, refuses_writes};
+
+/// The unit in which the bytes of waiting requests are counted.
+const UNIT: usize = 1024;
+
+/// Who may have received a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Receivers {
+    /// Only this instance, or each instance runs it.
+    Sole,
+    /// Other instances as well, so the request is run by the one that claims it.
+    Several,
+    /// The request arrived while this instance was lapsed: another one may have run it.
+    Unknown,
+}
+
+/// What happens to a request that other instances may have received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// This instance answers it.
+    Answer,
+    /// This instance refuses it: it was sent to this instance only, which may not run it.
+    Refuse,
+    /// Another instance answers it.
+    Ignore,
+}
+
+/// Requests that other instances of the service receive as well.
+pub(super) struct SharedRequests {
+    core: Arc<Core>,
+    membership: Membership,
+    everyone: bool,
+    checks: ClaimChecks,
+    /// Bounds the requests that wait, in units of bytes.
+    waiting: Arc<Semaphore>,
+    capacity: usize,
+    dropped: AtomicU64,
+}
+
+impl SharedRequests {
+    /// `everyone`: each instance runs each request. `bytes` bounds the requests that wait for their claim.
+    pub(super) fn new(core: &Arc<Core>, membership: Membership, everyone: bool, bytes: usize) -> Self {
+        let capacity = (bytes / UNIT).clamp(1, Semaphore::MAX_PERMITS.min(u32::MAX as usize));
+        Self {
+            core: Arc::clone(core),
+            membership,
+            everyone,
+            checks: ClaimChecks::new(Arc::clone(&core.bus)),
+            waiting: Arc::new(Semaphore::new(capacity)),
+            capacity,
+            dropped: AtomicU64::new(0),
+        }
+    }
+
+    pub(super) fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Who may have received the request.
+    pub(super) fn receivers(&self, request: &Envelope) -> Receivers {
+        let is_shared = *request.channel == *self.core.service.as_str();
+        if is_shared && (self.everyone || request.request_id.is_none()) {
+            return Receivers::Sole;
+        }
+        if self.membership.is_lapsed(request.received) {
+            return Receivers::Unknown;
+        }
+        let is_claimed = is_shared
+            && (self.core.bus.counts_are_partial()
+                || self.membership.members().may_have_received(request.received));
+        if is_claimed { Receivers::Several } else { Receivers::Sole }
+    }
+
+    /// A place for a request that waits for its claim. `None` if too many wait: another instance answers it.
+    pub(super) fn place(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = bytes.div_ceil(UNIT).clamp(1, self.capacity);
+        let place =
+            Arc::clone(&self.waiting).try_acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
+        if let Ok(place) = place {
+            let dropped = self.dropped.swap(0, Ordering::Relaxed);
+            if dropped > 0 {
+                info!(dropped, "requests of the service's channel wait for their claims again");
+            }
+            return Some(place);
+        }
+        if self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+            warn!("too many requests wait for their claims, further ones are left to other instances");
+        }
+        None
+    }
+
+    /// Decides about a request that other instances may have received. `has_action`: this instance has its action;
+    /// `can_run`: it has a place for it.
+    pub(super) async fn decide(
+        &self,
+        request: &Envelope,
+        has_action: bool,
+        can_run: impl Fn() -> bool,
+    ) -> Decision {
+        loop {
+            match self.receivers(request) {
+                Receivers::Sole => return Decision::Answer,
+                Receivers::Unknown => {
+                    if !self.membership.settled(request.received).await {
+                        let is_shared = *request.channel == *self.core.service.as_str();
+                        return if is_shared { Decision::Ignore } else { Decision::Refuse };
+                    }
+                }
+                Receivers::Several => match self.claim(request, has_action, &can_run).await {
+                    Some(is_claimed) if is_claimed => return Decision::Answer,
+                    Some(_) => return Decision::Ignore,
+                    None => self.membership.lapse(),
+                },
+            }
+        }
+    }
+
+    /// Returns whether this instance has the claim; `None` if it has lapsed.
+    async fn claim(&self, request: &Envelope, has_action: bool, can_run: &impl Fn() -> bool) -> Option<bool> {
+        let Core { bus, service, identity, .. } = &*self.core;
+        let members = self.membership.members();
+        let action = request.action.as_deref().unwrap_or_default();
+        if !has_action && members.list(action) {
+            return Some(false);
+        }
+        let reply_channel = request.reply_channel(service.as_str()).unwrap_or_default();
+        let request_id = request.request_id.as_ref().map_or("", |id| id.as_str());
+        let hash = claim_hash(&reply_channel, request_id);
+        let presence = identity.presence();
+        let rank = members.rank(presence.id(), action, &hash);
+        let mut delay =
+            CLAIM_STEP.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX)).min(CLAIM_MAX_DELAY);
+        sleep_unless_zero(delay).await;
+        if !has_action || !can_run() {
+            sleep(CLAIM_HANDICAP).await;
+            delay += CLAIM_HANDICAP;
+        }
+        if self.membership.phase() == Phase::WritesRefused {
+            return Some(rank == 0);
+        }
+        let key = claim_key(service.as_str(), &hash);
+        if !delay.is_zero() && self.checks.is_claimed(&key).await {
+            return Some(false);
+        }
+        if !has_action && self.has_unknown_subscribers().await {
+            return Some(false);
+        }
+        match bus.claim(&presence, &key, CLAIM_TTL).await {
+            Ok(Claimed::Won) => Some(true),
+            Ok(Claimed::Held { .. }) => Some(false),
+            Ok(Claimed::Lapsed) => None,
+            Err(error) if refuses_writes(&error) => {
+                self.membership.writes_refused(&error);
+                Some(rank == 0)
+            }
+            Err(BusError::Unknown { .. }) => {
+                let value = bus.get(&key).await;
+                Some(matches!(value, Ok(Some(value)) if value == presence.holder().as_bytes()))
+            }
+            Err(error) => {
+                debug!(%error, "a request was not claimed");
+                Some(false)
+            }
+        }
+    }
+
+    /// Whether a subscriber of the service's channel isn't one of the known instances, so that it may have the action.
+    async fn has_unknown_subscribers(&self) -> bool {
+        let known = self.membership.members().count() as u64 + 1;
+        let Core { bus, service, .. } = &*self.core;
+        !matches!(bus.subscribers(service.as_str()).await, Ok(subscribers) if subscribers <= known)
+    }
+}
+
+async fn sleep_unless_zero(delay: Duration) {
+    if !delay.is_zero() {
+        sleep(delay).await;
+    }
+}

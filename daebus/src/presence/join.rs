@@ -1,0 +1,164 @@
+//! Joining the service's other instances, at the start, after a reconnect and after a lapse.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daebus_caller::bus::{KeyExpiry, SetOptions, Standing};
+use daebus_caller::wire::presence::{MemberChange, info_key};
+use daebus_caller::{BusError, Instance, InstanceId};
+use tokio::time::{Instant, sleep};
+use tracing::{info, warn};
+
+use super::state::{Phase, PresenceState, refuses_writes};
+use super::taken::Taken;
+
+/// How often the expiry of an id that another process had is checked.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How much later than expected a key may expire before it counts as refreshed.
+const TOLERANCE: Duration = Duration::from_secs(1);
+
+/// Joins: announces this instance, reads the others, and then subscribes to the service's channel. So every other instance
+/// sees `joined` before the first request that both receive.
+pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<(), Taken>, BusError> {
+    state.listen().await?;
+    let was_lapsed = state.phase() != Phase::Joined;
+    let written = match write(state, is_first).await {
+        Ok(Ok(written)) => written,
+        Ok(Err(taken)) => return Ok(Err(taken)),
+        Err(error) if refuses_writes(&error) => {
+            state.enter(Phase::WritesRefused, Some(&error));
+            open(state).await?;
+            return Ok(Ok(()));
+        }
+        Err(error) => return Err(error),
+    };
+    let change = if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined };
+    state.announce(change).await?;
+    if !is_first && (was_lapsed || written == Written::Anew) {
+        // What was published before the announcement has been delivered by then. Another instance may have run it.
+        state.core.bus.sync().await?;
+        state.set_lapsed_until(Some(Instant::now()));
+    }
+    read_others(state).await?;
+    if is_alone(state).await? {
+        state.set_lapsed_until(None);
+    }
+    open(state).await?;
+    state.enter(Phase::Joined, None);
+    Ok(Ok(()))
+}
+
+async fn open(state: &PresenceState) -> Result<(), BusError> {
+    let Some(intake) = state.intake().filter(|_| state.has_actions()) else { return Ok(()) };
+    let core = &state.core;
+    state.door.open(&*core.bus, core.service.shared(), intake).await
+}
+
+/// How the info was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    /// The earlier one was there.
+    Over,
+    /// There was none.
+    Anew,
+}
+
+/// Writes the info and the entry in the set.
+async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Written, Taken>, BusError> {
+    let bus = &state.core.bus;
+    let pace = state.pace();
+    let only_if_absent = SetOptions { ttl: Some(pace.info), only_if_absent: true };
+    loop {
+        let info = state.revise().write();
+        let presence = state.presence();
+        let written = match bus.amend(&presence, info.clone(), pace.info).await? {
+            Standing::Kept => Written::Over,
+            Standing::Lapsed if bus.set(presence.info_key(), info, only_if_absent).await? => Written::Anew,
+            Standing::Lapsed => continue,
+            Standing::TakenOver if !is_first => return Ok(Err(holder(state).await?)),
+            Standing::TakenOver if state.core.identity.is_configured() => {
+                if let Err(taken) = wait_for_expiry(state).await? {
+                    return Ok(Err(taken));
+                }
+                continue;
+            }
+            Standing::TakenOver => {
+                state.core.identity.redraw();
+                state.listen().await?;
+                continue;
+            }
+        };
+        // The set's part of a refresh.
+        bus.refresh(&presence, pace.info, pace.index).await?;
+        return Ok(Ok(written));
+    }
+}
+
+/// The process that has this instance's id.
+pub(super) async fn holder(state: &PresenceState) -> Result<Taken, BusError> {
+    let presence = state.presence();
+    let info = state.core.bus.get(presence.info_key()).await?;
+    Ok(Taken::new(presence.id().clone(), info.and_then(|info| Instance::read(&info).ok())))
+}
+
+/// Waits until the configured id of this instance is free. Returns its holder if that is alive.
+async fn wait_for_expiry(state: &PresenceState) -> Result<Result<(), Taken>, BusError> {
+    let (presence, bus) = (state.presence(), &state.core.bus);
+    let taken = holder(state).await?;
+    let mut expected = None;
+    loop {
+        let left = match bus.time_to_live(presence.info_key()).await? {
+            KeyExpiry::Absent => return Ok(Ok(())),
+            KeyExpiry::Never => return Ok(Err(taken)),
+            KeyExpiry::After(left) => left,
+        };
+        let now = Instant::now();
+        let first = *expected.get_or_insert_with(|| {
+            info!(id = %presence.id(), within = ?left, holder = %taken, "the instance id is in use; waiting for its expiry");
+            now + left
+        });
+        if now + left > first + TOLERANCE {
+            return Ok(Err(taken));
+        }
+        sleep(LOOK_AGAIN.min(left + Duration::from_millis(1))).await;
+    }
+}
+
+/// Reads the infos of all other instances: of those in the set, and of those that are known.
+pub(super) async fn read_others(state: &PresenceState) -> Result<(), BusError> {
+    let own = state.core.identity.id();
+    let set = state.core.bus.set_members(state.presence().instances_key()).await?;
+    let mut ids: Vec<InstanceId> = set.iter().filter_map(|id| InstanceId::new(id).ok()).collect();
+    ids.extend(state.members.ids());
+    ids.sort();
+    ids.dedup();
+    ids.retain(|id| *id != own);
+    read_infos(state, ids).await
+}
+
+/// Reads the infos of these instances.
+pub(super) async fn read_infos(state: &PresenceState, ids: Vec<InstanceId>) -> Result<(), BusError> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let keys: Vec<String> = ids.iter().map(info_key).collect();
+    let infos = state.core.bus.get_many(&keys).await?;
+    for (id, info) in ids.iter().zip(infos) {
+        match info.map(|info| Instance::read(&info)) {
+            Some(Ok(info)) => state.hooks.changed(state.members.found(info)),
+            Some(Err(error)) => warn!(%id, %error, "the info of an instance can't be read"),
+            None => state.hooks.changed(state.members.missing(id)),
+        }
+    }
+    Ok(())
+}
+
+/// Whether no other process can have received the requests on the service's channel.
+pub(super) async fn is_alone(state: &PresenceState) -> Result<bool, BusError> {
+    let bus = &state.core.bus;
+    if state.members.count() > 0 || bus.counts_are_partial() {
+        return Ok(false);
+    }
+    Ok(bus.subscribers(state.core.service.as_str()).await? <= 1)
+}

@@ -1,0 +1,130 @@
+//! Keeps this instance present: refreshes its info, joins again, and checks on its neighbour.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use daebus_caller::bus::{BusState, Standing};
+use daebus_caller::wire::presence::{MemberChange, MemberEvent, info_key};
+use daebus_caller::{BusError, InstanceId};
+use tokio::time::{Instant, sleep_until};
+use tracing::{debug, warn};
+
+use super::hooks::HookEvent;
+use super::join;
+use super::state::{Phase, PresenceState, refuses_writes};
+
+/// The delay after a failed attempt to join again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs until the bus is closed.
+pub(super) async fn keep(state: Arc<PresenceState>) {
+    let mut connection = ConnectionHooks::new(&state);
+    let mut states = state.core.bus.state();
+    let every = state.pace().refresh;
+    let mut next = Instant::now() + every;
+    loop {
+        let is_due = tokio::select! {
+            biased;
+            changed = states.changed() => {
+                if changed.is_err() {
+                    return;
+                }
+                connection.changed(&state, *states.borrow_and_update())
+            }
+            () = sleep_until(next) => true,
+            () = state.work.notified() => false,
+        };
+        match *states.borrow() {
+            BusState::Closed => return,
+            BusState::Away => {
+                next = Instant::now() + every;
+                continue;
+            }
+            BusState::Ready => {}
+        }
+        let turn = turn(&state, is_due).await;
+        if let Err(error) = &turn {
+            debug!(%error, "the presence was not refreshed");
+        }
+        if turn.is_err() {
+            next = Instant::now() + RETRY;
+        } else if is_due {
+            next = Instant::now() + every;
+        }
+    }
+}
+
+/// Reports the loss and the return of the connection to the hooks.
+struct ConnectionHooks {
+    reconnected: Option<Instant>,
+    is_away: bool,
+}
+
+impl ConnectionHooks {
+    fn new(state: &PresenceState) -> Self {
+        Self { reconnected: state.core.bus.last_reconnect(), is_away: false }
+    }
+
+    /// Returns whether the connection is back.
+    fn changed(&mut self, state: &PresenceState, now: BusState) -> bool {
+        let reconnected = state.core.bus.last_reconnect();
+        let is_back = now == BusState::Ready && reconnected != self.reconnected;
+        // A short outage may have begun and ended unseen.
+        if !self.is_away && (now == BusState::Away || is_back) {
+            state.hooks.send(HookEvent::BusDisconnected);
+        }
+        self.is_away = now == BusState::Away;
+        self.reconnected = reconnected;
+        if is_back {
+            state.hooks.send(HookEvent::BusConnected);
+        }
+        is_back
+    }
+}
+
+async fn turn(state: &Arc<PresenceState>, is_due: bool) -> Result<(), BusError> {
+    let is_outside = state.has_actions() && !state.door.is_open() && !state.door.is_closed();
+    let mut phase = state.phase();
+    if is_due && phase == Phase::Joined && !is_outside {
+        phase = refresh(state).await?;
+    }
+    if is_outside || phase == Phase::Lapsed || (is_due && phase == Phase::WritesRefused) {
+        if let Err(taken) = join::join(state, false).await? {
+            state.stop(taken);
+        }
+    } else if is_due {
+        check_neighbour(state).await?;
+    }
+    join::read_infos(state, state.members.unread()).await
+}
+
+/// Extends the life of the info and of the set.
+async fn refresh(state: &PresenceState) -> Result<Phase, BusError> {
+    let pace = state.pace();
+    match state.core.bus.refresh(&state.presence(), pace.info, pace.index).await {
+        Ok(Standing::Kept) => {}
+        Ok(Standing::Lapsed) => state.lapse(),
+        Ok(Standing::TakenOver) => state.stop(join::holder(state).await?),
+        Err(error) if refuses_writes(&error) => state.enter(Phase::WritesRefused, Some(&error)),
+        Err(error) => return Err(error),
+    }
+    Ok(state.phase())
+}
+
+/// Checks the next instance of the set in sorted order, and reports it if its info has expired.
+async fn check_neighbour(state: &PresenceState) -> Result<(), BusError> {
+    let (bus, presence) = (&state.core.bus, state.presence());
+    let mut ids = bus.set_members(presence.instances_key()).await?;
+    ids.sort();
+    let own = presence.id().as_str();
+    let next = ids.iter().find(|id| id.as_str() > own).or(ids.first()).filter(|id| *id != own);
+    let Some(id) = next.and_then(|id| InstanceId::new(id).ok()) else { return Ok(()) };
+    if bus.get(&info_key(&id)).await?.is_some()
+        || !bus.set_remove(presence.instances_key(), id.as_str()).await?
+    {
+        return Ok(());
+    }
+    warn!(%id, "an instance has not refreshed its presence; it is reported as left");
+    let (run, rev) = state.members.run_of(&id).unwrap_or_default();
+    state.publish(&MemberEvent { event: MemberChange::Left, id, run, rev }).await
+}

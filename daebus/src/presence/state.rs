@@ -1,0 +1,291 @@
+//! What the parts of the presence of one running service share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use daebus_caller::bus::{Message, Queue, Subscription, Topic};
+use daebus_caller::wire::presence::{MemberChange, MemberEvent, Presence, instance_channel, members_channel};
+use daebus_caller::{BusError, Instance, InstanceId, InstanceState};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+use tracing::{debug, error, info, warn};
+
+use super::door::Door;
+use super::hooks::Hooks;
+use super::members::Members;
+use super::pace::Pace;
+use super::step::STEP;
+use super::taken::Taken;
+use crate::handler::Core;
+use crate::runtime::host_name;
+
+/// Whether the other instances see this one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The info is refreshed.
+    Joined,
+    /// The info has expired or was lost, and has not been written again.
+    Lapsed,
+    /// The bus publishes messages but refuses to write keys.
+    WritesRefused,
+}
+
+/// What the parts of the presence of one running service share.
+pub(super) struct PresenceState {
+    pub(super) core: Arc<Core>,
+    pub(super) members: Arc<Members>,
+    pub(super) hooks: Hooks,
+    /// The subscription to the service's channel.
+    pub(super) door: Door,
+    pub(super) phase: watch::Sender<Phase>,
+    /// Wakes the keeper.
+    pub(super) work: Notify,
+    /// Notified when another instance may have begun to take requests.
+    pub(super) joined: Notify,
+    actions: Vec<String>,
+    /// The requests that are received and not yet admitted; `None` before the instance joins and after it has left.
+    intake: Mutex<Option<Arc<Queue>>>,
+    pace: Pace,
+    described: Mutex<Described>,
+    /// Messages received until then are those of a lapsed instance.
+    lapsed_until: Mutex<Option<Instant>>,
+    subscriptions: Mutex<Option<OwnSubscriptions>>,
+    taken: Mutex<Option<Taken>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Described {
+    rev: u64,
+    state: InstanceState,
+}
+
+struct OwnSubscriptions {
+    id: InstanceId,
+    own: Subscription,
+    _members: Subscription,
+}
+
+impl PresenceState {
+    pub(super) fn new(core: Arc<Core>, actions: Vec<String>, hooks: Hooks) -> Self {
+        let pace = if core.clock.is_simulated() { Pace::SIMULATED } else { Pace::PROTOCOL };
+        Self {
+            core,
+            members: Arc::default(),
+            hooks,
+            door: Door::default(),
+            phase: watch::Sender::new(Phase::Joined),
+            work: Notify::new(),
+            joined: Notify::new(),
+            actions,
+            intake: Mutex::default(),
+            pace,
+            described: Mutex::new(Described { rev: 0, state: InstanceState::Running }),
+            lapsed_until: Mutex::default(),
+            subscriptions: Mutex::default(),
+            taken: Mutex::default(),
+        }
+    }
+
+    pub(super) fn presence(&self) -> Arc<Presence> {
+        self.core.identity.presence()
+    }
+
+    /// Whether the service has actions, so that it subscribes to its channel.
+    pub(super) fn has_actions(&self) -> bool {
+        !self.actions.is_empty()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.described.lock().state == InstanceState::Draining
+    }
+
+    pub(super) fn drain(&self) {
+        self.described.lock().state = InstanceState::Draining;
+    }
+
+    /// Returns the next revision of the instance's description.
+    pub(super) fn revise(&self) -> Instance {
+        let described = {
+            let mut described = self.described.lock();
+            described.rev += 1;
+            *described
+        };
+        let Core { service, identity, about, .. } = &*self.core;
+        let presence = identity.presence();
+        let mut instance = Instance::new(presence.id().clone(), service.as_str(), presence.run());
+        instance.version.clone_from(&about.version);
+        instance.description.clone_from(&about.description);
+        instance.host = host_name();
+        instance.pid = std::process::id();
+        instance.started = u64::try_from(about.started.as_millisecond()).unwrap_or_default();
+        instance.rev = described.rev;
+        instance.state = described.state;
+        instance.actions.clone_from(&self.actions);
+        instance
+    }
+
+    /// Publishes a change of this instance, and returns when the bus has delivered it to its connections.
+    pub(super) async fn announce(&self, change: MemberChange) -> Result<(), BusError> {
+        let presence = self.presence();
+        let rev = self.described.lock().rev;
+        let event = MemberEvent { event: change, id: presence.id().clone(), run: presence.run(), rev };
+        self.publish(&event).await
+    }
+
+    pub(super) async fn publish(&self, event: &MemberEvent) -> Result<(), BusError> {
+        let channel = members_channel(self.core.service.as_str());
+        self.core.bus.publish(&channel, event.write()).await.map(drop)
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    pub(super) fn intake(&self) -> Option<Arc<Queue>> {
+        self.intake.lock().clone()
+    }
+
+    pub(super) fn set_intake(&self, queue: Arc<Queue>) {
+        *self.intake.lock() = Some(queue);
+    }
+
+    /// Ends the intake; what waits in it is still admitted.
+    pub(super) fn close_intake(&self) {
+        let intake = self.intake.lock().take();
+        if let Some(queue) = intake {
+            queue.close();
+        }
+    }
+
+    /// Subscribes to the instance's own channel and to the members channel, unless that is done.
+    pub(super) async fn listen(self: &Arc<Self>) -> Result<(), BusError> {
+        let id = self.core.identity.id();
+        if self.subscriptions.lock().as_ref().is_some_and(|subscriptions| subscriptions.id == id) {
+            return Ok(());
+        }
+        let Some(intake) = self.intake() else { return Ok(()) };
+        let bus = &self.core.bus;
+        let channel = |name: String| Topic::Channel(name.into());
+        let own = bus.subscribe(channel(instance_channel(&id)), intake).await?;
+        let state = Arc::downgrade(self);
+        let deliver = move |message: Message| {
+            if let Some(state) = state.upgrade() {
+                state.hear(&message);
+            }
+        };
+        let members = channel(members_channel(self.core.service.as_str()));
+        let members = bus.subscribe(members, Arc::new(deliver)).await?;
+        *self.subscriptions.lock() = Some(OwnSubscriptions { id, own, _members: members });
+        Ok(())
+    }
+
+    /// Leaves the instance's own channel, in order.
+    pub(super) async fn leave_own_channel(&self) {
+        let subscriptions = self.subscriptions.lock().take();
+        if let Some(OwnSubscriptions { own, .. }) = subscriptions
+            && tokio::time::timeout(STEP, own.leave()).await.is_err()
+        {
+            debug!("the bus has not confirmed the end of the subscription in time");
+        }
+    }
+
+    pub(super) fn drop_subscriptions(&self) {
+        self.door.close();
+        let subscriptions = self.subscriptions.lock().take();
+        drop(subscriptions);
+        self.close_intake();
+    }
+
+    /// Applies a membership event. Runs in the bus's reader.
+    fn hear(&self, message: &Message) {
+        let event = match MemberEvent::read(&message.payload) {
+            Ok(event) => event,
+            Err(error) => return debug!(%error, "a membership event that can't be read is ignored"),
+        };
+        let presence = self.presence();
+        if event.id == *presence.id() {
+            // Another instance has found our info gone.
+            if event.event == MemberChange::Left && event.run == presence.run() {
+                self.lapse();
+            }
+            return;
+        }
+        self.hooks.changed(self.members.apply(&event));
+        if event.event == MemberChange::Joined {
+            self.joined.notify_one();
+        }
+        self.work.notify_one();
+    }
+
+    /// Marks the instance as lapsed, so that the keeper joins again.
+    pub(super) fn lapse(&self) {
+        let lapsed = self.phase.send_if_modified(|phase| {
+            let is_new = *phase == Phase::Joined;
+            if is_new {
+                *phase = Phase::Lapsed;
+            }
+            is_new
+        });
+        if lapsed {
+            warn!(id = %self.core.identity.id(), "the instance's presence has expired or was lost; it joins again");
+            self.work.notify_one();
+        }
+    }
+
+    /// Sets the phase after an attempt to write; logs when writes begin and end to be refused.
+    pub(super) fn enter(&self, next: Phase, reason: Option<&BusError>) {
+        let before = self.phase.send_replace(next);
+        match (before == Phase::WritesRefused, next == Phase::WritesRefused) {
+            (false, true) => {
+                let reason = reason.map(ToString::to_string).unwrap_or_default();
+                error!(
+                    reason,
+                    "the bus refuses to write keys: the list of instances is kept as it is, and one of them answers each request"
+                );
+            }
+            (true, false) => info!("the bus writes keys again"),
+            _ => {}
+        }
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        *self.phase.borrow()
+    }
+
+    /// Whether a message is one of those that a lapsed instance must not run. Only valid while the phase isn't `Lapsed`.
+    pub(super) fn is_of_lapse(&self, received: Instant) -> bool {
+        self.lapsed_until.lock().is_some_and(|until| received <= until)
+    }
+
+    pub(super) fn set_lapsed_until(&self, until: Option<Instant>) {
+        *self.lapsed_until.lock() = until;
+    }
+
+    /// Stops the service, since another process has its id.
+    pub(super) fn stop(&self, taken: Taken) {
+        error!(error = %taken, "the service stops");
+        *self.taken.lock() = Some(taken);
+        self.core.shutdown.request();
+    }
+
+    pub(super) fn taken(&self) -> Option<Taken> {
+        self.taken.lock().clone()
+    }
+}
+
+impl fmt::Debug for PresenceState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresenceState").field("phase", &self.phase()).finish_non_exhaustive()
+    }
+}
+
+/// Whether the bus refuses to write keys although it publishes: it is out of memory, can't persist, is a replica, or its
+/// rules forbid it.
+pub(crate) fn refuses_writes(error: &BusError) -> bool {
+    const CODES: [&str; 4] = ["OOM", "MISCONF", "READONLY", "NOPERM"];
+    // How servers report a rule that forbids a command within a script.
+    const IN_SCRIPT: [&str; 2] = ["ACL failure in script", "can't run this command"];
+    matches!(error, BusError::Refused { reason, .. }
+        if CODES.iter().any(|code| reason.starts_with(code)) || IN_SCRIPT.iter().any(|words| reason.contains(words)))
+}
