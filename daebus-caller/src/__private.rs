@@ -13,6 +13,32 @@ pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, 
 pub use crate::error::{BusError, CallError};
 pub use crate::wire::Fault;
 
+/// Returns how many codes the lists have.
+pub const fn count(lists: &[&[&str]]) -> usize {
+    let (mut total, mut at) = (0, 0);
+    while at < lists.len() {
+        total += lists[at].len();
+        at += 1;
+    }
+    total
+}
+
+/// Concatenates lists of codes. `N` is their [`count`].
+pub const fn concat<const N: usize>(lists: &[&[&'static str]]) -> [&'static str; N] {
+    let mut all = [""; N];
+    let (mut total, mut list) = (0, 0);
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            all[total] = lists[list][at];
+            total += 1;
+            at += 1;
+        }
+        list += 1;
+    }
+    all
+}
+
 /// Tells whether a type is a `Result` under whatever name: an inherent constant beats the trait's.
 #[derive(Debug)]
 pub struct Probe<T>(std::marker::PhantomData<T>);

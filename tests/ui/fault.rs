@@ -32,6 +32,10 @@ pub enum Codes {
     OnlyStatus,
     #[fault("only_code")]
     OnlyCode,
+    #[fault(transparent)]
+    NoField,
+    #[fault(transparent, status = 404)]
+    WithStatus(Generic<u8>),
     Field(#[fault(internal)] String),
     #[fault(internal = true)]
     Flag,

@@ -2,6 +2,7 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned as _;
 
 use super::model::{ErrorType, Fault, Variant};
 use crate::private::Private;
@@ -13,17 +14,23 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
     let p = private.at(span);
     let codes = error.codes();
     let fault = Ident::new("fault", Span::mixed_site());
-    let faults = arms(error, |variant| match &variant.fault {
+    let inner = &Ident::new("inner", Span::mixed_site());
+    let faults = arms(error, inner, |variant| match &variant.fault {
         Fault::Internal => quote!(#p::Fault::internal()),
+        Fault::Transparent { .. } => quote!(#p::IntoFault::into_fault(#inner)),
         Fault::Own { code, status } => quote_spanned!(span=> #p::fault_of(&self, #code, #status)),
     });
-    let insides = arms(error, |variant| match &variant.fault {
+    let insides = arms(error, inner, |variant| match &variant.fault {
         Fault::Internal => quote_spanned!(span=> #p::core::option::Option::Some(#p::chain(self))),
+        Fault::Transparent { .. } => quote!(#p::IntoFault::internal_reason(#inner)),
         Fault::Own { .. } => quote!(#p::core::option::Option::None),
     });
     // An enum without variants: there is nothing that a reference could point to.
-    let faults = match_on(error, quote!(&self), quote!(self), &faults);
+    let faults = match_on(error, quote!(self), quote!(self), &faults);
     let insides = match_on(error, quote!(self), quote!(*self), &insides);
+    let own_codes = quote!(&[#(#codes),*]);
+    let all_codes = all_codes(private, error, &own_codes);
+    let read = read(private, error, &own_codes, &fault);
     quote_spanned! {span=>
         #[automatically_derived]
         #[allow(deprecated)]
@@ -42,24 +49,84 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
         #[automatically_derived]
         #[allow(deprecated)]
         impl #p::FromFault for #ident {
-            const CODES: &'static [&'static str] = &[#(#codes),*];
+            const CODES: &'static [&'static #p::core::primitive::str] = #all_codes;
 
             fn from_fault(#fault: #p::Fault) -> #p::core::result::Result<Self, #p::Fault> {
-                #p::error_of(#fault, <Self as #p::FromFault>::CODES)
+                #read
             }
         }
     }
 }
 
-fn arms(error: &ErrorType, value: impl Fn(&Variant) -> TokenStream) -> Vec<TokenStream> {
+fn arms(error: &ErrorType, inner: &Ident, value: impl Fn(&Variant) -> TokenStream) -> Vec<TokenStream> {
     let arms = error.variants.iter().map(|variant| {
         let value = value(variant);
-        match &variant.ident {
-            Some(ident) => quote!(Self::#ident { .. } => #value,),
-            None => quote!(Self { .. } => #value,),
+        let constructor = constructor(variant);
+        match &variant.fault {
+            Fault::Transparent { member, .. } => quote!(#constructor { #member: #inner } => #value,),
+            _ => quote!(#constructor { .. } => #value,),
         }
     });
     arms.collect()
+}
+
+fn constructor(variant: &Variant) -> TokenStream {
+    match &variant.ident {
+        Some(ident) => quote!(Self::#ident),
+        None => quote!(Self),
+    }
+}
+
+/// The body of `from_fault`: the type's own codes first, then each transparent variant.
+fn read(private: &Private, error: &ErrorType, codes: &TokenStream, fault: &Ident) -> TokenStream {
+    let p = private.at(Span::call_site().located_at(error.ident.span()));
+    if error.transparent().next().is_none() {
+        return quote!(#p::error_of(#fault, #codes));
+    }
+    let inner = Ident::new("inner", Span::mixed_site());
+    let transparent = error.transparent().map(|(variant, member, ty)| {
+        let p = private.at(ty.span());
+        let constructor = constructor(variant);
+        quote_spanned! {ty.span()=>
+            let #fault = match <#ty as #p::FromFault>::from_fault(#fault) {
+                #p::core::result::Result::Ok(#inner) => {
+                    return #p::core::result::Result::Ok(#constructor { #member: #inner });
+                }
+                #p::core::result::Result::Err(#fault) => #fault,
+            };
+        }
+    });
+    // Not even one variant with a code of its own: then the type need not be read from details.
+    let own = (!error.codes().is_empty()).then(|| {
+        quote! {
+            let #fault = match #p::error_of(#fault, #codes) {
+                #p::core::result::Result::Ok(#inner) => return #p::core::result::Result::Ok(#inner),
+                #p::core::result::Result::Err(#fault) => #fault,
+            };
+        }
+    });
+    quote! {
+        #own
+        #(#transparent)*
+        #p::core::result::Result::Err(#fault)
+    }
+}
+
+/// All codes: the type's own, and those of the faults in transparent variants.
+fn all_codes(private: &Private, error: &ErrorType, own: &TokenStream) -> TokenStream {
+    if error.transparent().next().is_none() {
+        return own.clone();
+    }
+    let p = private.at(Span::call_site().located_at(error.ident.span()));
+    let transparent = error.transparent().map(|(_, _, ty)| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> <#ty as #p::FromFault>::CODES)
+    });
+    quote! {{
+        const CODES: &[&[&#p::core::primitive::str]] = &[#own, #(#transparent),*];
+        const ALL: [&#p::core::primitive::str; #p::count(CODES)] = #p::concat(CODES);
+        &ALL
+    }}
 }
 
 fn match_on(error: &ErrorType, full: TokenStream, empty: TokenStream, arms: &[TokenStream]) -> TokenStream {

@@ -1,6 +1,6 @@
 //! An error type, checked.
 
-use syn::{Ident, Path};
+use syn::{Ident, Member, Path, Type};
 
 /// An enum, or a struct as an enum of one.
 pub(super) struct ErrorType {
@@ -20,6 +20,11 @@ pub(super) struct Variant {
 pub(super) enum Fault {
     /// As `internal`: the peer learns no more than that, the log does.
     Internal,
+    /// As the fault that the only field is.
+    Transparent {
+        member: Member,
+        ty: Box<Type>,
+    },
     Own {
         code: String,
         status: u16,
@@ -27,11 +32,19 @@ pub(super) enum Fault {
 }
 
 impl ErrorType {
+    /// The variants that are the fault in their field: what constructs one, and the field's type.
+    pub(super) fn transparent(&self) -> impl Iterator<Item = (&Variant, &Member, &Type)> {
+        self.variants.iter().filter_map(|variant| match &variant.fault {
+            Fault::Transparent { member, ty } => Some((variant, member, &**ty)),
+            _ => None,
+        })
+    }
+
     /// The codes that are this type's own.
     pub(super) fn codes(&self) -> Vec<&str> {
         let codes = self.variants.iter().filter_map(|variant| match &variant.fault {
             Fault::Own { code, .. } => Some(code.as_str()),
-            Fault::Internal => None,
+            Fault::Internal | Fault::Transparent { .. } => None,
         });
         codes.collect()
     }

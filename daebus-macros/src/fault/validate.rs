@@ -2,7 +2,7 @@
 
 use proc_macro2::Span;
 use quote::ToTokens as _;
-use syn::spanned::Spanned as _;
+use syn::spanned::Spanned;
 use syn::{Attribute, Data, DeriveInput, Expr, Fields, Ident, Lit, LitStr, Meta, Path};
 
 use super::code::{checked_code, code_of_name};
@@ -27,7 +27,8 @@ pub(super) fn validate(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<E
     let variants = match &input.data {
         Data::Struct(data) => {
             no_attributes_on(&data.fields, mistakes);
-            let fault = fault(&input.attrs, &input.ident, Some(&mut root), mistakes).map(|(fault, _)| fault);
+            let fault = fault(&input.attrs, &input.ident, &data.fields, Some(&mut root), mistakes)
+                .map(|(fault, _)| fault);
             vec![Variant { ident: None, fault: fault.unwrap_or(Fault::Internal) }]
         }
         Data::Enum(data) => {
@@ -37,7 +38,7 @@ pub(super) fn validate(input: &DeriveInput, mistakes: &mut Mistakes) -> Option<E
             let mut codes: Vec<(String, &Ident)> = Vec::new();
             let variants = data.variants.iter().map(|variant| {
                 no_attributes_on(&variant.fields, mistakes);
-                let fault = fault(&variant.attrs, &variant.ident, None, mistakes);
+                let fault = fault(&variant.attrs, &variant.ident, &variant.fields, None, mistakes);
                 if let Some((Fault::Own { code, .. }, span)) = &fault {
                     if let Some((_, first)) = codes.iter().find(|(other, _)| other == code) {
                         mistakes.at(*span, format!("the code `{code}` is that of `{first}` already; a caller couldn't tell the two apart"));
@@ -89,6 +90,7 @@ fn no_attributes_on(fields: &Fields, mistakes: &mut Mistakes) {
 fn fault(
     attrs: &[Attribute],
     ident: &Ident,
+    fields: &Fields,
     root: Option<&mut Option<Path>>,
     mistakes: &mut Mistakes,
 ) -> Option<(Fault, Span)> {
@@ -122,10 +124,25 @@ fn fault(
     let given_code = arguments.text("code", expected, mistakes);
     let given_status = arguments.expr("status", STATUS, mistakes);
     let internal = arguments.flag("internal", mistakes);
+    let transparent = arguments.flag("transparent", mistakes);
     arguments.finish(mistakes);
+    if transparent {
+        let too_much = given_code.as_ref().map(LitStr::span).or(given_status.as_ref().map(Spanned::span));
+        if internal || too_much.is_some() {
+            let message =
+                "a transparent error has the code and the status of the fault in its field: leave this out";
+            mistakes.at(too_much.unwrap_or_else(|| attribute.span()), message);
+        }
+        let mut members = fields.members().zip(fields);
+        let (Some((member, field)), None) = (members.next(), members.next()) else {
+            mistakes
+                .on(ident, "a transparent error has one field, which is a fault: `Users(#[from] UserError)`");
+            return None;
+        };
+        return Some((Fault::Transparent { member, ty: Box::new(field.ty.clone()) }, ident.span()));
+    }
     if internal {
-        let too_much =
-            given_code.as_ref().map(LitStr::span).or(given_status.as_ref().map(syn::spanned::Spanned::span));
+        let too_much = given_code.as_ref().map(LitStr::span).or(given_status.as_ref().map(Spanned::span));
         if let Some(span) = too_much {
             mistakes.at(
                 span,

@@ -9,6 +9,7 @@ mod answer;
 mod api;
 mod cache;
 mod drain;
+mod errors;
 mod events;
 mod features;
 mod handlers;
