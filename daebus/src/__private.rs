@@ -11,14 +11,6 @@ pub use crate::handler::{
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 
-/// What stands for a function without an attribute in `blueprint_of!`.
-pub mod plain {
-    /// The type that such a function has no other one for.
-    #[allow(non_camel_case_types)]
-    #[derive(Debug)]
-    pub struct handler {}
-}
-
 /// What the code of a route may name.
 pub mod route {
     pub use crate::http::route::{

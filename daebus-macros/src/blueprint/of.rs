@@ -76,21 +76,10 @@ fn expand_with(private: Private, tokens: TokenStream) -> TokenStream {
         seen.push(path);
     }
     let variable = Ident::new("blueprint", Span::mixed_site());
-    // A function without an attribute is imported as a value only; the type of this name is then the one that `plain` has,
-    // so the compiler reports it as what it is.
+    // As a type: a function without an attribute is reported as the function that it is.
     let mounts = collection.handlers.iter().map(|handler| {
         let p = private.at(handler.span());
-        let span = Span::call_site().located_at(handler.span());
-        let name = Ident::new("handler", span);
-        quote_spanned! {span=>
-            let #variable = {
-                #[allow(unused_imports)]
-                use #p::plain::*;
-                #[allow(deprecated, unused_imports)]
-                use #handler as #name;
-                #p::Blueprint::mount::<#name>(#variable)
-            };
-        }
+        quote_spanned!(handler.span()=> let #variable = <#handler as #p::Mount>::mount(#variable);)
     });
     let mistakes = mistakes.into_tokens();
     quote! {{
