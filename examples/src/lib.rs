@@ -1,6 +1,26 @@
 //! What the examples share.
 
-use daebus::{Http, WebSocket};
+use std::time::Duration;
+
+use daebus::{BoxError, Http, WebSocket};
+
+/// A number of seconds from an environment variable; `None` if the variable isn't set.
+///
+/// # Errors
+///
+/// Returns an error that names the variable, its value and a valid example if the value isn't a number greater than zero.
+pub fn seconds(variable: &str) -> daebus::Result<Option<Duration>> {
+    let Ok(value) = std::env::var(variable) else { return Ok(None) };
+    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    match seconds.filter(|seconds| !seconds.is_zero()) {
+        Some(seconds) => Ok(Some(seconds)),
+        None => {
+            let reason =
+                format!("{variable}={value} is no number of seconds; write {variable}=60 for example");
+            Err(BoxError::from(reason).into())
+        }
+    }
+}
 
 /// Where two processes meet: `DAEBUS_URL`, else a Redis on this machine.
 ///

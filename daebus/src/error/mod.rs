@@ -5,7 +5,8 @@ mod mistake;
 use std::fmt;
 use std::time::Duration;
 
-use daebus_caller::{BusError, InstanceId, wire::NameError};
+use daebus_caller::contract::chain;
+use daebus_caller::{BoxError, BusError, CallError, InstanceId, wire::NameError};
 
 pub use mistake::Mistake;
 
@@ -105,6 +106,34 @@ pub enum Error {
     /// The signals that end a service can't be listened to.
     #[error("can't listen for signals: {0}")]
     Signal(#[source] std::io::Error),
+    /// An error of the application itself, which `main` returns with `?`. Displayed with its sources.
+    #[error("{}", chain(&**.0))]
+    Other(BoxError),
+}
+
+impl From<BoxError> for Error {
+    /// An `Error` in the box stays what it is.
+    fn from(error: BoxError) -> Self {
+        match error.downcast::<Self>() {
+            Ok(error) => *error,
+            Err(error) => Self::Other(error),
+        }
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl<E> From<CallError<E>> for Error
+where
+    CallError<E>: std::error::Error + Send + Sync + 'static,
+{
+    fn from(error: CallError<E>) -> Self {
+        Self::Other(error.into())
+    }
 }
 
 impl fmt::Debug for Error {

@@ -149,3 +149,45 @@ fn a_transparent_error_has_the_codes_of_its_fields() {
     assert_eq!(OrderError::CODES, ["empty", "not_found", "other"]);
     assert_eq!(Wrapped::CODES, ["not_found"]);
 }
+
+#[test]
+fn main_returns_errors_of_several_kinds_as_sentences() {
+    fn fails(kind: &str) -> daebus::Result<()> {
+        match kind {
+            "io" => Err(std::io::Error::other("the disk is full"))?,
+            "call" => Err(CallError::Service(OtherError { number: 3 }))?,
+            "box" => Err(BoxError::from("a sentence"))?,
+            _ => Err(BoxError::from(daebus::Error::Interrupted { service: "svc".into() }))?,
+        }
+        Ok(())
+    }
+    for (kind, sentence) in [
+        ("io", "the disk is full"),
+        ("call", "other 3"),
+        ("box", "a sentence"),
+        ("own", "svc was told to stop before it was up"),
+    ] {
+        let error = fails(kind).unwrap_err();
+        assert_eq!(format!("{error:?}"), sentence);
+        assert_eq!(error.to_string(), sentence);
+    }
+}
+
+#[tokio::test]
+async fn state_and_extensions_are_optional() {
+    #[action("there")]
+    #[route("/there")]
+    async fn there(
+        number: Option<State<u32>>,
+        text: Option<State<String>>,
+        flag: Option<daebus::Extension<bool>>,
+    ) -> Json<(Option<u32>, Option<String>, bool)> {
+        Json((number.map(|State(number)| number), text.map(|State(text)| text), flag.is_some()))
+    }
+    let app = Daebus::new("optional").state(7_u32).register(blueprint_of!["b"; there]);
+    let app = TestApp::new(app.attach(Http::bind("127.0.0.1:0"))).await;
+    let answer: Value = app.caller().send_request("there", json!({})).await.unwrap();
+    assert_eq!(answer, json!([7, null, false]));
+    app.http().get("/there").await.assert_json(json!([7, null, false]));
+    app.finish().await;
+}

@@ -37,8 +37,7 @@ fn periodic_task() -> Result<(), BoxError> {
 /// An interval that configuration decides: the attribute has the default, `Tasks` changes it.
 #[on_start]
 async fn configure(tasks: Tasks) -> Result<(), BoxError> {
-    if let Ok(seconds) = std::env::var("HEALTH_CHECK_EVERY") {
-        let every = Duration::try_from_secs_f64(seconds.parse()?)?;
+    if let Some(every) = daebus_examples::seconds("HEALTH_CHECK_EVERY")? {
         tasks.set_interval("health_check", every)?;
     }
     Ok(())

@@ -8,7 +8,7 @@
 use daebus::prelude::*;
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let caller = Caller::connect(&daebus_examples::bus_url(), "my_service").await?;
 

@@ -90,7 +90,7 @@ pub struct Subscribed {
 
 /// How often updates go out.
 #[derive(Debug, Clone, Copy)]
-pub struct Every(u64);
+pub struct Every(Duration);
 
 /// The attribute under which a client's wish is kept.
 const WANTS_METRICS: &str = "wants_metrics";
@@ -126,10 +126,10 @@ pub mod metrics {
     #[socket("subscribe_metrics")]
     async fn subscribe_metrics(
         client: Client,
-        State(Every(seconds)): State<Every>,
+        State(Every(interval)): State<Every>,
     ) -> Result<Subscribed, BoxError> {
         client.set(WANTS_METRICS, true)?;
-        Ok(Subscribed { status: "subscribed".into(), update_interval: seconds })
+        Ok(Subscribed { status: "subscribed".into(), update_interval: interval.as_secs() })
     }
 
     /// To the services that listen, and to the clients that have asked.
@@ -152,18 +152,15 @@ pub mod metrics {
 
     /// The interval as it is configured, where that isn't the attribute's.
     #[on_start]
-    async fn configure(State(Every(seconds)): State<Every>, tasks: Tasks) -> Result<(), BoxError> {
-        Ok(tasks.set_interval("metrics_broadcast", Duration::from_secs(seconds))?)
+    async fn configure(State(Every(interval)): State<Every>, tasks: Tasks) -> Result<(), BoxError> {
+        Ok(tasks.set_interval("metrics_broadcast", interval)?)
     }
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
-    let every = match std::env::var("METRICS_EVERY") {
-        Ok(seconds) => seconds.parse().map_err(|error| format!("METRICS_EVERY={seconds}: {error}"))?,
-        Err(_) => 10,
-    };
+    let every = daebus_examples::seconds("METRICS_EVERY")?.unwrap_or(Duration::from_secs(10));
     Daebus::new("metrics_service")
         .bus(daebus_examples::bus_url())
         .state(Metrics::new())
@@ -172,6 +169,5 @@ async fn main() -> Result<(), BoxError> {
         .attach(daebus_examples::http())
         .attach(daebus_examples::web_socket())
         .run()
-        .await?;
-    Ok(())
+        .await
 }

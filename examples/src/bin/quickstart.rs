@@ -66,7 +66,7 @@ pub mod quickstart {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let bus = "memory://quickstart";
 

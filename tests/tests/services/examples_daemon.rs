@@ -57,7 +57,7 @@ fn background_service_refuses_an_interval_that_is_none() {
     );
     assert_eq!(service.wait().code(), Some(1), "{}", service.said());
     service.line("background-service didn't start");
-    service.line("invalid float literal");
+    service.line("HEALTH_CHECK_EVERY=soon is no number of seconds; write HEALTH_CHECK_EVERY=60 for example");
 }
 
 #[tokio::test]

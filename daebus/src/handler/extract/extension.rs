@@ -14,7 +14,18 @@ impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Extension<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         let missing =
             || Failure::internal(format!("no layer put in an extension of type {}", type_name::<T>()));
-        let of_request = || cx.http().and_then(|parts| parts.extensions.get::<T>());
-        cx.extensions().get::<T>().or_else(of_request).cloned().map(Extension).ok_or_else(missing)
+        find(cx).ok_or_else(missing)
     }
+}
+
+/// `None` if no layer has inserted a value of this type.
+impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Option<Extension<T>> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        Ok(find(cx))
+    }
+}
+
+fn find<T: Clone + Send + Sync + 'static>(cx: &Context) -> Option<Extension<T>> {
+    let of_request = || cx.http().and_then(|parts| parts.extensions.get::<T>());
+    cx.extensions().get::<T>().or_else(of_request).cloned().map(Extension)
 }

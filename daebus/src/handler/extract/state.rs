@@ -12,6 +12,13 @@ use crate::handler::state::Needs;
 #[derive(Debug, Clone, Copy)]
 pub struct State<T>(pub T);
 
+/// `None` if the application has no value of this type.
+impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for Option<State<T>> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        Ok(cx.state::<T>().cloned().map(State))
+    }
+}
+
 impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for State<T> {
     fn needs(needs: &mut Needs) {
         needs.state::<T>();

@@ -72,7 +72,7 @@ pub mod kiosk {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let door = Door::default();
     let service = Daebus::new("kiosk")
@@ -89,12 +89,11 @@ async fn main() -> Result<(), BoxError> {
     if let Some(address) = service.http_addr() {
         println!("the kiosk is at http://{address}");
     }
-    until_stopped(service).await?;
-    Ok(())
+    until_stopped(service).await
 }
 
 /// What `run` does; but that doesn't return before the end, and the addresses are wanted at the beginning.
-async fn until_stopped(service: Service) -> Result<(), Error> {
+async fn until_stopped(service: Service) -> daebus::Result<()> {
     #[cfg(unix)]
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map_err(Error::Signal)?;

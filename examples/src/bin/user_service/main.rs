@@ -24,7 +24,7 @@ async fn initialize() {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("user_service")
         .bus(daebus_examples::bus_url())
@@ -35,6 +35,5 @@ async fn main() -> Result<(), BoxError> {
         .attach(daebus_examples::http())
         .attach(daebus_examples::web_socket())
         .run()
-        .await?;
-    Ok(())
+        .await
 }
