@@ -22,6 +22,7 @@ use tracing::debug;
 use super::activity::Activity;
 use super::limits::HttpLimits;
 use super::site::Site;
+use crate::runtime::{BytesWritten, CountWritten};
 
 /// How long a connection that was told to end may take, once no handler works on it: for the rest of an answer, and
 /// for a stream that has no end by itself.
@@ -39,12 +40,14 @@ pub(super) async fn serve(
     limits: HttpLimits,
     stop: CancellationToken,
 ) {
-    let activity = Activity::default();
+    let (activity, written) = (Activity::default(), BytesWritten::default());
     let service = {
-        let activity = activity.clone();
+        let (activity, written) = (activity.clone(), written.clone());
         service_fn(move |mut request: Request<Incoming>| {
             let exchange = activity.begin();
             request.extensions_mut().insert(ConnectInfo(peer));
+            // An upgraded connection is written to by the code that upgraded it.
+            request.extensions_mut().insert(written.clone());
             let answer = site.router().oneshot(request.map(Body::new));
             async move {
                 let Ok(response) = answer.await;
@@ -52,6 +55,7 @@ pub(super) async fn serve(
             }
         })
     };
+    let stream = CountWritten::new(stream, written);
     let builder = builder(limits);
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let ended = tokio::select! {

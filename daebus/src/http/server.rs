@@ -35,6 +35,10 @@ const INSIDE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 #[cfg(feature = "testing")]
 const PIPE: usize = 64 * 1024;
 
+/// How many bytes the kernel accepts for a connection beyond those in flight.
+#[cfg(target_os = "linux")]
+const UNSENT: u32 = 128 * 1024;
+
 /// How long to wait when the system has no connection to give, out of file handles for example.
 const BREATHER: Duration = Duration::from_millis(100);
 
@@ -108,12 +112,22 @@ async fn accept(
     while let Some(Some(((stream, peer), place))) = stop.run_until_cancelled(next()).await {
         // Small answers go out at once; a stream that refuses this is served all the same.
         let _ = stream.set_nodelay(true);
+        bound_unsent(&stream);
         let connection = connection::serve(stream, peer, Arc::clone(&site), limits, stop.clone());
         workers.spawn(async move {
             connection.await;
             drop(place);
         });
     }
+}
+
+/// Bounds what the kernel buffers beyond what is in flight: otherwise it accepts megabytes at once and nothing for a
+/// minute after that, so that a slow reader looks like one that has stopped.
+fn bound_unsent(stream: &tokio::net::TcpStream) {
+    #[cfg(target_os = "linux")]
+    let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
+    #[cfg(not(target_os = "linux"))]
+    let _ = stream;
 }
 
 /// The next connection.

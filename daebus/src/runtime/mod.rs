@@ -1,4 +1,4 @@
-//! Clock, task tracking, shutdown, readiness, contained panics, logging.
+//! Clock, task tracking, shutdown, readiness, contained panics, logging, written bytes.
 
 mod clock;
 mod host;
@@ -8,6 +8,7 @@ mod panics;
 mod readiness;
 mod shutdown;
 mod workers;
+mod written;
 
 pub(crate) use clock::Clock;
 pub(crate) use host::host_name;
@@ -16,3 +17,4 @@ pub(crate) use panics::{Panics, panic_message};
 pub(crate) use readiness::Readiness;
 pub use shutdown::Shutdown;
 pub(crate) use workers::Workers;
+pub(crate) use written::{BytesWritten, CountWritten};

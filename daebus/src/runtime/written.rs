@@ -1,0 +1,142 @@
+//! Counts the bytes that a connection accepts, so that a slow peer can be told from one that reads nothing.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout};
+
+/// How often the progress of a write that waits is checked.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The number of bytes written to one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct BytesWritten(Arc<AtomicU64>);
+
+impl BytesWritten {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn add(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = written {
+            self.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Runs a future that writes to the connection. Returns `None` if the connection accepts no byte for `limit`.
+    /// `progressed` runs when a connection that had to wait has accepted bytes, at most once a second.
+    pub(crate) async fn while_progressing<T>(
+        &self,
+        limit: Duration,
+        writing: impl Future<Output = T>,
+        progressed: impl Fn(),
+    ) -> Option<T> {
+        let mut writing = std::pin::pin!(writing);
+        let (mut accepted, mut at) = (self.count(), Instant::now());
+        loop {
+            if let Ok(done) = timeout(LOOK_EVERY.min(limit), writing.as_mut()).await {
+                return Some(done);
+            }
+            let now = self.count();
+            if now != accepted {
+                (accepted, at) = (now, Instant::now());
+                progressed();
+            } else if at.elapsed() >= limit {
+                return None;
+            }
+        }
+    }
+}
+
+/// A connection whose written bytes are counted.
+#[derive(Debug)]
+pub(crate) struct CountWritten<S> {
+    stream: S,
+    written: BytesWritten,
+}
+
+impl<S> CountWritten<S> {
+    pub(crate) fn new(stream: S, written: BytesWritten) -> Self {
+        Self { stream, written }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for CountWritten<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for CountWritten<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written.add(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.written.add(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_reader_makes_progress_and_one_that_stops_does_not() {
+        let (server, mut client) = duplex(1024);
+        let written = BytesWritten::default();
+        let mut server = CountWritten::new(server, written.clone());
+        let reader = tokio::spawn(async move {
+            let mut buffer = [0; 1024];
+            for _ in 0..100 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                client.read_exact(&mut buffer).await.unwrap();
+            }
+            client
+        });
+        let limit = Duration::from_secs(10);
+        let progressed = AtomicU64::new(0);
+        let count = || {
+            progressed.fetch_add(1, Ordering::Relaxed);
+        };
+        let all = written.while_progressing(limit, server.write_all(&[0; 100 * 1024]), count).await;
+        assert!(matches!(all, Some(Ok(()))));
+        assert!(progressed.load(Ordering::Relaxed) > 50);
+        let _client = reader.await.unwrap();
+        let started = Instant::now();
+        assert!(written.while_progressing(limit, server.write_all(&[0; 4096]), || {}).await.is_none());
+        assert!(started.elapsed() < limit + LOOK_EVERY * 2);
+        assert_eq!(written.count(), 101 * 1024);
+    }
+}
