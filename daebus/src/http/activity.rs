@@ -1,57 +1,111 @@
-//! Whose turn it is on a connection: ours, as long as a handler or a stream of ours works, else the client's.
+//! Whether a connection waits for the service or for its client.
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::Version;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::sleep;
 
+use crate::runtime::BytesWritten;
+
 /// How often a connection is looked at within the time it may be quiet; so it is closed at most half that time late.
 const LOOKS: u32 = 4;
 
+/// How often a connection that is to end is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// Counts on atomics, looked at by a timer, so that a request costs no wake-up more than it has to.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Activity(Arc<Counts>);
+pub(super) struct Activity {
+    counts: Arc<Counts>,
+    written: BytesWritten,
+}
 
 #[derive(Debug, Default)]
 struct Counts {
     /// Requests whose handler hasn't answered.
     unanswered: AtomicUsize,
-    /// Requests that wait for us: for the answer, or for the next piece of it.
+    /// Requests whose response hasn't been read to its end.
+    open: AtomicUsize,
+    /// Requests that wait for the service: for the answer, or for the next piece of it.
     ours: AtomicUsize,
+    /// Those among them that wait for the next piece of a stream, which may have no end.
+    streams: AtomicUsize,
     /// Goes up whenever something happens.
     moves: AtomicU64,
+    is_http_2: AtomicBool,
 }
 
 impl Activity {
-    /// A request has come in.
-    pub(super) fn begin(&self) -> Exchange {
-        self.0.unanswered.fetch_add(1, Ordering::Relaxed);
-        let mut exchange = Exchange { counts: Arc::clone(&self.0), is_answered: false, is_ours: false };
+    /// The activity of a connection whose written bytes are counted.
+    pub(super) fn new(written: BytesWritten) -> Self {
+        Self { counts: Arc::default(), written }
+    }
+
+    /// Counts a request that has been received.
+    pub(super) fn begin(&self, version: Version) -> Exchange {
+        let counts = &self.counts;
+        counts.is_http_2.fetch_or(version == Version::HTTP_2, Ordering::Relaxed);
+        counts.unanswered.fetch_add(1, Ordering::Relaxed);
+        counts.open.fetch_add(1, Ordering::Relaxed);
+        let counts = Arc::clone(counts);
+        let mut exchange = Exchange { counts, is_answered: false, is_stream: false, is_ours: false };
         exchange.turn(true);
         exchange
     }
 
-    /// Whether a handler is at work.
-    pub(super) fn is_answering(&self) -> bool {
-        self.0.unanswered.load(Ordering::Relaxed) > 0
+    /// Whether a request was received by HTTP/2.
+    pub(super) fn is_http_2(&self) -> bool {
+        self.counts.is_http_2.load(Ordering::Relaxed)
     }
 
-    /// Waits until it has been the client's turn for so long, and nothing has happened.
+    /// Waits for a request by HTTP/2.
+    pub(super) async fn http_2(&self) {
+        while !self.is_http_2() {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until every request is answered.
+    pub(super) async fn answered(&self) {
+        while self.counts.unanswered.load(Ordering::Relaxed) > 0 {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the connection has waited for its client, and nothing was written, for so long.
     pub(super) async fn quiet_for(&self, within: Duration) {
-        let mut seen = self.0.moves.load(Ordering::Relaxed);
+        let moves = || (self.counts.moves.load(Ordering::Relaxed), self.written.count());
+        let mut seen = moves();
         let mut looks = 0;
         while looks < LOOKS {
             sleep(within / LOOKS).await;
-            let moves = self.0.moves.load(Ordering::Relaxed);
-            let is_quiet = moves == seen && self.0.ours.load(Ordering::Relaxed) == 0;
+            let now = moves();
+            let is_quiet = now == seen && self.counts.ours.load(Ordering::Relaxed) == 0;
             looks = if is_quiet { looks + 1 } else { 0 };
-            seen = moves;
+            seen = now;
+        }
+    }
+
+    /// Waits until the connection has had nothing to do for `idle`, or has waited for `streams` for streams of the service,
+    /// all in all. A response that its client is still reading is neither.
+    pub(super) async fn only_waits(&self, idle: Duration, streams: Duration) {
+        let (mut idle_for, mut streams_for) = (Duration::ZERO, Duration::ZERO);
+        while idle_for < idle && streams_for < streams {
+            sleep(LOOK_EVERY).await;
+            let open = self.counts.open.load(Ordering::Relaxed);
+            let is_idle = open == 0 && !self.written.is_blocked();
+            idle_for = if is_idle { idle_for + LOOK_EVERY } else { Duration::ZERO };
+            let waits = open > 0 && self.counts.streams.load(Ordering::Relaxed) == open;
+            if waits && !self.written.is_blocked() {
+                streams_for += LOOK_EVERY;
+            }
         }
     }
 }
@@ -61,6 +115,8 @@ impl Activity {
 pub(super) struct Exchange {
     counts: Arc<Counts>,
     is_answered: bool,
+    /// The length of the answer is unknown.
+    is_stream: bool,
     is_ours: bool,
 }
 
@@ -68,6 +124,9 @@ impl Exchange {
     /// The answer is there; its body goes on counting.
     pub(super) fn answered(mut self, body: Body) -> Body {
         self.answer();
+        // Before it counts as a stream, so that it isn't taken off the count of streams.
+        self.turn(false);
+        self.is_stream = body.size_hint().exact().is_none();
         Body::new(Counted { body, exchange: self })
     }
 
@@ -79,11 +138,16 @@ impl Exchange {
 
     fn turn(&mut self, is_ours: bool) {
         self.counts.moves.fetch_add(1, Ordering::Relaxed);
-        match (std::mem::replace(&mut self.is_ours, is_ours), is_ours) {
-            (false, true) => _ = self.counts.ours.fetch_add(1, Ordering::Relaxed),
-            (true, false) => _ = self.counts.ours.fetch_sub(1, Ordering::Relaxed),
+        let change = |count: &AtomicUsize| match (self.is_ours, is_ours) {
+            (false, true) => _ = count.fetch_add(1, Ordering::Relaxed),
+            (true, false) => _ = count.fetch_sub(1, Ordering::Relaxed),
             _ => {}
+        };
+        change(&self.counts.ours);
+        if self.is_stream {
+            change(&self.counts.streams);
         }
+        self.is_ours = is_ours;
     }
 }
 
@@ -91,6 +155,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.turn(false);
         self.answer();
+        self.counts.open.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

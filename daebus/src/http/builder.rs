@@ -40,8 +40,9 @@ use super::limits::HttpLimits;
 /// |---|---|---|
 /// | [`max_body`](Self::max_body) | 2 MiB | 413 |
 /// | [`body_timeout`](Self::body_timeout) | 30 s for the whole body | 408 |
-/// | [`header_timeout`](Self::header_timeout) | 30 s for a request's head, or doing nothing | the connection is closed |
-/// | [`max_connections`](Self::max_connections) | 512 | further ones wait |
+/// | [`header_timeout`](Self::header_timeout) | 30 s for a request's head, or without a byte of a response being read | the connection is closed |
+/// | [`max_connections`](Self::max_connections) | 512 | 503, except for the service's own paths |
+/// | [`max_connections_per_address`](Self::max_connections_per_address) | no limit | the connection is closed |
 /// | [`Daebus::timeout`](crate::Daebus::timeout), `#[route(…, timeout = "2s")]` | 5 minutes for a handler | 504 |
 ///
 /// `GET /_service/status` answers `{"status": "ok"}` as long as the process lives; `GET /_service/ready` answers 200
@@ -196,9 +197,19 @@ impl Http {
         self
     }
 
-    /// How many connections are served at once, 512 unless set; further ones wait for one to end. Zero counts as one.
+    /// Sets how many connections are served at once. Defaults to 512. Zero counts as one. On up to 16 further connections only
+    /// the service's own paths are answered, so that health probes are; other paths are answered with 503, and the connection is
+    /// closed. The log has one warning when this begins, and the number of refused connections when it ends.
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
+        self
+    }
+
+    /// Sets how many connections one address may have at once, WebSockets on this server's port included. No limit by default:
+    /// behind a proxy all connections have the proxy's address. Zero counts as one. A further connection is closed without an
+    /// answer, and the first one is logged. The addresses of one IPv6 network of 64 bits count together.
+    pub fn max_connections_per_address(mut self, connections: usize) -> Self {
+        self.limits.connections_per_address = Some(connections);
         self
     }
 }

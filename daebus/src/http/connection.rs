@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::Request;
+use axum::http::{HeaderValue, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,76 +22,130 @@ use tracing::debug;
 use super::activity::Activity;
 use super::limits::HttpLimits;
 use super::site::Site;
-use crate::runtime::{BytesWritten, CountWritten};
+use crate::runtime::{BytesWritten, CountWritten, Workers};
 
-/// How long a connection that was told to end may take, once no handler works on it: for the rest of an answer, and
-/// for a stream that has no end by itself.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long a stopping service takes requests on a connection that is open: a client that hasn't received the end of its
+/// connection yet may be sending one.
+const LAST_REQUEST: Duration = Duration::from_millis(500);
 
-/// How long a quiet connection may take to say goodbye.
+/// How long a stopping service keeps a connection that waits for a stream of the service, which may have no end. A response
+/// that its client is still reading may take until the end of the drain.
+const STREAMS: Duration = Duration::from_secs(5);
+
+/// How long a connection without a request may take to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
-/// Serves one connection until its client leaves, it is quiet for too long, or `stop` says so. Answers that are being
-/// made are finished first.
-pub(super) async fn serve(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
-    site: Arc<Site>,
-    limits: HttpLimits,
-    stop: CancellationToken,
-) {
-    let (activity, written) = (Activity::default(), BytesWritten::default());
-    let service = {
-        let (activity, written) = (activity.clone(), written.clone());
-        service_fn(move |mut request: Request<Incoming>| {
-            let exchange = activity.begin();
-            request.extensions_mut().insert(ConnectInfo(peer));
-            // An upgraded connection is written to by the code that upgraded it.
-            request.extensions_mut().insert(written.clone());
-            let answer = site.router().oneshot(request.map(Body::new));
-            async move {
-                let Ok(response) = answer.await;
-                Ok::<_, Infallible>(response.map(|body| exchange.answered(body)))
+/// How long a spare connection may do nothing, so that health probes find a place soon.
+const SPARE_TIME: Duration = Duration::from_secs(5);
+
+/// Marks the requests of a connection beyond the limit, of which only those for the service's own paths are answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnSpareConnection;
+
+/// What serves connections.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionServer {
+    pub(super) site: Arc<Site>,
+    pub(super) limits: HttpLimits,
+    pub(super) workers: Workers,
+    pub(super) stop: CancellationToken,
+}
+
+impl ConnectionServer {
+    /// Serves one connection until its client leaves, it is quiet for too long, or the server stops. Answers that are being
+    /// made are finished first. `held` is dropped together with the connection, after an upgrade as well.
+    pub(super) async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        peer: SocketAddr,
+        is_spare: bool,
+        held: impl Unpin + Send + 'static,
+    ) {
+        let written = BytesWritten::default();
+        let activity = Activity::new(written.clone());
+        let quiet_time =
+            if is_spare { self.limits.header_time.min(SPARE_TIME) } else { self.limits.header_time };
+        let service = {
+            let (activity, written, server) = (activity.clone(), written.clone(), self.clone());
+            service_fn(move |mut request: Request<Incoming>| {
+                let exchange = activity.begin(request.version());
+                let (version, stop) = (request.version(), server.stop.clone());
+                let extensions = request.extensions_mut();
+                extensions.insert(ConnectInfo(peer));
+                // An upgraded connection is written to by the code that upgraded it.
+                extensions.insert(written.clone());
+                if is_spare {
+                    extensions.insert(OnSpareConnection);
+                }
+                let answer = server.site.router().oneshot(request.map(Body::new));
+                async move {
+                    let Ok(response) = answer.await;
+                    let mut response = response.map(|body| exchange.answered(body));
+                    if is_spare || stop.is_cancelled() {
+                        close_after(&mut response, version);
+                    }
+                    Ok::<_, Infallible>(response)
+                }
+            })
+        };
+        let stream = TokioIo::new(CountWritten::new(stream, written).holding(held));
+        let builder = builder(quiet_time);
+        let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = self.last_request(&activity, is_spare) => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    ended = connection.as_mut() => ended,
+                    () = activity.only_waits(CLOSING, STREAMS) => Ok(()),
+                    () = activity.quiet_for(quiet_time) => Ok(()),
+                    () = self.note_download(&activity) => Ok(()),
+                }
             }
-        })
-    };
-    let stream = CountWritten::new(stream, written);
-    let builder = builder(limits);
-    let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                () = unanswered(&activity) => timeout(FAREWELL, connection).await.unwrap_or(Ok(())),
+            () = activity.quiet_for(quiet_time) => {
+                connection.as_mut().graceful_shutdown();
+                timeout(CLOSING, connection).await.unwrap_or(Ok(()))
             }
+        };
+        if let Err(error) = ended {
+            debug!(%peer, error = &*error, "a connection broke off");
         }
-        () = activity.quiet_for(limits.header_time) => {
-            connection.as_mut().graceful_shutdown();
-            timeout(CLOSING, connection).await.unwrap_or(Ok(()))
+    }
+
+    /// Waits until the connection takes no more requests. By HTTP/2 a client learns which of its requests were not taken.
+    async fn last_request(&self, activity: &Activity, is_spare: bool) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = activity.http_2(), if is_spare => {}
         }
-    };
-    if let Err(error) = ended {
-        debug!(%peer, error = &*error, "a connection broke off");
+        if !activity.is_http_2() {
+            sleep(LAST_REQUEST).await;
+        }
+    }
+
+    /// Names what a drain cuts off if it is no handler.
+    async fn note_download(&self, activity: &Activity) {
+        activity.answered().await;
+        let _entered = self.workers.enter("response that an HTTP client is reading".to_owned());
+        std::future::pending().await
     }
 }
 
-/// Waits until no handler works on the connection.
-async fn unanswered(activity: &Activity) {
-    while activity.is_answering() {
-        sleep(Duration::from_millis(50)).await;
+/// Announces that the connection is closed after this response. By HTTP/2 there is no such header.
+fn close_after(response: &mut Response<Body>, version: Version) {
+    if version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
 }
 
-fn builder(limits: HttpLimits) -> Builder<TokioExecutor> {
+fn builder(quiet_time: Duration) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_time);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(quiet_time);
     builder
         .http2()
         .timer(TokioTimer::new())
         // A peer that is gone without a word is found out by pings, so that streams to it end.
-        .keep_alive_interval(limits.header_time)
-        .keep_alive_timeout(limits.header_time);
+        .keep_alive_interval(quiet_time)
+        .keep_alive_timeout(quiet_time);
     builder
 }

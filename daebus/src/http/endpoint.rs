@@ -4,21 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts as _, RawPathParams, Request};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Instrument as _;
 
-use super::problem::{json_response, problem, worded};
+use super::problem::{json_response, overloaded, problem, worded};
 use super::route::{Route, set_status};
 use crate::handler::layer::HandlerService;
 use crate::handler::{Context, Core, Definition, Endpoint, HttpRequest, Invocation, Report};
 use crate::runtime::Workers;
-
-/// When a refused client may try again, in seconds. Handlers are short, so that places are free again soon.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 /// What the routes of a server run in.
 #[derive(Clone)]
@@ -62,7 +59,9 @@ impl RouteEndpoint {
     ///
     /// hyper drops this future when the client disconnects. The handler is then cancelled, or runs to completion.
     pub(super) async fn run(self: Arc<Self>, request: Request) -> Response {
-        let Some(place) = self.core.admission.admit(&self.definition) else { return self.overloaded() };
+        let Some(place) = self.core.admission.admit(&self.definition) else {
+            return overloaded(&format!("{} has as many requests as it takes", self.core.service));
+        };
         let is_read_only = matches!(*request.method(), Method::GET | Method::HEAD);
         if self.cancel_on_disconnect.unwrap_or(is_read_only) {
             return self.answer(request, place).await;
@@ -103,13 +102,6 @@ impl RouteEndpoint {
             }),
             Err(failure) => problem(failure.fault()),
         }
-    }
-
-    fn overloaded(&self) -> Response {
-        let fault = format!("{} has as many requests as it takes", self.core.service);
-        let mut response = problem(&Fault::reserved(FaultCode::Overloaded, fault));
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-        response
     }
 }
 

@@ -1,8 +1,8 @@
-//! What a client may take: bytes, time, connections.
+//! The limits of a client: bytes, time, connections.
 
 use std::time::Duration;
 
-/// How much of a client's doing is put up with; every limit has a builder method of [`Http`](super::Http).
+/// The limits of a client. Each has a builder method of [`Http`](super::Http).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HttpLimits {
     /// Bytes of one body.
@@ -13,6 +13,8 @@ pub(crate) struct HttpLimits {
     pub(crate) header_time: Duration,
     /// Connections at once.
     pub(crate) connections: usize,
+    /// Connections of one address at once. `None`: no limit.
+    pub(crate) connections_per_address: Option<usize>,
 }
 
 impl Default for HttpLimits {
@@ -26,6 +28,8 @@ impl Default for HttpLimits {
             header_time: Duration::from_secs(30),
             // Half the file handles that a process usually may open (1,024); the bus and the files need some.
             connections: 512,
+            // Behind a proxy all connections have one address.
+            connections_per_address: None,
         }
     }
 }

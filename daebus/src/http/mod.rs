@@ -14,6 +14,7 @@ mod fallback;
 mod layer;
 mod limits;
 mod method_not_allowed;
+mod places;
 mod plan;
 mod probes;
 mod problem;

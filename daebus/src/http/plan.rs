@@ -66,7 +66,8 @@ impl Plan {
         let assets = http.assets.take().and_then(|folder| assets::serve(&folder).map_err(&mut collect).ok());
         let protection =
             http.protects_from_other_origins.then(|| CrossOriginProtection::new(http.cors.as_ref()));
-        let checks = Arc::new(RequestChecks { limits: http.limits, protection });
+        let own_paths = http.has_service_routes.then(|| format!("{}{}", http.prefix, probes::ROOT));
+        let checks = Arc::new(RequestChecks { limits: http.limits, protection, own_paths });
         let cors = http.cors.take().map(|cors| cors.layer()).transpose();
         let cors = cors.map_err(|found| mistakes.extend(found)).unwrap_or_default();
         if !mistakes.is_empty() {

@@ -1,10 +1,10 @@
 //! What goes wrong, as JSON: `{"error", "code", "details"}`.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use daebus_caller::wire::{Fault, RawJson};
+use daebus_caller::wire::{Fault, FaultCode, RawJson};
 use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use serde_json::json;
@@ -12,11 +12,21 @@ use serde_json::json;
 /// The most that is read of a rejection's words; axum's are one line.
 const WORDS: usize = 4096;
 
+/// When a refused client may try again, in seconds. Handlers are short, so that places are free again soon.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
+
 /// An error response.
 pub(crate) fn problem(fault: &Fault) -> Response {
     let status = StatusCode::from_u16(fault.status()).ok();
     let status = status.filter(|status| status.as_u16() >= 400).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     json_response(status, fault.to_payload().as_bytes().clone())
+}
+
+/// A 503 with the time after which the client may try again.
+pub(super) fn overloaded(reason: &str) -> Response {
+    let mut response = problem(&Fault::reserved(FaultCode::Overloaded, reason));
+    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    response
 }
 
 /// A JSON response.
@@ -59,6 +69,6 @@ pub(crate) async fn worded(rejection: Response) -> Response {
     let json = RawJson::from_value(&json!({"error": error, "code": code}));
     let json = json.unwrap_or_else(|_| RawJson::empty_object());
     parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(json.as_bytes().clone()))
 }

@@ -16,9 +16,10 @@ use serde_json::json;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
 
+use super::connection::OnSpareConnection;
 use super::cross_origin::CrossOriginProtection;
 use super::limits::HttpLimits;
-use super::problem::{is_bare, json_response, problem};
+use super::problem::{is_bare, json_response, overloaded, problem};
 use super::route::{Late, Timed, too_large};
 use crate::runtime::panic_message;
 
@@ -31,6 +32,8 @@ const LINGER: Duration = Duration::from_secs(1);
 pub(super) struct RequestChecks {
     pub(super) limits: HttpLimits,
     pub(super) protection: Option<CrossOriginProtection>,
+    /// The path that the service's own paths are under, if they are served.
+    pub(super) own_paths: Option<String>,
 }
 
 impl RequestChecks {
@@ -51,11 +54,19 @@ impl RequestChecks {
 
     async fn answer(&self, request: Request, next: Next) -> Response {
         let (parts, body) = request.into_parts();
+        if parts.extensions.get::<OnSpareConnection>().is_some() && !self.is_own_path(parts.uri.path()) {
+            return overloaded("the server has as many connections as it takes");
+        }
         let refused = self.protection.as_ref().and_then(|protection| protection.check(&parts).err());
         match refused {
             Some(fault) => problem(&fault),
             None => bounded(self.limits, Request::from_parts(parts, body), next).await,
         }
+    }
+
+    fn is_own_path(&self, path: &str) -> bool {
+        let below = self.own_paths.as_ref().and_then(|own| path.strip_prefix(own.as_str()));
+        below.is_some_and(|below| below.starts_with('/'))
     }
 }
 

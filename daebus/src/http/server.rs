@@ -14,16 +14,16 @@ use axum::{
 };
 #[cfg(feature = "testing")]
 use tokio::io::{DuplexStream, duplex};
-use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 #[cfg(feature = "testing")]
 use tower::ServiceExt as _;
 use tracing::warn;
 
-use super::connection;
+use super::connection::ConnectionServer;
 use super::limits::HttpLimits;
+use super::places::{Place, Places};
 use super::site::Site;
 use crate::runtime::Workers;
 
@@ -46,10 +46,7 @@ const BREATHER: Duration = Duration::from_millis(100);
 /// no longer one of them: the code that upgrades it looks after it. Dropping the server drains it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    site: Arc<Site>,
-    limits: HttpLimits,
-    workers: Workers,
-    stop: CancellationToken,
+    connections: ConnectionServer,
     _stop_when_dropped: DropGuard,
 }
 
@@ -58,26 +55,30 @@ impl Server {
     pub(crate) fn new(starting: Router, limits: HttpLimits, workers: &Workers) -> Self {
         let (site, stop) = (Arc::new(Site::new(starting)), CancellationToken::new());
         let guard = stop.clone().drop_guard();
-        Self { site, limits, workers: workers.clone(), stop, _stop_when_dropped: guard }
+        let connections = ConnectionServer { site, limits, workers: workers.clone(), stop };
+        Self { connections, _stop_when_dropped: guard }
     }
 
     /// Accepts connections from here, until [`drain`](Self::drain).
     pub(crate) fn listen(&self, listener: TcpListener) {
-        let (site, workers, stop) = (Arc::clone(&self.site), self.workers.clone(), self.stop.clone());
-        self.workers.spawn(accept(listener, site, self.limits, workers, stop));
+        let acceptor = Acceptance {
+            places: Places::new(&self.connections.limits),
+            connections: self.connections.clone(),
+        };
+        self.connections.workers.spawn(acceptor.run(listener));
     }
 
     /// Answers requests by this router from now on.
     pub(crate) fn open(&self, router: Router) {
-        self.site.open(router);
+        self.connections.site.open(router);
     }
 
     /// Answers a request that comes by no connection. The drain waits for the answer as it does for others.
     #[cfg(feature = "testing")]
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
-        let _working = self.workers.hold();
+        let _working = self.connections.workers.hold();
         request.extensions_mut().insert(ConnectInfo(INSIDE));
-        let Ok(response) = self.site.router().oneshot(request).await;
+        let Ok(response) = self.connections.site.router().oneshot(request).await;
         response
     }
 
@@ -85,36 +86,58 @@ impl Server {
     #[cfg(feature = "testing")]
     pub(crate) fn connect(&self) -> DuplexStream {
         let (client, stream) = duplex(PIPE);
-        let (site, stop) = (Arc::clone(&self.site), self.stop.clone());
-        self.workers.spawn(connection::serve(stream, INSIDE, site, self.limits, stop));
+        self.connections.workers.spawn(self.connections.clone().serve(stream, INSIDE, false, ()));
         client
     }
 
-    /// Takes in no more connections, and ends those that are there once their answers are finished.
+    /// Accepts no more connections, and ends those that are open once their answers are finished.
     pub(crate) fn drain(&self) {
-        self.stop.cancel();
+        self.connections.stop.cancel();
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    site: Arc<Site>,
-    limits: HttpLimits,
-    workers: Workers,
-    stop: CancellationToken,
-) {
-    let places = Arc::new(Semaphore::new(limits.connections.clamp(1, Semaphore::MAX_PERMITS)));
-    // The place before the connection: what has no place yet waits in the system's queue, and costs nothing here.
-    let next = async || -> Option<_> {
-        let place = Arc::clone(&places).acquire_owned().await.ok()?;
-        Some((accepted(&listener).await, place))
-    };
-    while let Some(Some(((stream, peer), place))) = stop.run_until_cancelled(next()).await {
+/// Accepts the connections of a listener.
+struct Acceptance {
+    places: Places,
+    connections: ConnectionServer,
+}
+
+impl Acceptance {
+    async fn run(self, listener: TcpListener) {
+        let stop = self.connections.stop.clone();
+        // The place before the connection: one that has no place yet waits in the system's queue, and costs nothing here.
+        let next = async || {
+            let place = self.places.next().await?;
+            Some((accepted(&listener).await, place))
+        };
+        while let Some(Some(((stream, peer), place))) = stop.run_until_cancelled(next()).await {
+            self.serve(stream, peer, place);
+        }
+        self.serve_queued(listener);
+    }
+
+    /// Serves the connections that the system has established by now: their clients may have sent a request.
+    fn serve_queued(&self, listener: TcpListener) {
+        let Ok(listener) = listener.into_std() else { return };
+        while let Some(place) = self.places.try_next()
+            && let Ok((stream, peer)) = listener.accept()
+        {
+            if stream.set_nonblocking(true).is_ok()
+                && let Ok(stream) = TcpStream::from_std(stream)
+            {
+                self.serve(stream, peer, place);
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let Ok(address_place) = self.places.of_address(peer.ip()) else { return };
+        let place = self.places.accepted(place);
         // Small answers go out at once; a stream that refuses this is served all the same.
         let _ = stream.set_nodelay(true);
         bound_unsent(&stream);
-        let connection = connection::serve(stream, peer, Arc::clone(&site), limits, stop.clone());
-        workers.spawn(async move {
+        let connection = self.connections.clone().serve(stream, peer, place.is_spare, address_place);
+        self.connections.workers.spawn(async move {
             connection.await;
             drop(place);
         });
@@ -123,7 +146,7 @@ async fn accept(
 
 /// Bounds what the kernel buffers beyond what is in flight: otherwise it accepts megabytes at once and nothing for a
 /// minute after that, so that a slow reader looks like one that has stopped.
-fn bound_unsent(stream: &tokio::net::TcpStream) {
+fn bound_unsent(stream: &TcpStream) {
     #[cfg(target_os = "linux")]
     let _ = socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT);
     #[cfg(not(target_os = "linux"))]
@@ -131,7 +154,7 @@ fn bound_unsent(stream: &tokio::net::TcpStream) {
 }
 
 /// The next connection.
-async fn accepted(listener: &TcpListener) -> (tokio::net::TcpStream, SocketAddr) {
+async fn accepted(listener: &TcpListener) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,

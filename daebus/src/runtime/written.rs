@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -15,17 +15,30 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The number of bytes written to one connection.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct BytesWritten(Arc<AtomicU64>);
+pub(crate) struct BytesWritten(Arc<Written>);
+
+#[derive(Debug, Default)]
+struct Written {
+    bytes: AtomicU64,
+    /// Whether the connection accepted no byte of the last write.
+    is_blocked: AtomicBool,
+}
 
 impl BytesWritten {
     pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether bytes wait until the peer has read.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.0.is_blocked.load(Ordering::Relaxed)
     }
 
     fn add(&self, written: &Poll<io::Result<usize>>) {
         if let Poll::Ready(Ok(bytes)) = written {
-            self.0.fetch_add(*bytes as u64, Ordering::Relaxed);
+            self.0.bytes.fetch_add(*bytes as u64, Ordering::Relaxed);
         }
+        self.0.is_blocked.store(written.is_pending(), Ordering::Relaxed);
     }
 
     /// Runs a future that writes to the connection. Returns `None` if the connection accepts no byte for `limit`.
@@ -55,18 +68,25 @@ impl BytesWritten {
 
 /// A connection whose written bytes are counted.
 #[derive(Debug)]
-pub(crate) struct CountWritten<S> {
+pub(crate) struct CountWritten<S, H = ()> {
     stream: S,
     written: BytesWritten,
+    /// Dropped together with the connection, after an upgrade as well.
+    _held: H,
 }
 
 impl<S> CountWritten<S> {
     pub(crate) fn new(stream: S, written: BytesWritten) -> Self {
-        Self { stream, written }
+        Self { stream, written, _held: () }
+    }
+
+    /// Keeps a value for as long as the connection is open.
+    pub(crate) fn holding<H>(self, held: H) -> CountWritten<S, H> {
+        CountWritten { stream: self.stream, written: self.written, _held: held }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for CountWritten<S> {
+impl<S: AsyncRead + Unpin, H: Unpin> AsyncRead for CountWritten<S, H> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -76,7 +96,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for CountWritten<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for CountWritten<S> {
+impl<S: AsyncWrite + Unpin, H: Unpin> AsyncWrite for CountWritten<S, H> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written.add(&written);

@@ -14,6 +14,7 @@ mod events;
 mod features;
 mod handlers;
 mod http;
+mod http_connections;
 mod http_cross_origin;
 mod http_limits;
 mod http_runs;
