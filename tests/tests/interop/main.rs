@@ -6,6 +6,7 @@
 )]
 
 mod calls;
+mod introspection;
 mod load;
 mod service;
 mod web;
