@@ -41,6 +41,14 @@ pub enum BusError {
         /// The bus, its password masked.
         location: String,
     },
+    /// A final reply is not repeated, although it may have no receiver: the replies that wait for a receiver take all the room.
+    #[error("no receiver is known to have the reply to {inbox:?}, and it is not repeated: {reason}")]
+    ReplyDropped {
+        /// The inbox of the caller.
+        inbox: String,
+        /// Which limit is reached.
+        reason: String,
+    },
     /// The connection broke or the server was silent after something was sent: it may or may not have arrived.
     #[error("no answer from the bus at {location}, so the message may or may not have arrived: {reason}")]
     Unknown {
@@ -76,7 +84,7 @@ impl BusError {
 
     /// Whether nothing was sent for sure, so that trying again can't do a thing twice.
     pub fn is_not_sent(&self) -> bool {
-        !matches!(self, Self::Unknown { .. })
+        !matches!(self, Self::Unknown { .. } | Self::ReplyDropped { .. })
     }
 }
 

@@ -25,7 +25,7 @@ pub(crate) struct Replier {
     outbox: Outbox,
     /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
     caller_deadline: Option<Instant>,
-    /// Locked while a reply is on its way, so that none overtakes another; true once the final one is.
+    /// Locked while progress is on its way, so that the final reply doesn't overtake it; true once the final reply follows.
     finished: Mutex<bool>,
 }
 
@@ -79,6 +79,8 @@ impl Replier {
         if std::mem::replace(&mut *finished, true) {
             return Ok(());
         }
+        // Nothing follows a final reply. It may wait for room, and progress that comes too late doesn't wait with it.
+        drop(finished);
         let message = match outcome {
             Ok(payload) => self.write(Status::Success, payload, true, refused),
             Err(fault) => self.write(Status::Error, &fault.to_payload(), true, refused),
@@ -105,5 +107,34 @@ impl Replier {
     fn deadline(&self) -> Instant {
         let latest = Instant::now() + MAX;
         self.caller_deadline.map_or(latest, |caller| caller.min(latest))
+    }
+}
+
+#[cfg(all(test, feature = "redis"))]
+mod tests {
+    use daebus_caller::bus::{BusUrl, connect_lazily};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn progress_does_not_wait_for_the_final_reply() {
+        // Nothing listens there, so the reply waits for the bus.
+        let bus = connect_lazily(&BusUrl::parse("redis://127.0.0.1:1").unwrap());
+        let channel = "svc.responses".to_owned();
+        let replier = Arc::new(Replier::new(channel, None, "i".into(), Outbox::new(bus), None));
+        let finishing = tokio::spawn({
+            let replier = Arc::clone(&replier);
+            async move { replier.finish(Ok(&RawJson::empty_object())).await }
+        });
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while !*replier.finished.lock().await {
+                tokio::task::yield_now().await;
+            }
+            replier.progress(&RawJson::empty_object()).await.unwrap();
+        })
+        .await
+        .unwrap();
+        assert!(!finishing.is_finished(), "the final reply waits for the bus");
+        finishing.abort();
     }
 }

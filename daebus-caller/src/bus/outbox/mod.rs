@@ -44,6 +44,10 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// How long a publish must have waited for a bus that is away before further publishes fail immediately. A publish that
+    /// is given less time doesn't show that the bus stays away for longer than others are willing to wait.
+    pub const OUTAGE: Duration = publisher::OUTAGE;
+
     /// Creates the outbox of `bus`.
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         let (publisher, end) = (Publisher::new(bus), CancellationToken::new());
@@ -61,7 +65,7 @@ impl Outbox {
     /// # Errors
     ///
     /// Returns [`BusError::Away`] if the bus is away for all of `within`, and immediately if an earlier publish has waited
-    /// for at least 2 s without success and the bus is still away. Returns [`BusError::Full`] if too many publishes are in flight
+    /// for at least [`OUTAGE`](Self::OUTAGE) without success and the bus is still away. Returns [`BusError::Full`] if too many publishes are in flight
     /// for all of `within`, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
     pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
         self.publisher.publish_or_fail(channel, message, within).await
@@ -81,7 +85,7 @@ impl Outbox {
         self.publisher.place(deadline)
     }
 
-    /// Publishes an update of a request that is in progress. Unlike [`publish`](Self::publish), it waits until `deadline` for
+    /// Publishes an update of a request that is in progress, or its `$cancel`. Unlike [`publish`](Self::publish), it waits until `deadline` for
     /// a bus that is away, whatever other publishes have found.
     ///
     /// # Errors
@@ -104,7 +108,7 @@ impl Outbox {
     ///
     /// # Errors
     ///
-    /// Returns the error of a reply that is not going to be repeated. A dropped reply is [`BusError::Full`].
+    /// Returns the error of a reply that is not going to be repeated. A dropped reply is [`BusError::ReplyDropped`].
     pub async fn reply(
         &self,
         channel: &str,

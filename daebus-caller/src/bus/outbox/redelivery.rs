@@ -55,7 +55,7 @@ impl Redelivery {
     ///
     /// # Errors
     ///
-    /// Returns the error of a reply that is not going to be repeated, and [`BusError::Full`] if there is no room for it.
+    /// Returns the error of a reply that is not going to be repeated, and [`BusError::ReplyDropped`] if there is no room for it.
     pub(super) async fn reply(
         self: &Arc<Self>,
         inbox: &str,
@@ -63,7 +63,7 @@ impl Redelivery {
     ) -> Result<(), BusError> {
         if !reply.fits_queue() {
             return match self.publisher.publish(inbox, reply.message, reply.deadline).await {
-                Ok(0) => Err(self.full()),
+                Ok(0) => Err(dropped(inbox, "it is larger than the limit for one inbox")),
                 outcome => outcome.map(drop),
             };
         }
@@ -146,7 +146,7 @@ impl Redelivery {
                     if is_first {
                         warn!(inbox, "too many replies without a receiver; more of them are dropped");
                     }
-                    return Err(self.full());
+                    return Err(dropped(inbox, "too many other replies wait for a receiver"));
                 }
             }
             // Inboxes need no confirmation from then on.
@@ -267,10 +267,6 @@ impl Redelivery {
         self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await
     }
 
-    fn full(&self) -> BusError {
-        BusError::Full { location: self.publisher.bus().location() }
-    }
-
     /// Returns the time of the bus's last reconnect, if it is recent.
     fn recent_reconnect(&self) -> Option<Instant> {
         self.publisher.bus().last_reconnect().filter(|at| at.elapsed() < DISTRUST)
@@ -309,6 +305,10 @@ enum ProbeOutcome {
     /// The bus has just come back, so that delays start over.
     WasAway,
     Closed,
+}
+
+fn dropped(inbox: &str, reason: &str) -> BusError {
+    BusError::ReplyDropped { inbox: inbox.to_owned(), reason: reason.to_owned() }
 }
 
 fn log(inbox: &str, queue: &InboxQueue) {

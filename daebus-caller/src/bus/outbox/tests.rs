@@ -31,7 +31,7 @@ async fn dropped_of(outbox: &Outbox, count: usize) -> usize {
         let deadline = Instant::now() + Duration::from_secs(20);
         match outbox.reply(INBOX, Bytes::from(n.to_string()), None, deadline).await {
             Ok(()) => {}
-            Err(BusError::Full { .. }) => dropped += 1,
+            Err(BusError::ReplyDropped { .. }) => dropped += 1,
             Err(error) => panic!("{error}"),
         }
     }
@@ -332,7 +332,7 @@ async fn a_reply_waits_for_room_until_its_deadline_while_the_bus_is_away() {
     assert_eq!(dropped_of(&outbox, inbox_queue::REPLIES).await, 0);
     let started = Instant::now();
     let outcome = outbox.reply(INBOX, Bytes::from("late"), None, started + WITHIN).await;
-    assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(BusError::ReplyDropped { .. })), "{outcome:?}");
     assert_eq!(started.elapsed().as_secs(), WITHIN.as_secs());
     let waiting = outbox.clone();
     let waiting = tokio::spawn(async move { dropped_of(&waiting, 1).await });
@@ -354,7 +354,7 @@ async fn a_reply_that_no_queue_has_room_for_is_published_once_after_a_reconnect(
     assert_eq!(bus.on(INBOX).len(), 1);
     bus.has_receivers(INBOX, Ok(0));
     let outcome = outbox.reply(INBOX, large, None, deadline).await;
-    assert!(matches!(outcome, Err(BusError::Full { .. })), "{outcome:?}");
+    assert!(matches!(outcome, Err(BusError::ReplyDropped { .. })), "{outcome:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -12,8 +12,8 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::kind::Kind;
 
-/// How long a broadcast waits for a bus that is away.
-const WITHIN: Duration = Duration::from_secs(2);
+/// How long a broadcast waits for a bus that is away: so long that its failure makes further ones fail immediately.
+const WITHIN: Duration = Outbox::OUTAGE;
 
 /// Publishes to channels; whoever listens there hears it.
 #[derive(Debug, Clone)]
