@@ -29,6 +29,9 @@ impl Default for QueueLimits {
 /// headers of its allocations. Without it, empty messages would be unlimited.
 const OVERHEAD: usize = 128;
 
+/// How many messages an empty queue keeps room for.
+const KEPT: usize = 1024;
+
 /// A bounded queue of messages: the bus puts in, one [`QueueReceiver`] takes out. Dropping its last handle closes it,
 /// as the end of a subscription or of its bus does for a queue that nobody else holds.
 #[derive(Debug)]
@@ -44,7 +47,10 @@ struct QueueState {
 }
 
 enum FullPolicy {
-    DropOldest,
+    DropOldest {
+        /// What receives the messages, for the log.
+        receiver: Option<Arc<str>>,
+    },
     Refuse(Box<dyn Fn(Message) + Send + Sync>),
 }
 
@@ -69,7 +75,13 @@ impl Queue {
     /// A queue for broadcasts: when full, the oldest message is dropped and counted, so that the listener stays close
     /// to what happens now. The log says when dropping begins and when it ends.
     pub fn drop_oldest(limits: QueueLimits) -> (Arc<Self>, QueueReceiver) {
-        Self::new(limits, FullPolicy::DropOldest)
+        Self::new(limits, FullPolicy::DropOldest { receiver: None })
+    }
+
+    /// The same as [`drop_oldest`](Self::drop_oldest), with a name of the receiver for the log: several receivers may have
+    /// queues for one channel.
+    pub fn drop_oldest_of(receiver: impl Into<Arc<str>>, limits: QueueLimits) -> (Arc<Self>, QueueReceiver) {
+        Self::new(limits, FullPolicy::DropOldest { receiver: Some(receiver.into()) })
     }
 
     /// A queue for requests: when full or closed, the new message goes to `on_full`, which answers it with
@@ -169,13 +181,17 @@ impl QueueState {
             return if buffer.closed { Taken::Closed } else { Taken::Nothing };
         };
         buffer.bytes -= size(&message);
+        if buffer.messages.is_empty() {
+            // A burst may have taken megabytes.
+            buffer.messages.shrink_to(KEPT);
+        }
         // Half empty counts as the end: a queue that hovers at its limit would otherwise log without end.
         let relieved =
             buffer.messages.len() <= self.limits.messages / 2 && buffer.bytes <= self.limits.bytes / 2;
         let dropped = if relieved { buffer.end_dropping() } else { None };
         drop(buffer);
         if let Some(dropped) = dropped {
-            log_dropped(&message.channel, dropped);
+            self.log_dropped(&message.channel, dropped);
         }
         Taken::Message(message)
     }
@@ -189,8 +205,25 @@ impl QueueState {
         let dropped = buffer.end_dropping();
         drop(buffer);
         if let (Some(dropped), Some(message)) = (dropped, messages.front()) {
-            log_dropped(&message.channel, dropped);
+            self.log_dropped(&message.channel, dropped);
         }
+    }
+
+    fn receiver(&self) -> Option<&str> {
+        match &self.when_full {
+            FullPolicy::DropOldest { receiver } => receiver.as_deref(),
+            FullPolicy::Refuse(_) => None,
+        }
+    }
+
+    fn log_dropped(&self, channel: &str, dropped: u64) {
+        let receiver = self.receiver();
+        tracing::warn!(
+            channel,
+            receiver,
+            dropped,
+            "the queue accepts messages again, messages were dropped meanwhile"
+        );
     }
 
     fn put(&self, message: Message) {
@@ -207,8 +240,8 @@ impl QueueState {
                     drop(buffer);
                     return on_full(message);
                 }
-                FullPolicy::DropOldest if buffer.closed => return,
-                FullPolicy::DropOldest => {}
+                FullPolicy::DropOldest { .. } if buffer.closed => return,
+                FullPolicy::DropOldest { .. } => {}
             }
         }
         let before = buffer.dropped;
@@ -230,6 +263,7 @@ impl QueueState {
         if let Some(channel) = channel {
             tracing::warn!(
                 %channel,
+                receiver = self.receiver(),
                 limit_bytes = self.limits.bytes,
                 "queue full, the oldest messages are dropped until the listener catches up"
             );
@@ -267,17 +301,6 @@ impl QueueReceiver {
                 Taken::Nothing => self.state.arrived.notified().await,
             }
         }
-    }
-
-    /// Every message that waits, as soon as there is one; `None` when the queue is closed and drained. Cancelling this loses
-    /// nothing.
-    pub async fn recv_all(&mut self) -> Option<Vec<Message>> {
-        let first = self.recv().await?;
-        let mut messages = vec![first];
-        // Only what waits now: publishers that go on must not keep the receiver here.
-        let waiting = self.len();
-        messages.extend(std::iter::from_fn(|| self.try_recv()).take(waiting));
-        Some(messages)
     }
 
     /// The next message if there is one now.
@@ -323,10 +346,6 @@ enum Taken {
 
 fn size(message: &Message) -> usize {
     OVERHEAD + message.channel.len() + message.payload.len()
-}
-
-fn log_dropped(channel: &str, dropped: u64) {
-    tracing::warn!(channel, dropped, "the queue accepts messages again, messages were dropped meanwhile");
 }
 
 #[cfg(test)]
@@ -393,32 +412,13 @@ mod tests {
         assert_eq!(*refused.lock(), ["3", "4", "5"]);
     }
 
-    #[tokio::test]
-    async fn closing_lets_the_rest_out_and_then_ends() {
+    #[test]
+    fn an_empty_queue_gives_back_the_memory_of_a_burst() {
         let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
-        queue.deliver(message("1"));
-        receiver.close();
-        queue.deliver(message("2"));
-        assert_eq!(receiver.recv().await.unwrap().payload, "1");
-        assert!(receiver.recv().await.is_none());
-        assert!(receiver.recv().await.is_none());
-    }
-
-    #[tokio::test]
-    async fn a_receiver_wakes_for_each_message_and_for_the_end() {
-        let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
-        let reader = tokio::spawn(async move {
-            let mut read = 0;
-            while receiver.recv().await.is_some() {
-                read += 1;
-            }
-            read
-        });
-        for _ in 0..1000 {
+        for _ in 0..100 * KEPT {
             queue.deliver(message("x"));
-            tokio::task::yield_now().await;
         }
-        queue.close();
-        assert_eq!(reader.await.unwrap(), 1000);
+        assert_eq!(drain(&mut receiver).len(), 100 * KEPT);
+        assert!(receiver.state.lock().messages.capacity() <= 2 * KEPT);
     }
 }

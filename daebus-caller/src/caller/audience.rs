@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::queries::SharedQueries;
+use super::queries::{Count, SharedQueries};
 use crate::bus::Bus;
+use crate::error::BusError;
 use crate::wire::{Headers, RawJson, RequestWriter, ServiceName};
 
 /// How long a request goes unanswered before the bus is asked whether monitors alone received it.
@@ -66,13 +67,18 @@ impl Audience {
         pinged.await.is_ok_and(|pinged| pinged.value >= receivers)
     }
 
-    /// Returns when the bus reported no subscriber, by a query that was sent at `since` or later.
-    async fn empty_since(&self, service: &ServiceName, since: Instant) -> Option<Instant> {
+    /// Returns how many connections are subscribed to the service's channel, by a query that was sent at `since` or later.
+    pub(super) async fn subscribers(&self, service: &ServiceName, since: Instant) -> Result<Count, BusError> {
         let counted = self.subscribers.ask(service.as_str(), since, |channel| {
             let bus = Arc::clone(&self.bus);
             async move { bus.subscribers(&channel).await }
         });
-        match counted.await {
+        counted.await
+    }
+
+    /// Returns when the bus reported no subscriber, by a query that was sent at `since` or later.
+    async fn empty_since(&self, service: &ServiceName, since: Instant) -> Option<Instant> {
+        match self.subscribers(service, since).await {
             Ok(count) => (count.value == 0).then_some(count.at),
             Err(error) => {
                 tracing::debug!(%service, "the subscribers could not be counted: {error}");

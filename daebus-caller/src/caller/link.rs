@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::audience::Audience;
@@ -12,6 +13,7 @@ use super::pending::{Inbox, Pending};
 use crate::backoff::Backoff;
 use crate::bus::{Bus, BusState, Outbox, Subscription, Topic};
 use crate::error::BusError;
+use crate::wire::ServiceName;
 
 /// The delays before a bus that has just gone away is asked again.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -51,6 +53,12 @@ impl Link {
     /// The way out.
     pub fn outbox(&self) -> &Outbox {
         &self.0.outbox
+    }
+
+    /// Returns how many connections are subscribed to the service's channel. The answer is that of a query which was sent at
+    /// `since` or later, and which concurrent calls of this method share.
+    pub async fn subscribers(&self, service: &ServiceName, since: Instant) -> Result<u64, BusError> {
+        self.0.audience.subscribers(service, since).await.map(|count| count.value)
     }
 
     pub(super) fn audience(&self) -> &Audience {

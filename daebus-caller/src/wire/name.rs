@@ -105,8 +105,17 @@ impl Channel {
     ///
     /// When it is empty, longer than 255 bytes, has control characters, or is reserved.
     pub fn new(name: impl AsRef<str>) -> Result<Self, NameError> {
-        check("channel", name.as_ref())?;
+        Self::check(name.as_ref())?;
         Ok(Self(name.as_ref().into()))
+    }
+
+    /// Checks a channel's name without keeping it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Channel::new`].
+    pub fn check(name: &str) -> Result<(), NameError> {
+        check("channel", name)
     }
 
     /// The name as text.

@@ -37,3 +37,36 @@ fn dropped_messages_do_not_count_towards_the_byte_limit() {
     queue.deliver(message(400));
     assert_eq!((receiver.len(), receiver.dropped()), (2, 996));
 }
+
+fn text(payload: &'static str) -> Message {
+    Message::new("c", payload)
+}
+
+#[tokio::test]
+async fn a_closed_queue_ends_after_the_messages_that_wait() {
+    let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
+    queue.deliver(text("1"));
+    receiver.close();
+    queue.deliver(text("2"));
+    assert_eq!(receiver.recv().await.unwrap().payload, "1");
+    assert!(receiver.recv().await.is_none());
+    assert!(receiver.recv().await.is_none());
+}
+
+#[tokio::test]
+async fn a_receiver_wakes_for_each_message_and_for_the_end() {
+    let (queue, mut receiver) = Queue::drop_oldest(QueueLimits::default());
+    let reader = tokio::spawn(async move {
+        let mut read = 0;
+        while receiver.recv().await.is_some() {
+            read += 1;
+        }
+        read
+    });
+    for _ in 0..1000 {
+        queue.deliver(text("x"));
+        tokio::task::yield_now().await;
+    }
+    queue.close();
+    assert_eq!(reader.await.unwrap(), 1000);
+}

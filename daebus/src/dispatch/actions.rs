@@ -1,9 +1,10 @@
 //! Requests on the service's channel: taken in, run, answered.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use daebus_caller::bus::{Message, Queue, QueueReceiver};
+use daebus_caller::bus::{Deliver, Message, Queue, QueueReceiver};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use tokio::task::yield_now;
@@ -14,15 +15,13 @@ use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
 use super::built_in::BuiltIns;
-use super::cancellations::{CancellableRequest, Cancellations, RequestKey, cancelled_key, key_of};
+use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
+use super::early_cancels::{EarlyCancels, read_cancel};
 use super::pulse::Pulse;
-use super::refusals::{Reason, Refusals};
+use super::refusals::{Incident, Reason, Refusals};
 use super::shared::{Decision, Receivers, SharedRequests};
-use super::waiting_cancels::WaitingCancels;
 use crate::blueprint::Registry;
-use crate::handler::{
-    Context, Core, Endpoint, Envelope, Failure, Invocation, Replier, Report, UnreadableRequest,
-};
+use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Report, UnreadableRequest};
 use crate::presence::{Join, Membership, Taken};
 use crate::runtime::Workers;
 
@@ -43,6 +42,7 @@ struct Dispatcher {
     refusals: Refusals,
     built_ins: BuiltIns,
     running: Cancellations,
+    early_cancels: EarlyCancels,
     /// The requests that have been admitted and whose final reply has not been sent.
     answering: TaskTracker,
     draining: CancellationToken,
@@ -72,6 +72,7 @@ impl Actions {
             registry,
             limits,
             running: Cancellations::default(),
+            early_cancels: EarlyCancels::default(),
             answering: TaskTracker::new(),
             draining: CancellationToken::new(),
             drained,
@@ -84,14 +85,14 @@ impl Actions {
     /// Joins the service's other instances and serves the channels of this instance and of the service until the end of the
     /// drain.
     pub(crate) async fn join(&self, how: Join) -> Result<Result<(), Taken>, daebus_caller::BusError> {
-        let refuse = {
-            let this = self.clone();
-            move |message: Message| this.take_in(&message, &Place::None)
-        };
+        let (refusing, arriving) = (self.clone(), self.clone());
+        let refuse = move |message: Message| refusing.take_in(&message, Place::None);
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
+        let arrived = Arc::clone(&queue);
+        let arrivals = move |message: Message| arriving.arrive(message, &arrived);
         self.0.built_ins.meter(queue.meter());
         self.0.loops.spawn(self.clone().serve(receiver));
-        self.membership().join(queue, how).await
+        self.membership().join(Arc::new(arrivals), queue, how).await
     }
 
     pub(crate) fn membership(&self) -> &Membership {
@@ -143,16 +144,20 @@ impl Actions {
     }
 
     async fn serve(self, mut receiver: QueueReceiver) {
-        let mut beat = self.0.pulse.begin();
+        let (mut beat, mut taken) = (self.0.pulse.begin(), 0_usize);
         loop {
             tokio::select! {
                 biased;
                 // First, since a busy loop turns too.
                 () = beat.asked() => beat.answer(),
-                messages = receiver.recv_all() => match messages {
-                    Some(messages) => self.take_in_all(&messages).await,
+                message = receiver.recv() => match message {
+                    Some(message) => self.take_in(&message, Place::Backlog),
                     None => break,
                 },
+            }
+            taken += 1;
+            if taken % YIELD_EVERY == 0 {
+                yield_now().await;
             }
         }
         if self.0.draining.is_cancelled() {
@@ -160,28 +165,11 @@ impl Actions {
         }
     }
 
-    /// Takes in the messages that waited, in order, except that a `$cancel` counts for the requests before it: under load the
-    /// requests of callers that have given up would otherwise run first.
-    async fn take_in_all(&self, messages: &[Message]) {
-        // A panic over what a peer sent must not end the loop.
-        let cancels = self.0.core.panics.contain_sync("intake", || WaitingCancels::among(messages));
-        let cancels = cancels.unwrap_or_default();
-        for key in cancels.keys() {
-            self.take_back(key);
-        }
-        for (position, message) in messages.iter().enumerate() {
-            self.take_in(message, &Place::Backlog { cancels: &cancels, position });
-            if position % YIELD_EVERY == YIELD_EVERY - 1 {
-                yield_now().await;
-            }
-        }
-    }
-
     /// Takes one message in, without waiting for anything.
     ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
-    fn take_in(&self, message: &Message, place: &Place<'_>) {
+    fn take_in(&self, message: &Message, place: Place) {
         let panics = &self.0.core.panics;
         let Err(panic) = panics.contain_sync("intake", || self.admit(message, place)) else { return };
         let channel = &*message.channel;
@@ -191,16 +179,17 @@ impl Actions {
         }
     }
 
-    fn admit(&self, message: &Message, place: &Place<'_>) {
+    fn admit(&self, message: &Message, place: Place) {
         let inner = &self.0;
         // Taken before the check of `draining`: the drain doesn't miss a handler that is about to be spawned.
         let _admitting = inner.workers.hold();
         let envelope = match Envelope::of_request(message) {
             Ok(envelope) => Arc::new(envelope),
             Err(UnreadableRequest { error, envelope }) => {
-                let channel = &*message.channel;
-                let begins = beginning(&message.payload);
-                warn!(channel, %error, begins, "a message that can't be read; it is dropped");
+                if inner.refusals.count(Incident::Unreadable) {
+                    let (channel, begins) = (&*message.channel, beginning(&message.payload));
+                    warn!(channel, %error, begins, "message dropped: unreadable; further ones are counted");
+                }
                 if let Some(envelope) = envelope {
                     let fault = format!("the message can't be read: {error}");
                     let fault = Fault::reserved(FaultCode::InvalidPayload, fault);
@@ -220,11 +209,8 @@ impl Actions {
             return;
         }
         // First, since the refusal of a request that is no longer in flight must not be repeated.
-        if let Place::Backlog { cancels, position } = place
-            && cancels.covers(*position, &envelope)
-        {
-            let fault = Fault::reserved(FaultCode::Cancelled, "the caller took the request back");
-            return inner.refusals.push(&envelope, Reason::Failed(fault));
+        if inner.early_cancels.take(&envelope) {
+            return inner.refusals.push(&envelope, Reason::Cancelled);
         }
         let has_room = !matches!(place, Place::None);
         if inner.shared.receivers(&envelope) == Receivers::Sole {
@@ -281,10 +267,10 @@ impl Actions {
         let bytes = envelope.raw.as_bytes().len();
         if bytes > inner.limits.message_bytes {
             let limit = inner.limits.message_bytes;
-            warn!(
-                channel = &*envelope.channel,
-                action, bytes, limit, "a message over the size limit; it is not run"
-            );
+            if inner.refusals.count(Incident::Oversized) {
+                let channel = &*envelope.channel;
+                warn!(channel, action, bytes, limit, "request not run: too large; further ones are counted");
+            }
             let fault = format!("the message has {bytes} bytes, and this service takes {limit}");
             let fault = Fault::reserved(FaultCode::InvalidPayload, fault);
             return refuse(Reason::Failed(fault));
@@ -312,6 +298,10 @@ impl Actions {
             span.record("request_id", id.as_str().trim_matches('"'));
         }
         let entry = inner.running.enter(key_of(envelope));
+        // A `$cancel` that arrived before the entry was made has not found it.
+        if inner.early_cancels.take(envelope) {
+            return refuse(Reason::Cancelled);
+        }
         let (this, answering, envelope) = (self.clone(), inner.answering.token(), Arc::clone(envelope));
         let request = async move {
             this.answer(run, action, envelope, deadline, entry).await;
@@ -331,17 +321,25 @@ impl Actions {
         entry: CancellableRequest,
     ) {
         let run = run.traced(TraceContext::from_headers(&envelope.headers));
-        let replier = Replier::of(&self.0.core, &envelope);
-        let cx =
-            Context::new(Arc::clone(&self.0.core), action.definition.name).with_message(envelope, deadline);
+        let replier = self.0.refusals.replier(&envelope);
+        let cx = Context::new(Arc::clone(&self.0.core), action.definition.name)
+            .with_message(Arc::clone(&envelope), deadline);
         let cx = match &replier {
             Some(replier) => cx.with_replier(Arc::clone(replier)),
             None => cx,
         };
-        let outcome = tokio::select! {
+        let has_begun = AtomicBool::new(false);
+        let ended = tokio::select! {
             biased;
-            ended_by = entry.ended() => Err(ended_by.failure(&self.0.core.service)),
-            outcome = run.call(&action, cx) => outcome,
+            ended_by = entry.ended() => Err(ended_by),
+            outcome = run.call_noting(&action, cx, &has_begun) => Ok(outcome),
+        };
+        let outcome = match ended {
+            Ok(outcome) => outcome,
+            Err(EndedBy::Drain) if !has_begun.load(Ordering::Relaxed) => {
+                return self.0.refusals.push(&envelope, Reason::ShuttingDown);
+            }
+            Err(ended_by) => Err(ended_by.fault(self.0.core.service.as_str()).into()),
         };
         if let Some(replier) = replier {
             let outcome = outcome.as_ref().map_err(Failure::fault);
@@ -360,6 +358,28 @@ impl Actions {
         debug!(request_id = key.1, known, "$cancel received");
     }
 
+    /// Receives a message in the bus's reader. A `$cancel` doesn't wait behind requests, which would run in vain.
+    fn arrive(&self, message: Message, queue: &Queue) {
+        // A panic over the content of a message must not end the reader.
+        let panics = &self.0.core.panics;
+        if !panics.contain_sync("intake", || self.cancel_early(&message)).unwrap_or_default() {
+            queue.deliver(message);
+        }
+    }
+
+    /// Applies a `$cancel`, also to a request that still waits in the queue. Returns whether the message is one.
+    fn cancel_early(&self, message: &Message) -> bool {
+        let Some(key) = read_cancel(message) else { return false };
+        // Added first: the request may be admitted meanwhile.
+        self.0.early_cancels.add(&key, message.received);
+        let known = self.take_back(&key);
+        if known {
+            self.0.early_cancels.remove(&key);
+        }
+        debug!(request_id = key.1, known, "$cancel arrived");
+        true
+    }
+
     /// Ends the handler of a request and stops repeating its reply. Returns whether the request was known.
     fn take_back(&self, key: &RequestKey) -> bool {
         let (inbox, request_id) = key;
@@ -369,12 +389,8 @@ impl Actions {
 }
 
 /// Whether a message may take a place in the backlog; the intake's queue may have none for it.
-#[derive(Debug)]
-enum Place<'a> {
-    /// `cancels` are those of the batch in which the message has this position.
-    Backlog {
-        cancels: &'a WaitingCancels,
-        position: usize,
-    },
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Backlog,
     None,
 }

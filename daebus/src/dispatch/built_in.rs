@@ -69,7 +69,7 @@ impl BuiltIns {
             return true;
         };
         // Without a channel for the reply there is nothing to do.
-        if let Some(replier) = Replier::of(&self.0.core, envelope) {
+        if let Some(replier) = self.0.refusals.replier(envelope) {
             let this = Arc::clone(&self.0);
             self.0.workers.spawn(async move {
                 this.reply(question, &replier).await;

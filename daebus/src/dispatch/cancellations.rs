@@ -3,13 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use daebus_caller::wire::{Fault, FaultCode, RawJson, ServiceName};
+use daebus_caller::wire::{Fault, FaultCode, RawJson};
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
-use crate::handler::{Envelope, Failure};
+use crate::handler::Envelope;
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key.
 pub(super) type RequestKey = (String, String);
@@ -47,17 +46,13 @@ pub(super) enum EndedBy {
 }
 
 impl EndedBy {
-    /// Returns the outcome of the request.
-    pub(super) fn failure(self, service: &ServiceName) -> Failure {
+    /// Returns the error that the caller gets. The handler may have run in part.
+    pub(super) fn fault(self, service: &str) -> Fault {
         match self {
-            Self::Caller => {
-                debug!("request cancelled by its caller");
-                Fault::reserved(FaultCode::Cancelled, "the caller took the request back").into()
-            }
+            Self::Caller => Fault::reserved(FaultCode::Cancelled, "the caller took the request back"),
             Self::Drain => {
-                let fault =
-                    format!("{service} stopped before the handler had ended; it may have run in part");
-                Fault::reserved(FaultCode::Interrupted, fault).into()
+                let text = format!("{service} stopped before the handler had ended; it may have run in part");
+                Fault::reserved(FaultCode::Interrupted, text)
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::BusError;
-use daebus_caller::bus::{Queue, Subscription, Topic};
+use daebus_caller::bus::{Deliver, Queue, Subscription, Topic};
 use futures_util::future::join_all;
 use parking_lot::Mutex;
 
@@ -22,16 +22,18 @@ pub(crate) struct Intake {
 }
 
 impl Intake {
-    /// Subscribes, confirmed. Waits for a bus that is away. With [`Join::WhenAvailable`] the only error is
+    /// Subscribes, confirmed, with a receiver that fills the queue. Waits for a bus that is away. With [`Join::WhenAvailable`] the only error is
     /// [`BusError::Closed`]: the service has stopped.
     pub(super) async fn open(
         core: &Core,
         topic: Topic,
+        receiver: Arc<dyn Deliver>,
         queue: Arc<Queue>,
         join: Join,
     ) -> Result<Self, BusError> {
-        let subscribing =
-            when_available(&*core.bus, join, &topic, || core.bus.subscribe(topic.clone(), queue.clone()));
+        let subscribing = when_available(&*core.bus, join, &topic, || {
+            core.bus.subscribe(topic.clone(), Arc::clone(&receiver))
+        });
         let subscription = match join {
             Join::UnlessRefused => subscribing.await?,
             Join::WhenAvailable => {

@@ -1,16 +1,21 @@
 //! Broadcasts: a listener handles the messages of its channel in order, one at a time unless it declares a concurrency.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daebus_caller::BoxError;
 use daebus_caller::bus::{Message, Queue, QueueLimits, QueueReceiver, Topic};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::beginning;
+use daebus_caller::wire::{FaultCode, beginning};
+use parking_lot::Mutex;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::HandlerLimits;
 use super::intake::Intake;
+use super::refusals::QUIET;
 use crate::handler::{Context, Core, Endpoint, Envelope, Invocation, Report};
 use crate::presence::Join;
 use crate::runtime::Workers;
@@ -25,11 +30,10 @@ pub(crate) async fn listen(
     workers: Workers,
     (join, cut): (Join, CancellationToken),
 ) -> Result<Intake, daebus_caller::BusError> {
-    let (queue, receiver) =
-        Queue::drop_oldest(QueueLimits { bytes: limits.listener_bytes, ..QueueLimits::default() });
-    let meter = queue.meter();
-    let intake = Intake::open(&core, topic.clone(), queue, join).await?;
-    endpoint.definition.statistics.meter(meter);
+    let queue_limits = QueueLimits { bytes: limits.listener_bytes, ..QueueLimits::default() };
+    let (queue, receiver) = Queue::drop_oldest_of(endpoint.definition.source.to_string(), queue_limits);
+    endpoint.definition.statistics.meter(queue.meter());
+    let intake = Intake::open(&core, topic.clone(), queue.clone(), queue, join).await?;
     let listener = Listener {
         core,
         topic,
@@ -37,6 +41,7 @@ pub(crate) async fn listen(
         timeout: endpoint.definition.timeout.unwrap_or(limits.timeout),
         message_bytes: limits.message_bytes,
         endpoint,
+        drops: Arc::default(),
     };
     workers.spawn(listener.serve(receiver, workers.clone()));
     Ok(intake)
@@ -50,15 +55,22 @@ struct Listener {
     endpoint: Arc<Endpoint>,
     timeout: Duration,
     message_bytes: usize,
+    drops: Arc<Mutex<Drops>>,
 }
 
 impl Listener {
     async fn serve(self, mut receiver: QueueReceiver, workers: Workers) {
-        while let Some(Some(message)) = self.cut.run_until_cancelled(receiver.recv()).await {
-            let Some(envelope) = self.read(&message) else { continue };
-            let report = Report::Broadcast(Arc::clone(&envelope));
+        while let Some(Some(message)) = self.cut.run_until_cancelled(self.next(&mut receiver)).await {
+            let envelope = match self.read(&message) {
+                Ok(envelope) => Arc::new(envelope),
+                Err(error) => {
+                    self.count_dropped(&message.channel, &message.payload, &*error);
+                    continue;
+                }
+            };
             // A plain `fn` that outlives its deadline keeps its permit, so the next message waits for its thread.
-            let run = Invocation::admitted(&self.core, "listen", &self.endpoint.definition, report).await;
+            let definition = &self.endpoint.definition;
+            let run = Invocation::admitted(&self.core, "listen", definition, Report::Broadcast).await;
             run.span().record("channel", &*message.channel);
             let handled = self.clone().handle(run, envelope);
             if self.endpoint.definition.concurrency > Some(1) {
@@ -67,26 +79,68 @@ impl Listener {
                 handled.await;
             }
         }
+        self.end_episode();
     }
 
-    fn read(&self, message: &Message) -> Option<Arc<Envelope>> {
-        let dropped = |error: &dyn std::fmt::Display| {
-            let begins = beginning(&message.payload);
-            warn!(channel = &*message.channel, listener = %self.topic, %error, begins, "a message is dropped");
-        };
-        if message.payload.len() > self.message_bytes {
-            let bytes = message.payload.len();
-            dropped(&format_args!("it has {bytes} bytes, and this service takes {}", self.message_bytes));
-            return None;
+    /// Receives the next message, and ends an episode that is over by then.
+    async fn next(&self, receiver: &mut QueueReceiver) -> Option<Message> {
+        let ends = self.drops.lock().ends;
+        let Some(ends) = ends else { return receiver.recv().await };
+        let received = timeout_at(ends, receiver.recv()).await;
+        if ends <= Instant::now() {
+            self.end_episode();
         }
-        Envelope::of_broadcast(message).inspect_err(|error| dropped(error)).ok().map(Arc::new)
+        match received {
+            Ok(message) => message,
+            Err(_) => receiver.recv().await,
+        }
+    }
+
+    fn read(&self, message: &Message) -> Result<Envelope, BoxError> {
+        let (bytes, limit) = (message.payload.len(), self.message_bytes);
+        if bytes > limit {
+            return Err(format!("it has {bytes} bytes, and this service takes {limit}").into());
+        }
+        Ok(Envelope::of_broadcast(message)?)
     }
 
     async fn handle(self, run: Invocation, envelope: Arc<Envelope>) {
         let deadline = Deadline::after(self.timeout);
         let cx = Context::new(Arc::clone(&self.core), self.endpoint.definition.name)
-            .with_message(envelope, deadline);
-        // A failure is in the log; a broadcast has no answer.
-        let _ = run.call(&self.endpoint, cx).await;
+            .with_message(Arc::clone(&envelope), deadline);
+        // Any other failure is in the log; a broadcast has no answer.
+        if let Err(failure) = run.call(&self.endpoint, cx).await
+            && failure.fault().reserved_code() == Some(FaultCode::InvalidPayload)
+        {
+            self.count_dropped(&envelope.channel, envelope.raw.as_bytes(), &failure);
+        }
     }
+
+    /// Counts a message that the handler can't accept, and logs the first of an episode.
+    fn count_dropped(&self, channel: &str, message: &[u8], error: &dyn Display) {
+        let mut drops = self.drops.lock();
+        drops.count += 1;
+        drops.ends = Some(Instant::now() + QUIET);
+        if drops.count == 1 {
+            let (listener, handler) = (&self.topic, self.endpoint.definition.source);
+            let begins = beginning(message);
+            warn!(channel, %listener, %handler, %error, begins, "broadcast dropped; further ones are counted");
+        }
+    }
+
+    fn end_episode(&self) {
+        let Drops { count: dropped, .. } = std::mem::take(&mut *self.drops.lock());
+        if dropped > 0 {
+            let (listener, handler) = (&self.topic, self.endpoint.definition.source);
+            warn!(%listener, %handler, dropped, "broadcasts are no longer dropped");
+        }
+    }
+}
+
+/// The messages that a listener could not accept in the current episode, which ends when there was none for [`QUIET`].
+#[derive(Debug, Default)]
+struct Drops {
+    count: u64,
+    /// `None` if there is no episode.
+    ends: Option<Instant>,
 }

@@ -6,12 +6,12 @@ mod actions;
 mod built_in;
 mod cancellations;
 mod claim_checks;
+mod early_cancels;
 mod intake;
 mod listeners;
 mod pulse;
 mod refusals;
 mod shared;
-mod waiting_cancels;
 
 use std::time::Duration;
 

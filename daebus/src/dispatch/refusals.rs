@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daebus_caller::bus::QueueLimits;
-use daebus_caller::wire::{Fault, FaultCode, RawJson};
+use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
+use super::cancellations::EndedBy;
 use crate::handler::{Core, Envelope, Replier};
 use crate::introspection::Load;
 use crate::runtime::Workers;
@@ -26,7 +27,7 @@ const IN_FLIGHT: usize = 256;
 
 /// An episode of refusals ends when there was none for this long. Shorter, and a service at its limit would log without
 /// end.
-const QUIET: Duration = Duration::from_secs(1);
+pub(super) const QUIET: Duration = Duration::from_secs(1);
 
 /// What a refusal takes beside its texts, rounded up.
 const OVERHEAD: usize = 160;
@@ -38,6 +39,8 @@ pub(super) enum Reason {
     ShuttingDown,
     /// The instance may have been taken for dead when the request arrived.
     Lapsed,
+    /// By its caller.
+    Cancelled,
     /// Answered only if no other process can have the action.
     UnknownAction(String),
     Failed(Fault),
@@ -48,6 +51,7 @@ impl Reason {
         match self {
             Self::Overloaded | Self::Lapsed => FaultCode::Overloaded,
             Self::ShuttingDown => FaultCode::ShuttingDown,
+            Self::Cancelled => FaultCode::Cancelled,
             Self::UnknownAction(_) => FaultCode::UnknownAction,
             Self::Failed(fault) => fault.reserved_code().unwrap_or(FaultCode::Internal),
         }
@@ -87,6 +91,36 @@ struct Episode {
     overloaded: u64,
     dropped: u64,
     undelivered: u64,
+    unreadable: u64,
+    oversized: u64,
+    unanswerable: u64,
+}
+
+/// A message that is not handled as its sender expects, whether there is a refusal to send or not.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Incident {
+    /// Its envelope or payload is not JSON as the protocol requires it.
+    Unreadable,
+    /// It has more bytes than the service accepts.
+    Oversized,
+    /// The name of its reply channel breaks the rules for names.
+    Unanswerable,
+}
+
+impl Episode {
+    fn log(self, service: &str) {
+        let Self { overloaded, dropped, undelivered, unreadable, oversized, unanswerable } = self;
+        warn!(
+            service,
+            overloaded,
+            dropped,
+            undelivered,
+            unreadable,
+            oversized,
+            unanswerable,
+            "requests are no longer refused"
+        );
+    }
 }
 
 #[derive(Debug)]
@@ -94,6 +128,7 @@ struct RefusedRequest {
     channel: String,
     /// A copy, since a slice would keep the whole request.
     request_id: Option<RawJson>,
+    received: Instant,
     caller_deadline: Option<Instant>,
     reason: Reason,
     /// No other instance answers the request.
@@ -103,7 +138,7 @@ struct RefusedRequest {
 impl RefusedRequest {
     fn size(&self) -> usize {
         let text = match &self.reason {
-            Reason::Overloaded | Reason::ShuttingDown | Reason::Lapsed => 0,
+            Reason::Overloaded | Reason::ShuttingDown | Reason::Lapsed | Reason::Cancelled => 0,
             Reason::UnknownAction(action) => action.len(),
             Reason::Failed(fault) => fault.error().len(),
         };
@@ -154,9 +189,10 @@ impl Refusals {
         let inner = &self.0;
         let is_overload = matches!(reason, Reason::Overloaded);
         let code = reason.code().as_str();
-        let refusal = envelope.reply_channel(inner.core.service.as_str()).map(|channel| RefusedRequest {
+        let refusal = self.reply_channel(envelope).map(|channel| RefusedRequest {
             channel,
             request_id: envelope.request_id.as_ref().map(copy),
+            received: envelope.received,
             caller_deadline: envelope.caller_deadline(),
             reason,
             is_sole,
@@ -180,13 +216,7 @@ impl Refusals {
                 waiting.dropped += 1;
             }
         }
-        let starts = !std::mem::replace(&mut waiting.has_worker, true);
-        drop(waiting);
-        if starts {
-            inner.workers.spawn(self.clone().work());
-        } else {
-            inner.arrived.notify_one();
-        }
+        self.wake_worker(waiting);
         let service = inner.core.service.as_str();
         if begins {
             warn!(service, "too many requests are waiting, further ones are refused with `overloaded`");
@@ -211,6 +241,54 @@ impl Refusals {
         }
     }
 
+    /// Counts an incident of the current episode. Returns whether it is the first of its kind, which the caller logs.
+    pub(super) fn count(&self, incident: Incident) -> bool {
+        let mut waiting = self.0.waiting.lock();
+        let episode = &mut waiting.episode;
+        let count = match incident {
+            Incident::Unreadable => &mut episode.unreadable,
+            Incident::Oversized => &mut episode.oversized,
+            Incident::Unanswerable => &mut episode.unanswerable,
+        };
+        *count += 1;
+        let is_first = *count == 1;
+        self.wake_worker(waiting);
+        is_first
+    }
+
+    /// Returns the channel that the replies to a request go to. `None` if the request is one-way, or if nothing can be
+    /// published to the channel that it names, which is counted.
+    pub(super) fn reply_channel(&self, envelope: &Envelope) -> Option<String> {
+        let service = self.0.core.service.as_str();
+        envelope.reply_channel(service).unwrap_or_else(|error| {
+            if self.count(Incident::Unanswerable) {
+                let begins = beginning(envelope.raw.as_bytes());
+                warn!(service, %error, begins, "request without a reply: invalid channel; further ones are counted");
+            }
+            None
+        })
+    }
+
+    /// Returns the replier of a request; `None` as for [`reply_channel`](Self::reply_channel).
+    pub(super) fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
+        let core = &self.0.core;
+        let channel = self.reply_channel(envelope)?;
+        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
+        let (request_id, deadline) = (envelope.request_id.clone(), envelope.caller_deadline());
+        Some(Arc::new(Replier::new(channel, request_id, instance, outbox, deadline)))
+    }
+
+    /// Starts the worker, or wakes it.
+    fn wake_worker(&self, mut waiting: MutexGuard<'_, WaitingRefusals>) {
+        let starts = !std::mem::replace(&mut waiting.has_worker, true);
+        drop(waiting);
+        if starts {
+            self.0.workers.spawn(self.clone().work());
+        } else {
+            self.0.arrived.notify_one();
+        }
+    }
+
     async fn work(self) {
         let mut in_flight = FuturesUnordered::new();
         loop {
@@ -231,9 +309,7 @@ impl Refusals {
             let is_over = !matches!(self.0.drained.run_until_cancelled(arrived).await, Some(Ok(())));
             if is_over && let Some(episode) = self.end() {
                 if episode != Episode::default() {
-                    let Episode { overloaded, dropped, undelivered } = episode;
-                    let service = self.0.core.service.as_str();
-                    warn!(service, overloaded, dropped, undelivered, "requests are no longer refused");
+                    episode.log(self.0.core.service.as_str());
                 }
                 return;
             }
@@ -264,11 +340,15 @@ impl Refusals {
     async fn send(&self, refusal: RefusedRequest) {
         let core = &self.0.core;
         let service = core.service.as_str();
-        let RefusedRequest { channel, request_id, caller_deadline, reason, is_sole } = refusal;
+        let RefusedRequest { channel, request_id, received, caller_deadline, reason, is_sole } = refusal;
         let (instance, outbox) = (core.identity.id(), core.outbox.clone());
         let replier = Replier::new(channel, request_id, instance, outbox, caller_deadline);
         let fault = match reason {
             Reason::Failed(fault) => {
+                return self.sent(&replier, replier.finish(Err(&fault)).await);
+            }
+            Reason::Cancelled => {
+                let fault = EndedBy::Caller.fault(service);
                 return self.sent(&replier, replier.finish(Err(&fault)).await);
             }
             Reason::Overloaded => {
@@ -279,7 +359,7 @@ impl Refusals {
                 // Otherwise another process may run the request, and the caller must not send it again.
                 let is_refused = is_sole
                     || !self.0.has_successor.load(Ordering::Acquire)
-                        && matches!(self.subscribers().await, Ok(Some(0 | 1)));
+                        && matches!(self.subscribers(received).await, Ok(Some(0 | 1)));
                 let text = format!("{service} is shutting down; the request was not run");
                 let fault = Fault::reserved(FaultCode::ShuttingDown, text);
                 if !is_refused {
@@ -292,7 +372,7 @@ impl Refusals {
                 Fault::reserved(FaultCode::Overloaded, text)
             }
             Reason::UnknownAction(action) => {
-                let subscribers = if is_sole { Ok(Some(1)) } else { self.subscribers().await };
+                let subscribers = if is_sole { Ok(Some(1)) } else { self.subscribers(received).await };
                 debug!(service, action, ?subscribers, "no handler for this action");
                 match subscribers {
                     Ok(Some(1)) => {}
@@ -306,14 +386,14 @@ impl Refusals {
         self.sent(&replier, replier.refuse(&fault).await);
     }
 
-    /// Returns the number of subscribers of the service's channel, this process included until it has left. In a Redis
-    /// Cluster it is unknown.
-    async fn subscribers(&self) -> Result<Option<u64>, daebus_caller::BusError> {
-        let Core { bus, service, .. } = &*self.0.core;
+    /// Returns the number of subscribers of the service's channel at `since` or later, this process included until it has
+    /// left. In a Redis Cluster it is unknown.
+    async fn subscribers(&self, since: Instant) -> Result<Option<u64>, daebus_caller::BusError> {
+        let Core { bus, link, service, .. } = &*self.0.core;
         if bus.counts_are_partial() {
             return Ok(None);
         }
-        bus.subscribers(service.as_str()).await.map(Some)
+        link.subscribers(service, since).await.map(Some)
     }
 
     fn sent(&self, replier: &Replier, sent: Result<(), daebus_caller::BusError>) {

@@ -139,7 +139,7 @@ impl SharedRequests {
         if !has_action && members.list(action) {
             return Some(false);
         }
-        let reply_channel = request.reply_channel(service.as_str()).unwrap_or_default();
+        let reply_channel = request.reply_channel(service.as_str()).ok().flatten().unwrap_or_default();
         let request_id = request.request_id.as_ref().map_or("", |id| id.as_str());
         let hash = claim_hash(&reply_channel, request_id);
         let presence = identity.presence();

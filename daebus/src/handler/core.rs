@@ -6,8 +6,8 @@ use daebus_caller::Link;
 use daebus_caller::bus::{Bus, Outbox};
 use daebus_caller::wire::ServiceName;
 
-use super::admission::Admission;
 use super::about::About;
+use super::admission::Admission;
 use super::extensions::Extensions;
 use super::identity::Identity;
 use super::state::States;

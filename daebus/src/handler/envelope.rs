@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use daebus_caller::bus::Message;
-use daebus_caller::wire::{Headers, RawJson, ReadError, Request, read_message, reply_channel};
+use daebus_caller::wire::{
+    Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
+};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
@@ -101,8 +103,15 @@ impl Envelope {
         self.received.checked_add(self.timeout?)
     }
 
-    /// The channel a reply goes to, `own_name` being the service that answers. `None`: the request is one-way.
-    pub(crate) fn reply_channel(&self, own_name: &str) -> Option<String> {
-        reply_channel(self.reply_to.as_deref(), self.request_id.is_some(), self.service.as_deref(), own_name)
+    /// Returns the channel that a reply goes to, `own_name` being the service that answers; `None` if the request is one-way.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the name that the request gives can't be a channel's.
+    pub(crate) fn reply_channel(&self, own_name: &str) -> Result<Option<String>, NameError> {
+        let (reply_to, service) = (self.reply_to.as_deref(), self.service.as_deref());
+        let channel = reply_channel(reply_to, self.request_id.is_some(), service, own_name);
+        channel.as_deref().map_or(Ok(()), Channel::check)?;
+        Ok(channel)
     }
 }

@@ -22,11 +22,7 @@ impl Identity {
         let is_configured = configured.is_some();
         let id = configured.unwrap_or_else(|| InstanceId::random(service.as_str()));
         let presence = Presence::new(service.as_str(), id, Uuid::new_v4());
-        Self {
-            service: service.clone(),
-            is_configured,
-            presence: RwLock::new(Arc::new(presence)),
-        }
+        Self { service: service.clone(), is_configured, presence: RwLock::new(Arc::new(presence)) }
     }
 
     pub(crate) fn id(&self) -> InstanceId {

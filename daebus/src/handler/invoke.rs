@@ -3,21 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use daebus_caller::deadline::{self, Deadline};
 use daebus_caller::trace;
-use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
+use daebus_caller::wire::{Fault, FaultCode, TraceContext};
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, error, info_span, warn};
+use tracing::{Instrument, Span, debug, error, info_span};
 
 use super::context::Context;
 use super::core::Core;
 use super::definition::{Definition, Source};
 use super::endpoint::Endpoint;
-use super::envelope::Envelope;
 use super::failure::Failure;
 use super::outcome::JsonOutcome;
 use super::turn::{InFlightGuard, Turn, with_turn};
@@ -29,8 +29,8 @@ pub(crate) enum Report {
     Reply,
     /// No peer receives the error, so the log has all of it.
     Log,
-    /// As [`Log`](Self::Log), with the beginning of a broadcast that the handler can't read.
-    Broadcast(Arc<Envelope>),
+    /// As [`Log`](Self::Log), except for a broadcast that the handler can't read: the listener counts it.
+    Broadcast,
     /// The code that invokes the handler reports the failure.
     Invoker,
 }
@@ -157,6 +157,21 @@ impl Invocation {
         self.run(deadline, Box::pin(async move { handler.await?.into_json() })).await
     }
 
+    /// As [`call`](Self::call). Sets `has_begun` when the handler gets its turn.
+    pub(crate) async fn call_noting(
+        self,
+        endpoint: &Endpoint,
+        cx: Context,
+        has_begun: &AtomicBool,
+    ) -> JsonOutcome {
+        let (deadline, handler) = (cx.deadline, endpoint.run.clone().run(cx));
+        let noted = async move {
+            has_begun.store(true, Ordering::Relaxed);
+            handler.await?.into_json()
+        };
+        self.run(deadline, Box::pin(noted)).await
+    }
+
     /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.
     ///
     /// The handler is boxed: each of the futures around it would otherwise hold it twice.
@@ -234,13 +249,8 @@ impl Invocation {
         match (&self.report, failure.internal_reason()) {
             (Report::Invoker, _) => {}
             (Report::Reply, None) => debug!(%source, error = %failure.fault(), "handler returned an error"),
-            (Report::Broadcast(envelope), _)
-                if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) =>
-            {
-                let begins = beginning(envelope.raw.as_bytes());
-                warn!(%source, error = %failure, begins, "broadcast dropped: the listener can't read its payload");
-            }
-            (Report::Reply | Report::Log | Report::Broadcast(_), _) => {
+            (Report::Broadcast, _) if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) => {}
+            (Report::Reply | Report::Log | Report::Broadcast, _) => {
                 error!(%source, reason = %failure, "handler failed");
             }
         }

@@ -1,8 +1,8 @@
 //! A handler: the context it runs in, its extractors, the layers around it, and how it is run.
 
+mod about;
 mod admission;
 mod answer;
-mod about;
 mod blocking;
 mod context;
 mod core;
@@ -25,9 +25,9 @@ mod state;
 mod turn;
 
 pub(crate) use self::core::Core;
+pub(crate) use about::About;
 pub(crate) use admission::Admission;
 pub use answer::Answer;
-pub(crate) use about::About;
 pub use blocking::blocking;
 pub(crate) use blocking::blocking_in_flight;
 pub use context::Context;

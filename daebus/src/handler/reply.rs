@@ -1,6 +1,5 @@
 //! Where a reply is made: the answer, the error or the progress of one request.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +8,6 @@ use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
 use daebus_caller::{BusError, InstanceId};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
-
-use super::core::Core;
-use super::envelope::Envelope;
 
 /// How long a reply is repeated, or waits for a bus that is away, if the request's budget doesn't end before.
 const MAX: Duration = Duration::from_secs(30);
@@ -30,14 +26,6 @@ pub(crate) struct Replier {
 }
 
 impl Replier {
-    /// Creates the replier of a request. `None`: the request is one-way.
-    pub(crate) fn of(core: &Core, request: &Envelope) -> Option<Arc<Self>> {
-        let channel = request.reply_channel(core.service.as_str())?;
-        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
-        let request_id = request.request_id.clone();
-        Some(Arc::new(Self::new(channel, request_id, instance, outbox, request.caller_deadline())))
-    }
-
     pub(crate) fn new(
         channel: String,
         request_id: Option<RawJson>,

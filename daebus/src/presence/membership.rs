@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::BusError;
-use daebus_caller::bus::Queue;
+use daebus_caller::bus::{Deliver, Queue};
 use daebus_caller::wire::presence::MemberChange;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
@@ -39,14 +39,20 @@ impl Membership {
         Self { state, tasks: Workers::default() }
     }
 
-    /// Joins the service's other instances, and keeps this instance present until [`leave`](Self::leave). `intake` receives
-    /// the requests on the instance's channel and, if the service has actions, on the service's channel.
+    /// Joins the service's other instances, and keeps this instance present until [`leave`](Self::leave). `receiver`
+    /// receives the requests on the instance's channel and, if the service has actions, on the service's channel; `queue`,
+    /// which it fills, is closed at the end.
     ///
     /// With [`Join::WhenAvailable`] the only error is [`BusError::Closed`]: the service has stopped, or stops because another
     /// process has its id.
-    pub(crate) async fn join(&self, intake: Arc<Queue>, how: Join) -> Result<Result<(), Taken>, BusError> {
+    pub(crate) async fn join(
+        &self,
+        receiver: Arc<dyn Deliver>,
+        queue: Arc<Queue>,
+        how: Join,
+    ) -> Result<Result<(), Taken>, BusError> {
         let Self { state, tasks } = self;
-        state.set_intake(intake);
+        state.set_intake(receiver, queue);
         let service = &state.core.service;
         let joining = when_available(&*state.core.bus, how, service, || join::join(state, true).boxed());
         let joined = match how {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use daebus_caller::bus::{Message, Queue, Subscription, Topic};
+use daebus_caller::bus::{Deliver, Message, Queue, Subscription, Topic};
 use daebus_caller::wire::presence::{MemberChange, MemberEvent, Presence, instance_channel, members_channel};
 use daebus_caller::{BusError, Instance, InstanceId, InstanceState};
 use parking_lot::Mutex;
@@ -45,7 +45,8 @@ pub(super) struct PresenceState {
     pub(super) joined: Notify,
     actions: Vec<String>,
     /// The requests that are received and not yet admitted; `None` before the instance joins and after it has left.
-    intake: Mutex<Option<Arc<Queue>>>,
+    /// What receives the requests, and the queue behind it.
+    intake: Mutex<Option<(Arc<dyn Deliver>, Arc<Queue>)>>,
     pace: Pace,
     described: Mutex<Described>,
     /// Messages received until then are those of a lapsed instance.
@@ -142,18 +143,18 @@ impl PresenceState {
         self.pace
     }
 
-    pub(super) fn intake(&self) -> Option<Arc<Queue>> {
-        self.intake.lock().clone()
+    pub(super) fn intake(&self) -> Option<Arc<dyn Deliver>> {
+        self.intake.lock().as_ref().map(|(receiver, _)| Arc::clone(receiver))
     }
 
-    pub(super) fn set_intake(&self, queue: Arc<Queue>) {
-        *self.intake.lock() = Some(queue);
+    pub(super) fn set_intake(&self, receiver: Arc<dyn Deliver>, queue: Arc<Queue>) {
+        *self.intake.lock() = Some((receiver, queue));
     }
 
     /// Ends the intake; what waits in it is still admitted.
     pub(super) fn close_intake(&self) {
         let intake = self.intake.lock().take();
-        if let Some(queue) = intake {
+        if let Some((_, queue)) = intake {
             queue.close();
         }
     }

@@ -118,3 +118,30 @@ async fn a_stopping_service_leaves_its_channel_when_another_joins() {
     other.stop().await.unwrap();
     service.end().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waits_for_its_turn_at_the_end_of_the_drain_is_refused() -> Result<(), BoxError> {
+    let (came, mut arrivals) = mpsc::unbounded_channel();
+    let door = Door { open: Arc::new(Semaphore::new(0)), came };
+    let app = Daebus::new("svc").bus("memory://not-begun").concurrency(1).drain(Duration::from_secs(1));
+    let service = app.state(door).register(Blueprint::new("b").action("wait", wait)).start().await?;
+    let bus = connect("not-begun").await;
+    let (received, mut replies) = mpsc::unbounded_channel::<Value>();
+    let take =
+        move |message: Message| received.send(serde_json::from_slice(&message.payload).unwrap()).unwrap();
+    let _inbox = bus.subscribe(Topic::Channel("caller:x".into()), Arc::new(take)).await?;
+    for id in [1, 2] {
+        request(&*bus, id).await;
+    }
+    next(&mut arrivals).await;
+    within(service.stop()).await.unwrap_err();
+    let mut outcomes = Vec::new();
+    for _ in [1, 2] {
+        let reply = next(&mut replies).await;
+        outcomes.push(json!([reply["request_id"], reply["payload"]["code"], reply["refused"]]));
+    }
+    outcomes.sort_by_key(|outcome| outcome[0].as_u64());
+    assert_eq!(outcomes, [json!([1, "interrupted", null]), json!([2, "shutting_down", true])]);
+    assert!(arrivals.try_recv().is_err(), "the second request has not run");
+    Ok(())
+}

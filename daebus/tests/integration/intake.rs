@@ -204,6 +204,29 @@ async fn a_request_that_has_expired_in_the_queue_is_not_run() -> Result<(), BoxE
 }
 
 #[tokio::test]
+async fn a_cancel_that_finds_the_queue_full_applies_to_the_requests_in_it() -> Result<(), BoxError> {
+    let (ran, mut runs) = mpsc::unbounded_channel::<Value>();
+    let app = app("cancel-full").intake_queue(2, 1 << 20).state(ran);
+    let service = app.register(blueprint_of!["b"; note]).start().await?;
+    let mut peer = Peer::on("cancel-full").await;
+    let cancel = json!({"action": "$cancel", "payload": {"request_id": 1, "reply_to": "caller:x"}});
+    tokio::task::unconstrained(async {
+        peer.request("note", 1).await;
+        peer.request("note", 2).await;
+        peer.send(&cancel).await;
+    })
+    .await;
+    let mut codes = BTreeMap::new();
+    for _ in [1, 2] {
+        let reply = peer.reply().await;
+        codes.insert(reply["request_id"].as_u64(), reply["payload"]["code"].clone());
+    }
+    assert_eq!(codes, BTreeMap::from([(Some(1), json!("cancelled")), (Some(2), Value::Null)]));
+    assert_eq!((next(&mut runs).await, runs.is_empty()), (json!(2), true), "only one has run");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
 async fn a_request_whose_cancel_waits_behind_it_is_not_run() -> Result<(), BoxError> {
     let (ran, mut runs) = mpsc::unbounded_channel::<Value>();
     let service = app("cancel-behind").state(ran).register(blueprint_of!["b"; note, quick]).start().await?;

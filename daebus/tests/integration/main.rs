@@ -19,6 +19,7 @@ mod http_cross_origin;
 mod http_limits;
 mod http_runs;
 mod http_server;
+mod incidents;
 mod intake;
 mod introspection;
 mod layers;
