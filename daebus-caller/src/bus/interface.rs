@@ -144,7 +144,8 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     fn state(&self) -> watch::Receiver<BusState>;
 
     /// Returns when the bus last became ready again after an outage; `None` if it never did. The first connection
-    /// doesn't count.
+    /// doesn't count. The instant is one of [`tokio::time`], as [`Message::received`](crate::bus::Message::received) is: compare
+    /// it with tokio's clock, which a test may pause.
     ///
     /// For some seconds after a reconnect, peers that lost their connection in the same outage may not have restored their
     /// subscriptions: a message that reached no receiver may reach one later.

@@ -12,7 +12,8 @@ pub struct Message {
     pub channel: Arc<str>,
     /// The published bytes.
     pub payload: Bytes,
-    /// When the bus received it.
+    /// When the bus received it, on tokio's clock: an instant of [`tokio::time`], which a paused test clock applies to, so that
+    /// a service's deadlines can be tested without waiting. The type is that of tokio 1.
     pub received: Instant,
 }
 

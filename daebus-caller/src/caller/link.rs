@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::audience::Audience;
+use super::cancels::Cancels;
 use super::deadline::Deadline;
 use super::pending::{Inbox, Pending};
 use crate::backoff::Backoff;
@@ -29,6 +30,7 @@ struct LinkState {
     inbox: Arc<str>,
     pending: Arc<Pending>,
     audience: Audience,
+    cancels: Cancels,
     /// Made at the first call, so that whoever never calls has no inbox. The bus restores it after a reconnect.
     subscription: OnceCell<Subscription>,
 }
@@ -41,6 +43,7 @@ impl Link {
             outbox: Outbox::new(bus),
             inbox: format!("caller:{}", Uuid::new_v4()).into(),
             pending: Arc::default(),
+            cancels: Cancels::new(),
             subscription: OnceCell::new(),
         }))
     }
@@ -121,23 +124,9 @@ impl Link {
         let _ = self.bus().state().wait_for(|state| *state == BusState::Closed).await;
     }
 
-    /// Tells the service that nobody waits for the answer any more, from a task of its own and without a promise.
+    /// Notifies the service that a call has ended without its answer. Doesn't wait. The `$cancel` follows the request on the
+    /// same connection, unless the bus has reconnected in between.
     pub(super) fn cancel(&self, service: &str, request_id: Uuid) {
-        /// Long enough for a bus that works, short enough to be forgotten about.
-        const WITHIN: Duration = Duration::from_secs(1);
-        // A call that is dropped where no runtime is has nobody to send for it; its budget ends the work.
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let message = serde_json::json!({
-            "action": "$cancel",
-            "payload": {"request_id": request_id.to_string(), "reply_to": *self.0.inbox},
-            "service": service,
-        });
-        let (link, service) = (self.clone(), service.to_owned());
-        runtime.spawn(async move {
-            let sent = link.outbox().publish(&service, message.to_string().into(), WITHIN);
-            if let Ok(Err(error)) = tokio::time::timeout(WITHIN, sent).await {
-                tracing::debug!(service, %request_id, "a dropped call could not be taken back: {error}");
-            }
-        });
+        self.0.cancels.push(&self.0.outbox, &self.0.inbox, service, request_id);
     }
 }

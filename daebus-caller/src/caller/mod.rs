@@ -5,6 +5,7 @@
 
 mod audience;
 mod call;
+mod cancels;
 pub mod deadline;
 mod delivery;
 mod exchange;

@@ -330,6 +330,42 @@ async fn a_bus_closed_by_whomever_ends_the_wait() {
     assert_eq!(caller.in_flight(), 0);
 }
 
+/// Makes a call that the bus accepts and no service answers, and aborts it while the bus is away.
+async fn abort_while_away(bus: &Arc<Odd>, caller: &Caller) -> String {
+    let job = caller.send_request::<Value>("get", ()).spawn();
+    while bus.published.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    // The outcome of the publish arrives.
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    bus.state.send_replace(BusState::Away);
+    job.abort();
+    assert!(job.await.is_err());
+    bus.published.lock().unwrap()[0].1.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_waits_for_a_bus_that_is_away() {
+    let bus = Arc::new(Odd::new([Ok(1)]));
+    let caller = caller(&bus);
+    let request_id = abort_while_away(&bus, &caller).await;
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(bus.published.lock().unwrap().len(), 1);
+    bus.state.send_replace(BusState::Ready);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bus.published.lock().unwrap()[1..], [("$cancel".to_owned(), request_id)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_waits_does_not_keep_the_bus_open() {
+    let bus = Arc::new(Odd::new([Ok(1)]));
+    let caller = caller(&bus);
+    abort_while_away(&bus, &caller).await;
+    drop(caller);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(Arc::strong_count(&bus), 1);
+}
+
 /// Without a runtime there is nobody to send a `$cancel`; the call is forgotten all the same.
 #[test]
 fn a_call_dropped_outside_of_a_runtime_is_forgotten() {

@@ -39,3 +39,34 @@ async fn a_listener_handles_30_000_broadcasts_at_once() {
     eventually("every broadcast is handled", async || sum.load(Ordering::SeqCst) == expected).await;
     service.stop().await.unwrap();
 }
+
+/// How often the server has run `PUBSUB NUMSUB`.
+fn counted(redis: &RedisServer) -> u64 {
+    let stats = redis.cli(&["INFO", "commandstats"]);
+    let line = stats.lines().find_map(|line| line.strip_prefix("cmdstat_pubsub|numsub:calls="));
+    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_share_their_queries_for_subscribers() {
+    const CALLS: usize = 2000;
+    let redis = RedisServer::start();
+    let service = Daebus::new("unknown").bus(redis.url()).register(Blueprint::new("empty").action("a", a));
+    let service = service.start().await.unwrap();
+    let caller = Caller::connect(&redis.url(), "unknown").await.unwrap().timeout(PATIENCE);
+    let calls: Vec<_> = (0..CALLS).map(|_| caller.send_request::<()>("b", ()).spawn()).collect();
+    for call in calls {
+        let Err(CallError::Service(fault)) = call.await else { panic!("the action does not exist") };
+        assert!(fault.is_refused() && fault.code() == Some("unknown_action"), "{fault:?}");
+    }
+    // One per round trip, where each refusal used to send its own.
+    let counted = counted(&redis);
+    assert!(
+        (1..=CALLS as u64 / 4).contains(&counted),
+        "{CALLS} refusals counted the subscribers {counted} times"
+    );
+    caller.close().await;
+    service.stop().await.unwrap();
+}
+
+async fn a() {}

@@ -15,6 +15,7 @@ mod examples_daemon;
 mod examples_web;
 mod hygiene;
 mod kiosk_browser;
+mod late_requests;
 mod replies;
 mod request_replies;
 mod route;
