@@ -115,8 +115,12 @@ pub enum CallError<E = Fault> {
         /// How long the caller waited.
         after: Duration,
     },
-    /// The instance left with the call in flight, which it may or may not have run.
-    #[error("the instance {instance} left with the call in flight")]
+    /// The instance left or died with the call in flight, which it may or may not have run, or a named instance
+    /// ([`Call::on_instance`](crate::Call::on_instance)) doesn't exist.
+    ///
+    /// Reported within 1 s if the instance left, and within 25 s if its process was killed. Calls of `idempotent` actions are
+    /// sent to another instance instead.
+    #[error("the instance {instance} is gone")]
     InstanceLost {
         /// The instance.
         instance: String,
@@ -146,6 +150,19 @@ pub enum CallError<E = Fault> {
         action: String,
         /// What serde reports.
         source: serde_json::Error,
+    },
+    /// Fewer instances than expected were alive within the time given to
+    /// [`Caller::wait_for`](crate::Caller::wait_for).
+    #[error("{found} of {wanted} instances of {service:?} are alive after {after:?}")]
+    TooFewInstances {
+        /// The service.
+        service: String,
+        /// The number of instances that were waited for.
+        wanted: usize,
+        /// The number of instances that are alive and not draining.
+        found: usize,
+        /// How long the caller waited.
+        after: Duration,
     },
     /// The caller was closed.
     #[error("the caller is closed")]

@@ -80,7 +80,7 @@ pub use fred;
 pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
-pub use caller::{Call, Caller, Job, Listening, Retry, Update, Updates, deadline, trace};
+pub use caller::{Balance, Call, Caller, Job, Listening, Retry, Update, Updates, deadline, trace};
 pub use error::{BusError, CallError};
 pub use wire::{Fault, Instance, InstanceId, InstanceState};
 

@@ -35,9 +35,17 @@ impl Audience {
         self.bus.last_reconnect().is_some_and(|at| at.elapsed() < RECOVERY)
     }
 
-    /// Returns whether certainly nothing but monitors is subscribed to the service's channel.
-    pub(super) async fn is_empty(&self, service: &ServiceName) -> bool {
-        self.empty_since(service, Instant::now()).await.is_some()
+    /// Returns whether certainly nothing but monitors is subscribed to the channel.
+    pub(super) async fn is_empty(&self, channel: &str) -> bool {
+        self.empty_since(channel, Instant::now()).await.is_some()
+    }
+
+    /// Returns, after a silence, whether nothing but monitors is subscribed to an instance's channel any more.
+    pub(super) async fn has_left(&self, channel: &str) -> bool {
+        let published = Instant::now();
+        sleep(SILENCE).await;
+        // Most calls are answered in the silence: they need no room for the query.
+        Box::pin(self.empty_since(channel, published)).await.is_some()
     }
 
     /// Returns, after a silence, whether the `receivers` of a request that is published by now were monitors only.
@@ -59,7 +67,7 @@ impl Audience {
 
     /// Returns whether monitors alone received a request that had `receivers` and was published at `published`.
     async fn monitors_are_left(&self, service: &ServiceName, receivers: u64, published: Instant) -> bool {
-        let Some(since) = self.empty_since(service, published).await else { return false };
+        let Some(since) = self.empty_since(service.as_str(), published).await else { return false };
         let pinged = self.pings.ask(service.as_str(), since, |channel| {
             let (bus, ping) = (Arc::clone(&self.bus), ping(service));
             async move { bus.publish(&channel, ping).await }
@@ -67,9 +75,9 @@ impl Audience {
         pinged.await.is_ok_and(|pinged| pinged.value >= receivers)
     }
 
-    /// Returns how many connections are subscribed to the service's channel, by a query that was sent at `since` or later.
-    pub(super) async fn subscribers(&self, service: &ServiceName, since: Instant) -> Result<Count, BusError> {
-        let counted = self.subscribers.ask(service.as_str(), since, |channel| {
+    /// Returns how many connections are subscribed to the channel itself, by a query that was sent at `since` or later.
+    pub(super) async fn subscribers(&self, channel: &str, since: Instant) -> Result<Count, BusError> {
+        let counted = self.subscribers.ask(channel, since, |channel| {
             let bus = Arc::clone(&self.bus);
             async move { bus.subscribers(&channel).await }
         });
@@ -77,11 +85,11 @@ impl Audience {
     }
 
     /// Returns when the bus reported no subscriber, by a query that was sent at `since` or later.
-    async fn empty_since(&self, service: &ServiceName, since: Instant) -> Option<Instant> {
-        match self.subscribers(service, since).await {
+    async fn empty_since(&self, channel: &str, since: Instant) -> Option<Instant> {
+        match self.subscribers(channel, since).await {
             Ok(count) => (count.value == 0).then_some(count.at),
             Err(error) => {
-                tracing::debug!(%service, "the subscribers could not be counted: {error}");
+                tracing::debug!(channel, "the subscribers could not be counted: {error}");
                 None
             }
         }

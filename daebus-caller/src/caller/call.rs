@@ -1,15 +1,18 @@
 //! A call as a value, until it is awaited.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt, join_all};
+use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::balance::{Balance, Choice};
 use super::deadline::{self, Deadline};
 use super::exchange::typed;
 use super::job::Job;
@@ -20,7 +23,7 @@ use super::retry::{Retry, is_worth_retrying};
 use super::trace;
 use crate::contract::FromFault;
 use crate::error::CallError;
-use crate::wire::{Fault, Headers, RawJson, TraceContext, decode_answer, encode_payload};
+use crate::wire::{Fault, Headers, InstanceId, RawJson, TraceContext, decode_answer, encode_payload};
 
 /// A call that is made when it is awaited.
 ///
@@ -37,6 +40,7 @@ pub struct Call<T, E = Fault, P = Value> {
     surrounding: Option<Deadline>,
     trace: Option<Arc<TraceContext>>,
     idempotent: bool,
+    choice: Choice,
     retry: Retry,
     listeners: Vec<ProgressListener>,
     types: Types<T, E, P>,
@@ -44,6 +48,9 @@ pub struct Call<T, E = Fault, P = Value> {
 
 /// What a call is read as, without owning any of it.
 type Types<T, E, P> = PhantomData<fn() -> (T, E, P)>;
+
+/// The answer, undecoded.
+type Outcome = Result<Option<RawJson>, CallError>;
 
 /// Receives each progress update, undecoded.
 type ProgressListener = Box<dyn FnMut(&RawJson) + Send>;
@@ -60,8 +67,10 @@ where
         action: &str,
         payload: &(impl Serialize + ?Sized),
         idempotent: bool,
+        balance: Balance,
     ) -> Self {
         Self {
+            choice: Choice::Any(balance),
             timeout,
             peer,
             action: action.to_owned(),
@@ -114,13 +123,103 @@ where
         self
     }
 
+    /// Sends the call to the instance of that id, and to no other.
+    ///
+    /// If the instance doesn't exist, the call fails with [`CallError::InstanceLost`]; an id that is invalid is reported as
+    /// [`BusError::Name`](crate::BusError::Name).
+    ///
+    /// ```
+    /// # async fn example(caller: daebus_caller::Caller) -> Result<(), daebus_caller::CallError> {
+    /// use serde_json::Value;
+    ///
+    /// let stats: Value = caller.send_request("get_stats", ()).on_instance("user_service@1f0c22aa").await?;
+    /// # let _ = stats;
+    /// # Ok(()) }
+    /// ```
+    pub fn on_instance(mut self, id: impl AsRef<str>) -> Self {
+        self.choice = InstanceId::new(id).map_or_else(|error| Choice::Invalid(error.into()), Choice::Named);
+        self
+    }
+
+    /// Selects the instance by this key, whatever the caller's [`Balance`] is: calls with the same key reach the same
+    /// instance while the instances stay the same.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.choice = Choice::ByKey(key.into());
+        self
+    }
+
+    /// Calls all instances that take new requests, at the same time, and returns the result of each. The failure of one
+    /// instance doesn't affect the results of the others.
+    ///
+    /// A refused request is not sent elsewhere. Progress listeners receive the updates of all instances.
+    ///
+    /// ```
+    /// # async fn example(caller: daebus_caller::Caller) -> Result<(), daebus_caller::CallError> {
+    /// use serde_json::Value;
+    ///
+    /// let results = caller.send_request::<Value>("clear_cache", ()).on_all().await?;
+    /// for (instance, result) in results {
+    ///     match result {
+    ///         Ok(answer) => println!("{instance}: {answer}"),
+    ///         Err(error) => println!("{instance} failed: {error}"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns [`CallError::NoService`] if no instance is known: a service without instances, one in Python for example, can't
+    /// be called this way. Returns an error for all if nothing is sent, because of an invalid name for example.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future cancels the requests that are not answered.
+    pub async fn on_all(self) -> Result<BTreeMap<InstanceId, Result<T, CallError<E>>>, CallError<E>> {
+        let Self {
+            peer,
+            action,
+            payload,
+            mut headers,
+            timeout,
+            surrounding,
+            trace,
+            idempotent,
+            retry,
+            listeners,
+            ..
+        } = self;
+        if let Some(trace) = trace.or_else(trace::current) {
+            trace.add_to(&mut headers);
+        }
+        let closing = peer.closing.clone();
+        let request = OutgoingRequest::new(peer, action, payload, headers, timeout);
+        let mut request = request.map_err(typed)?;
+        request.start(surrounding);
+        request.idempotent = idempotent;
+        let answers = closing.run_until_cancelled(request.ask_all(retry, listeners)).await;
+        let answers = answers.unwrap_or(Err(CallError::Closed)).map_err(typed)?;
+        Ok(answers.into_iter().map(|(id, answer)| (id, read(&request, answer))).collect())
+    }
+
     /// The call as a stream of its progress, with the answer at the end. The call is made when the stream is first
     /// polled; dropping the stream takes it back.
     pub fn progress(self) -> Updates<T, E, P> {
         Updates::new(|listener| self.on_progress(listener).into_future())
     }
 
-    /// Makes the call in a task of its own.
+    /// Makes the call in a task of its own. The [`Job`] is awaited or aborted later.
+    ///
+    /// ```
+    /// # async fn example(caller: daebus_caller::Caller) -> Result<(), daebus_caller::CallError> {
+    /// use serde_json::{Value, json};
+    ///
+    /// let job = caller.send_request::<Value>("import", json!({"rows": 1000})).spawn();
+    /// // … other work …
+    /// let imported = job.await?;
+    /// # let _ = imported;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Panics
     ///
@@ -140,6 +239,7 @@ where
             surrounding,
             trace,
             idempotent,
+            choice,
             retry,
             mut listeners,
             ..
@@ -156,34 +256,77 @@ where
                 Err(error) => return Err(typed(error)),
             };
             request.start(surrounding);
+            request.choice = choice;
+            request.idempotent = idempotent;
             let wants_progress = !listeners.is_empty();
             let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
             let first = request.attempt(idempotent && retry.repeats(), wants_progress, &mut tell).await;
             let outcome = if retry.repeats() {
                 // Boxed: most calls make one attempt, and need no room for more.
-                Box::pin(ask_again(request, first, idempotent, retry, wants_progress, &mut tell)).await
+                Box::pin(ask_again(request, first, retry, wants_progress, &mut tell)).await
             } else {
                 first
             };
-            let answer = outcome.map_err(typed)?;
-            decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
-                service: request.service.to_string(),
-                action: request.action.clone(),
-                source,
-            })
+            read(request, outcome)
         }
+    }
+}
+
+/// Reads an answer as the type that the call has.
+fn read<T, E>(request: &OutgoingRequest, outcome: Outcome) -> Result<T, CallError<E>>
+where
+    T: DeserializeOwned + 'static,
+    E: FromFault,
+{
+    let answer = outcome.map_err(typed)?;
+    decode_answer(answer.as_ref().map(RawJson::as_str)).map_err(|source| CallError::Decode {
+        service: request.service.to_string(),
+        action: request.action.clone(),
+        source,
+    })
+}
+
+impl OutgoingRequest {
+    /// Makes the call on all instances, and returns their answers.
+    async fn ask_all(
+        &self,
+        retry: Retry,
+        listeners: Vec<ProgressListener>,
+    ) -> Result<BTreeMap<InstanceId, Outcome>, CallError> {
+        self.directory.start();
+        self.directory.reading(self.deadline).await;
+        let instances = self.directory.selectable();
+        if instances.is_empty() {
+            return Err(self.no_service());
+        }
+        let listeners = Mutex::new(listeners);
+        let answers = instances.iter().map(|instance| {
+            let request = Self { choice: Choice::Named(instance.id.clone()), ..self.clone() };
+            let listeners = &listeners;
+            async move {
+                let wants_progress = !listeners.lock().is_empty();
+                let mut tell =
+                    |update: RawJson| listeners.lock().iter_mut().for_each(|listener| listener(&update));
+                let repeatable = request.idempotent && retry.repeats();
+                let first = request.attempt(repeatable, wants_progress, &mut tell).await;
+                let answer = ask_again(&request, first, retry, wants_progress, &mut tell).await;
+                (instance.id.clone(), answer)
+            }
+            .boxed()
+        });
+        Ok(join_all(answers).await.into_iter().collect())
     }
 }
 
 /// Makes further attempts after the first one, until there is an answer or a final error.
 async fn ask_again(
     request: &OutgoingRequest,
-    mut outcome: Result<Option<RawJson>, CallError>,
-    idempotent: bool,
+    mut outcome: Outcome,
     retry: Retry,
     wants_progress: bool,
     tell: &mut (dyn FnMut(RawJson) + Send),
-) -> Result<Option<RawJson>, CallError> {
+) -> Outcome {
+    let idempotent = request.idempotent;
     let mut delays = retry.delays().peekable();
     loop {
         let error = match outcome {

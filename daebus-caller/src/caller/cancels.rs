@@ -51,6 +51,7 @@ struct WaitingCancels {
 
 #[derive(Debug)]
 struct Cancel {
+    channel: Arc<str>,
     service: Arc<str>,
     request_id: Uuid,
     deadline: Instant,
@@ -62,7 +63,13 @@ impl Cancels {
     }
 
     /// Queues the `$cancel` of a request. Doesn't wait. Outside of a runtime nothing is sent.
-    pub(super) fn push(&self, outbox: &Outbox, inbox: &Arc<str>, service: &str, request_id: Uuid) {
+    pub(super) fn push(
+        &self,
+        outbox: &Outbox,
+        inbox: &Arc<str>,
+        (channel, service): (&str, &str),
+        request_id: Uuid,
+    ) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut waiting = self.queue.waiting.lock();
         if waiting.cancels.len() >= WAITING {
@@ -75,7 +82,12 @@ impl Cancels {
             return;
         }
         let deadline = Instant::now() + WITHIN;
-        waiting.cancels.push_back(Cancel { service: service.into(), request_id, deadline });
+        waiting.cancels.push_back(Cancel {
+            channel: channel.into(),
+            service: service.into(),
+            request_id,
+            deadline,
+        });
         let starts = !std::mem::replace(&mut waiting.has_worker, true);
         drop(waiting);
         if !starts {
@@ -152,13 +164,13 @@ impl CancelWorker {
         true
     }
 
-    async fn send(&self, Cancel { service, request_id, deadline }: Cancel) {
+    async fn send(&self, Cancel { channel, service, request_id, deadline }: Cancel) {
         let message = serde_json::json!({
             "action": "$cancel",
             "payload": {"request_id": request_id.to_string(), "reply_to": *self.inbox},
             "service": *service,
         });
-        if let Err(error) = self.outbox.progress(&service, message.to_string().into(), deadline).await {
+        if let Err(error) = self.outbox.progress(&channel, message.to_string().into(), deadline).await {
             tracing::debug!(%service, %request_id, "a call could not be cancelled: {error}");
         }
     }

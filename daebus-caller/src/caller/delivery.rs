@@ -1,5 +1,6 @@
 //! Publishes a request until it has a receiver.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +8,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 use uuid::Uuid;
 
+use super::directory::member::Member;
 use super::request::OutgoingRequest;
 use crate::backoff::Backoff;
 use crate::bus::Place;
@@ -25,6 +27,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// A request on its way to a service.
 pub(super) struct Delivery<'a> {
     pub(super) request: &'a OutgoingRequest,
+    /// The instance it is sent to; `None` for the service's own channel.
+    pub(super) instance: Option<&'a Arc<Member>>,
     pub(super) request_id: Uuid,
 }
 
@@ -46,8 +50,9 @@ pub(super) enum Published {
 impl Delivery<'_> {
     /// Publishes the request and returns how many connections received it.
     ///
-    /// 0 receivers prove that the request was not delivered, so it is published again: once, and with backoff while
-    /// services may be reconnecting. The first PUBLISH takes the `place`.
+    /// 0 receivers prove that the request was not delivered. On the service's own channel it is then published again: once,
+    /// and with backoff while services may be reconnecting or an instance's info exists. The first PUBLISH takes the
+    /// `place`.
     ///
     /// Boxed, because it ends long before the answer arrives.
     pub(super) fn deliver<'a>(
@@ -65,7 +70,8 @@ impl Delivery<'_> {
         mut place: Option<Place<'_>>,
         published: &mut Published,
     ) -> Result<u64, CallError> {
-        let OutgoingRequest { link, service, .. } = self.request;
+        let OutgoingRequest { link, directory, .. } = self.request;
+        let channel = channel(self.request, self.instance);
         let counts_are_partial = link.bus().counts_are_partial();
         let audience = link.audience();
         let mut delays = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
@@ -77,7 +83,7 @@ impl Delivery<'_> {
                 place = None;
             }
             // Monitors would make the number of receivers positive, and the request would be lost on them.
-            let receivers = if recovering && audience.is_empty(service).await {
+            let receivers = if recovering && audience.is_empty(channel).await {
                 0
             } else {
                 self.publish(inbox, place.take(), published).await?
@@ -87,10 +93,15 @@ impl Delivery<'_> {
                 return Ok(receivers);
             }
             *published = Published::No;
+            // Another instance can be tried at once.
+            if self.instance.is_some() {
+                return Err(self.request.no_service());
+            }
             let delay = delays.next_delay();
+            let again = is_first || recovering || directory.has_instances().await;
             // A delay that ends after the deadline would replace this error by a timeout, which says less.
-            if !(is_first || recovering) || delay >= self.request.deadline.remaining() {
-                return Err(CallError::NoService { service: service.to_string() });
+            if !again || delay >= self.request.deadline.remaining() {
+                return Err(self.request.no_service());
             }
             is_first = false;
             sleep(delay).await;
@@ -104,14 +115,15 @@ impl Delivery<'_> {
         mut place: Option<Place<'_>>,
         published: &mut Published,
     ) -> Result<u64, BusError> {
-        let OutgoingRequest { link, service, .. } = self.request;
+        let link = &self.request.link;
+        let channel = channel(self.request, self.instance);
         loop {
             *published = Published::InFlight;
             let remaining = self.request.deadline.remaining();
             let message = self.message(inbox, remaining);
             let outcome = match place.take() {
-                Some(place) => place.publish(service.as_str(), message).await,
-                None => link.outbox().publish(service.as_str(), message, remaining).await,
+                Some(place) => place.publish(channel, message).await,
+                None => link.outbox().publish(channel, message, remaining).await,
             };
             let error = match outcome {
                 Ok(receivers) => return Ok(receivers),
@@ -143,4 +155,9 @@ impl Delivery<'_> {
         };
         request.write()
     }
+}
+
+/// Returns the channel of an instance, or of the request's service.
+pub(super) fn channel<'a>(request: &'a OutgoingRequest, instance: Option<&'a Arc<Member>>) -> &'a str {
+    instance.map_or_else(|| request.service.as_str(), |instance| &instance.channel)
 }

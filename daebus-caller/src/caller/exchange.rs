@@ -8,20 +8,20 @@ use futures_util::future::{BoxFuture, Fuse};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::delivery::{Delivery, Published};
-use super::pending::{FinalReply, ProgressQueue};
+use super::delivery::{Delivery, Published, channel};
+use super::directory::member::Member;
+use super::pending::{FinalReply, NoAnswer, ProgressQueue};
 use super::request::OutgoingRequest;
 use crate::contract::FromFault;
 use crate::error::{BusError, CallError};
 use crate::wire::{Fault, RawJson};
 
 impl OutgoingRequest {
-    /// Makes one attempt. Dropping the future cancels the request.
-    ///
-    /// After a PUBLISH of unknown outcome the attempt waits for the answer until the deadline; if `repeatable`, it
-    /// fails at once, so that the call can be repeated.
-    pub(super) async fn attempt(
+    /// Sends the request once, to an instance or to the service's own channel, and waits for the answer. Fails with
+    /// [`CallError::NoService`] if nothing received it. Dropping the future cancels the request.
+    pub(super) async fn exchange_with(
         &self,
+        instance: Option<&Arc<Member>>,
         repeatable: bool,
         wants_progress: bool,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
@@ -29,9 +29,9 @@ impl OutgoingRequest {
         let progress = wants_progress.then(|| Arc::new(ProgressQueue::default()));
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
-        let mut answer = self.link.pending().add(request_id, progress.clone());
-        let mut in_flight = InFlight { request: self, request_id, published: Published::No };
-        let delivery = Delivery { request: self, request_id };
+        let mut answer = self.link.pending().add(request_id, progress.clone(), instance.cloned());
+        let mut in_flight = InFlight::new(self, instance, request_id);
+        let delivery = Delivery { request: self, instance, request_id };
 
         let end = {
             let published = &mut in_flight.published;
@@ -84,13 +84,17 @@ impl Delivery<'_> {
         on_progress: &mut (dyn FnMut(RawJson) + Send),
         published: &mut Published,
     ) -> Result<Option<RawJson>, CallError> {
-        let OutgoingRequest { link, service, deadline, .. } = self.request;
+        let OutgoingRequest { link, deadline, .. } = self.request;
         let inbox = match link.confirmed_inbox() {
             Some(inbox) => inbox,
             None => Box::pin(link.inbox(*deadline)).await?,
         };
         if deadline.remaining().is_zero() {
             return Err(self.request.too_late());
+        }
+        // It may have left while this call waited for the inbox. Later on, the call is among those that fail with it.
+        if self.instance.is_some_and(|instance| instance.is_gone()) {
+            return Err(self.request.no_service());
         }
         // Under load most calls wait here: neither the message nor what delivers it is made before.
         *published = Published::Waiting;
@@ -117,7 +121,7 @@ impl Delivery<'_> {
                     // Progress came before the answer, on the same connection, and is reported before it.
                     tell();
                     return match answer {
-                        Ok(answer) => answer.map_err(|fault| told(*fault)),
+                        Ok(answer) => answer.map_err(|failure| told(*failure)),
                         // The bus was closed: otherwise this call alone removes its entry, with the sender.
                         Err(_) => Err(CallError::Closed),
                     };
@@ -129,16 +133,14 @@ impl Delivery<'_> {
                 }
                 outcome = &mut delivered => match outcome {
                     Ok(_) if link.bus().counts_are_partial() => {}
-                    Ok(receivers) => {
-                        nobody = link.audience().was_empty(service, receivers).boxed().fuse();
-                    }
+                    Ok(receivers) => nobody = self.was_lost(receivers).boxed().fuse(),
                     // The request may have arrived, and its answer may be under way.
                     Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => {}
                     Err(error) => return Err(error),
                 },
                 nobody_is_there = &mut nobody, if !heard => {
                     if nobody_is_there && !link.pending().was_heard(self.request_id) {
-                        return Err(CallError::NoService { service: service.to_string() });
+                        return Err(self.request.no_service());
                     }
                 }
             }
@@ -151,8 +153,32 @@ fn arrived(progress: Option<&ProgressQueue>) -> Fuse<BoxFuture<'_, ()>> {
     progress.map_or_else(Fuse::terminated, |progress| progress.arrived().boxed().fuse())
 }
 
+impl Delivery<'_> {
+    /// Returns, after a silence, whether the service certainly did not receive the request. If an instance did not, its calls
+    /// fail with its info.
+    async fn was_lost(&self, receivers: u64) -> bool {
+        let OutgoingRequest { link, service, directory, .. } = self.request;
+        match self.instance {
+            None => {
+                link.audience().was_empty(service, receivers).await
+                    && !Box::pin(directory.has_instances()).await
+            }
+            Some(instance) => {
+                if link.audience().has_left(&instance.channel).await {
+                    Box::pin(directory.check(instance)).await;
+                }
+                false
+            }
+        }
+    }
+}
+
 /// An error reply, told apart as an untyped caller sees it.
-fn told(fault: Fault) -> CallError {
+fn told(failure: NoAnswer) -> CallError {
+    let fault = match failure {
+        NoAnswer::Fault(fault) => fault,
+        NoAnswer::Lost(instance) => return CallError::InstanceLost { instance: instance.to_string() },
+    };
     match Fault::from_fault(fault) {
         Ok(fault) => CallError::Service(fault),
         Err(fault) => CallError::Fault(fault),
@@ -162,11 +188,20 @@ fn told(fault: Fault) -> CallError {
 /// The request's entry among the calls in flight; removed whichever way the attempt ends.
 struct InFlight<'a> {
     request: &'a OutgoingRequest,
+    instance: Option<&'a Arc<Member>>,
     request_id: Uuid,
     published: Published,
 }
 
-impl InFlight<'_> {
+impl<'a> InFlight<'a> {
+    fn new(request: &'a OutgoingRequest, instance: Option<&'a Arc<Member>>, request_id: Uuid) -> Self {
+        if let Some(instance) = instance {
+            instance.enter();
+            request.directory.check_calls();
+        }
+        Self { request, instance, request_id, published: Published::No }
+    }
+
     /// Ends an attempt that has its outcome, so that there is nothing to cancel.
     fn end(&mut self) {
         self.published = Published::No;
@@ -196,7 +231,11 @@ impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         let unanswered = self.request.link.pending().remove(self.request_id);
         if unanswered && !matches!(self.published, Published::No | Published::Waiting) {
-            self.request.link.cancel(self.request.service.as_str(), self.request_id);
+            let channel = channel(self.request, self.instance);
+            self.request.link.cancel(channel, self.request.service.as_str(), self.request_id);
+        }
+        if let Some(instance) = self.instance {
+            instance.leave();
         }
     }
 }
@@ -214,6 +253,9 @@ pub(super) fn typed<E: FromFault>(error: CallError) -> CallError<E> {
         CallError::Bus(error) => CallError::Bus(error),
         CallError::Decode { service, action, source } => CallError::Decode { service, action, source },
         CallError::Encode { service, action, source } => CallError::Encode { service, action, source },
+        CallError::TooFewInstances { service, wanted, found, after } => {
+            CallError::TooFewInstances { service, wanted, found, after }
+        }
         CallError::Closed => CallError::Closed,
     }
 }

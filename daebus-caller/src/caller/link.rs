@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::audience::Audience;
 use super::cancels::Cancels;
 use super::deadline::Deadline;
+use super::directory::{Directories, Directory};
 use super::pending::{Inbox, Pending};
 use crate::backoff::Backoff;
 use crate::bus::{Bus, BusState, Outbox, Subscription, Topic};
@@ -33,6 +34,7 @@ struct LinkState {
     cancels: Cancels,
     /// Made at the first call, so that whoever never calls has no inbox. The bus restores it after a reconnect.
     subscription: OnceCell<Subscription>,
+    directories: Directories,
 }
 
 impl Link {
@@ -45,6 +47,7 @@ impl Link {
             pending: Arc::default(),
             cancels: Cancels::new(),
             subscription: OnceCell::new(),
+            directories: Directories::default(),
         }))
     }
 
@@ -61,11 +64,16 @@ impl Link {
     /// Returns how many connections are subscribed to the service's channel. The answer is that of a query which was sent at
     /// `since` or later, and which concurrent calls of this method share.
     pub async fn subscribers(&self, service: &ServiceName, since: Instant) -> Result<u64, BusError> {
-        self.0.audience.subscribers(service, since).await.map(|count| count.value)
+        self.0.audience.subscribers(service.as_str(), since).await.map(|count| count.value)
     }
 
     pub(super) fn audience(&self) -> &Audience {
         &self.0.audience
+    }
+
+    /// Returns the directory of a service's instances.
+    pub(super) fn directory(&self, service: &ServiceName) -> Arc<Directory> {
+        self.0.directories.of(service, self.bus(), &self.0.pending)
     }
 
     pub(super) fn pending(&self) -> &Pending {
@@ -126,7 +134,7 @@ impl Link {
 
     /// Notifies the service that a call has ended without its answer. Doesn't wait. The `$cancel` follows the request on the
     /// same connection, unless the bus has reconnected in between.
-    pub(super) fn cancel(&self, service: &str, request_id: Uuid) {
-        self.0.cancels.push(&self.0.outbox, &self.0.inbox, service, request_id);
+    pub(super) fn cancel(&self, channel: &str, service: &str, request_id: Uuid) {
+        self.0.cancels.push(&self.0.outbox, &self.0.inbox, (channel, service), request_id);
     }
 }

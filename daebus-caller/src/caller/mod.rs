@@ -4,10 +4,12 @@
 //! text that a call keeps is `impl Into<String>`.
 
 mod audience;
+mod balance;
 mod call;
 mod cancels;
 pub mod deadline;
 mod delivery;
+mod directory;
 mod exchange;
 mod job;
 mod link;
@@ -18,6 +20,7 @@ mod progress;
 mod queries;
 mod request;
 mod retry;
+mod route;
 pub mod trace;
 
 use std::fmt;
@@ -26,7 +29,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
+pub use self::balance::Balance;
 pub use self::call::Call;
 pub use self::deadline::Deadline;
 pub use self::job::Job;
@@ -38,8 +43,8 @@ pub use self::progress::{Update, Updates};
 pub use self::retry::Retry;
 use crate::bus::{self, Bus, BusUrl, Topic};
 use crate::contract::FromFault;
-use crate::error::BusError;
-use crate::wire::{Channel, RawJson, ServiceName, encode, encode_flat};
+use crate::error::{BusError, CallError};
+use crate::wire::{Channel, Instance, RawJson, ServiceName, encode, encode_flat};
 
 /// How long a call waits for its answer unless said otherwise, as in the Python package.
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,6 +62,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Caller {
     peer: Peer,
     timeout: Duration,
+    balance: Balance,
     /// Whether the bus was connected for this caller, and is closed with it.
     owns_bus: bool,
 }
@@ -107,7 +113,12 @@ impl Caller {
     /// A caller on a link that it shares.
     #[doc(hidden)]
     pub fn from_link(link: Link, service: &str) -> Self {
-        Self { peer: Peer::new(link, service), timeout: CALL_TIMEOUT, owns_bus: false }
+        Self {
+            peer: Peer::new(link, service),
+            timeout: CALL_TIMEOUT,
+            balance: Balance::default(),
+            owns_bus: false,
+        }
     }
 
     /// Returns a caller of another service over the same connection. An invalid name is reported by the first call.
@@ -128,12 +139,90 @@ impl Caller {
         self
     }
 
+    /// Sets how calls are distributed over the instances of the service. Defaults to [`Balance::RoundRobin`].
+    #[must_use]
+    pub fn balance(mut self, balance: Balance) -> Self {
+        self.balance = balance;
+        self
+    }
+
+    /// Returns the instances of the service, and their changes.
+    ///
+    /// The list is empty until the instances have been read from the bus, and for a service that isn't valid or has no
+    /// instances, one in Python for example. It contains instances that are draining. An instance whose process was killed is
+    /// removed within 25 s. The receiver reports the end when the last caller of the service is dropped.
+    ///
+    /// ```
+    /// # async fn example(caller: daebus_caller::Caller) {
+    /// let mut members = caller.members();
+    /// while members.changed().await.is_ok() {
+    ///     for instance in &*members.borrow_and_update() {
+    ///         println!("{} on {} ({:?})", instance.id, instance.host, instance.state);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn members(&self) -> watch::Receiver<Vec<Instance>> {
+        match self.peer.directory() {
+            Ok((_, directory)) => directory.members(),
+            Err(_) => watch::Sender::default().subscribe(),
+        }
+    }
+
+    /// Waits until the service has at least `instances` instances that take new requests.
+    ///
+    /// ```
+    /// # async fn example(caller: daebus_caller::Caller) -> Result<(), daebus_caller::CallError> {
+    /// use std::time::Duration;
+    ///
+    /// caller.wait_for(2, Duration::from_secs(10)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::TooFewInstances`] if there are fewer after the time `within`, [`CallError::Closed`], and [`CallError::Bus`]
+    /// for a name that can't be a service's.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn wait_for(&self, instances: usize, within: Duration) -> Result<(), CallError> {
+        self.peer.service().map_err(BusError::Name)?;
+        let mut members = self.members();
+        let running = |members: &[Instance]| members.iter().filter(|member| member.is_running()).count();
+        let enough = members.wait_for(|members| running(members) >= instances);
+        let closed = async {
+            tokio::select! {
+                () = self.peer.closing.cancelled() => {}
+                () = self.peer.link.closed() => {}
+            }
+        };
+        let found = tokio::select! {
+            biased;
+            () = closed => None,
+            found = tokio::time::timeout_at(Deadline::after(within).instant(), enough) => {
+                Some(found.map(|found| found.is_ok()))
+            }
+        };
+        match found {
+            Some(Ok(true)) => Ok(()),
+            None | Some(Ok(false)) => Err(CallError::Closed),
+            Some(Err(_)) => Err(CallError::TooFewInstances {
+                service: self.service().to_owned(),
+                wanted: instances,
+                found: running(&members.borrow()),
+                after: within,
+            }),
+        }
+    }
+
     /// Calls an action, untyped: the answer is whatever it is read as.
     pub fn send_request<T>(&self, action: &str, payload: impl Serialize) -> Call<T>
     where
         T: DeserializeOwned + Send + 'static,
     {
-        Call::new(self.peer.clone(), self.timeout, action, &payload, false)
+        Call::new(self.peer.clone(), self.timeout, action, &payload, false, self.balance)
     }
 
     /// What generated stubs call.
@@ -149,7 +238,7 @@ impl Caller {
         E: FromFault,
         P: DeserializeOwned + Send + 'static,
     {
-        Call::new(self.peer.clone(), self.timeout, action, payload, idempotent)
+        Call::new(self.peer.clone(), self.timeout, action, payload, idempotent, self.balance)
     }
 
     /// Sends a message to a channel and returns how many connections received it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use super::directory::Directory;
 use super::link::Link;
 use crate::wire::{NameError, ServiceName};
 
@@ -19,38 +20,49 @@ pub(super) struct Peer {
 /// The service's name. An invalid name is reported by the first call, so that `Caller::to` needs no `?`.
 #[derive(Clone)]
 enum Target {
-    Valid(ServiceName),
+    Valid(ServiceName, Arc<Directory>),
     Invalid(Arc<str>, NameError),
 }
 
 impl Peer {
     pub(super) fn new(link: Link, service: &str) -> Self {
-        Self { link, closing: CancellationToken::new(), target: Target::new(service) }
+        Self { target: Target::new(&link, service), link, closing: CancellationToken::new() }
     }
 
     /// Another service over the same connection.
     pub(super) fn to(&self, service: &str) -> Self {
-        Self { target: Target::new(service), ..self.clone() }
+        Self { target: Target::new(&self.link, service), ..self.clone() }
     }
 
     /// The name as it was given.
     pub(super) fn name(&self) -> &str {
         match &self.target {
-            Target::Valid(service) => service.as_str(),
+            Target::Valid(service, _) => service.as_str(),
             Target::Invalid(name, _) => name,
         }
     }
 
     pub(super) fn service(&self) -> Result<&ServiceName, NameError> {
+        self.directory().map(|(service, _)| service)
+    }
+
+    /// Returns the service's name and the directory of its instances.
+    pub(super) fn directory(&self) -> Result<(&ServiceName, &Arc<Directory>), NameError> {
         match &self.target {
-            Target::Valid(service) => Ok(service),
+            Target::Valid(service, directory) => Ok((service, directory)),
             Target::Invalid(_, error) => Err(error.clone()),
         }
     }
 }
 
 impl Target {
-    fn new(name: &str) -> Self {
-        ServiceName::new(name).map_or_else(|error| Self::Invalid(name.into(), error), Self::Valid)
+    fn new(link: &Link, name: &str) -> Self {
+        match ServiceName::new(name) {
+            Ok(service) => {
+                let directory = link.directory(&service);
+                Self::Valid(service, directory)
+            }
+            Err(error) => Self::Invalid(name.into(), error),
+        }
     }
 }

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot, watch};
 use uuid::Uuid;
 
+use super::directory::member::Member;
 use crate::bus::{BusState, Deliver, Message};
-use crate::wire::{Fault, RawJson, Reply, Status, beginning, read_message};
+use crate::wire::{Fault, InstanceId, RawJson, Reply, Status, beginning, read_message};
 
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
@@ -19,8 +20,17 @@ const UNREAD_UPDATES: usize = 64;
 /// How many calls the map keeps room for when none is in flight.
 const KEPT: usize = 1024;
 
-/// A final reply: the payload, or the fault. It is boxed because each call in flight has room for a reply.
-pub(super) type FinalReply = Result<Option<RawJson>, Box<Fault>>;
+/// A final reply: the payload, or the failure. It is boxed because each call in flight has room for a reply.
+pub(super) type FinalReply = Result<Option<RawJson>, Box<NoAnswer>>;
+
+/// Why a call has no answer.
+#[derive(Debug)]
+pub(super) enum NoAnswer {
+    /// The service replied with an error.
+    Fault(Fault),
+    /// The instance that the request was sent to is gone.
+    Lost(InstanceId),
+}
 
 /// The calls in flight of one inbox, by request id.
 ///
@@ -43,6 +53,8 @@ struct PendingCall {
     heard: bool,
     /// `None` if the call doesn't want progress.
     progress: Option<Arc<ProgressQueue>>,
+    /// The instance that the request was sent to; `None` if it was sent to the service's own channel.
+    instance: Option<Arc<Member>>,
 }
 
 impl Pending {
@@ -52,11 +64,12 @@ impl Pending {
         &self,
         id: Uuid,
         progress: Option<Arc<ProgressQueue>>,
+        instance: Option<Arc<Member>>,
     ) -> oneshot::Receiver<FinalReply> {
         let (answer, receiver) = oneshot::channel();
         let mut calls = self.calls.lock();
         if !calls.is_closed {
-            calls.by_id.insert(id, PendingCall { answer, heard: false, progress });
+            calls.by_id.insert(id, PendingCall { answer, heard: false, progress, instance });
         }
         receiver
     }
@@ -81,6 +94,19 @@ impl Pending {
         drop(ended);
     }
 
+    /// Fails the calls to a run of an instance that has ended; returns how many there were.
+    pub(super) fn lose(&self, instance: &Arc<Member>) -> usize {
+        let is_lost =
+            |call: &PendingCall| call.instance.as_ref().is_some_and(|called| Arc::ptr_eq(called, instance));
+        let lost: Vec<PendingCall> =
+            self.calls.lock().by_id.extract_if(|_, call| is_lost(call)).map(|(_, call)| call).collect();
+        let count = lost.len();
+        for call in lost {
+            let _ = call.answer.send(Err(Box::new(NoAnswer::Lost(instance.id.clone()))));
+        }
+        count
+    }
+
     /// Returns whether the service has given a sign of life: progress, or the final reply.
     pub(super) fn was_heard(&self, id: Uuid) -> bool {
         self.calls.lock().by_id.get(&id).is_none_or(|call| call.heard)
@@ -103,7 +129,7 @@ impl Pending {
                 return;
             };
             let answer = if reply.status == Status::Error {
-                Err(Box::new(reply.fault()))
+                Err(Box::new(NoAnswer::Fault(reply.fault())))
             } else {
                 Ok(payload(reply.payload))
             };

@@ -1,25 +1,33 @@
 //! The request of a call, the same for all attempts.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::balance::Choice;
 use super::deadline::{self, Deadline};
+use super::directory::Directory;
 use super::link::Link;
 use super::peer::Peer;
 use crate::error::{BusError, CallError};
 use crate::wire::{Headers, RawJson, ServiceName};
 
 /// The request of a call, the same for all attempts.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct OutgoingRequest {
     pub(super) link: Link,
     /// Cancelled when the caller is closed.
     pub(super) closing: CancellationToken,
+    pub(super) directory: Arc<Directory>,
     pub(super) service: ServiceName,
     pub(super) action: String,
     pub(super) payload: RawJson,
     pub(super) headers: Headers,
+    /// Which instance it is sent to.
+    pub(super) choice: Choice,
+    /// Whether running the action twice is harmless.
+    pub(super) idempotent: bool,
     /// The end of all attempts together.
     pub(super) deadline: Deadline,
     /// The time for all attempts together; reported when it has passed.
@@ -35,12 +43,27 @@ impl OutgoingRequest {
         headers: Headers,
         budget: Duration,
     ) -> Result<Self, CallError> {
-        let service = peer.service().map_err(BusError::Name)?.clone();
+        let (service, directory) = peer.directory().map_err(BusError::Name)?;
+        let (service, directory) = (service.clone(), Arc::clone(directory));
         let deadline = Deadline::after(budget);
         match payload {
             Ok(payload) => {
                 let Peer { link, closing, .. } = peer;
-                Ok(Self { link, closing, service, action, payload, headers, deadline, budget })
+                let (choice, idempotent) = (Choice::default(), false);
+                let request = Self {
+                    link,
+                    closing,
+                    directory,
+                    service,
+                    action,
+                    payload,
+                    headers,
+                    choice,
+                    idempotent,
+                    deadline,
+                    budget,
+                };
+                Ok(request)
             }
             Err(source) => Err(CallError::Encode { service: service.to_string(), action, source }),
         }
@@ -55,6 +78,11 @@ impl OutgoingRequest {
             // Otherwise the error names the configured timeout, not the remaining part of it.
             self.budget = self.deadline.remaining();
         }
+    }
+
+    /// The error of a request that nothing received.
+    pub(super) fn no_service(&self) -> CallError {
+        CallError::NoService { service: self.service.to_string() }
     }
 
     /// The error of a call whose time is over.
