@@ -295,13 +295,13 @@ impl OutgoingRequest {
     ) -> Result<BTreeMap<InstanceId, Outcome>, CallError> {
         self.directory.start();
         self.directory.reading(self.deadline).await;
-        let instances = self.directory.selectable();
+        let instances = self.directory.running();
         if instances.is_empty() {
             return Err(self.no_service());
         }
         let listeners = Mutex::new(listeners);
-        let answers = instances.iter().map(|instance| {
-            let request = Self { choice: Choice::Named(instance.id.clone()), ..self.clone() };
+        let answers = instances.into_iter().map(|id| {
+            let request = Self { choice: Choice::Named(id.clone()), ..self.clone() };
             let listeners = &listeners;
             async move {
                 let wants_progress = !listeners.lock().is_empty();
@@ -310,7 +310,7 @@ impl OutgoingRequest {
                 let repeatable = request.idempotent && retry.repeats();
                 let first = request.attempt(repeatable, wants_progress, &mut tell).await;
                 let answer = ask_again(&request, first, retry, wants_progress, &mut tell).await;
-                (instance.id.clone(), answer)
+                (id, answer)
             }
             .boxed()
         });

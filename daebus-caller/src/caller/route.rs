@@ -37,14 +37,12 @@ impl OutgoingRequest {
         if let Choice::Named(_) | Choice::Invalid(_) = &self.choice {
             return Box::pin(self.attempt_at_named(repeatable, wants_progress, on_progress)).await;
         }
-        let Some(member) = self.select(&[]) else {
-            return self.exchange_with(None, repeatable, wants_progress, on_progress).await;
-        };
-        let outcome = self.exchange_with(Some(&member), repeatable, wants_progress, on_progress).await;
+        let first = self.select(&[]);
+        let outcome = self.exchange_with(first.as_ref(), repeatable, wants_progress, on_progress).await;
         match outcome {
-            Err(error) if self.may_go_elsewhere(&error) => {
+            Err(error) if self.may_go_elsewhere(first.as_ref(), &error) => {
                 // Boxed: most calls are answered by the first instance.
-                Box::pin(self.go_elsewhere(member, error, repeatable, wants_progress, on_progress)).await
+                Box::pin(self.go_elsewhere(first, error, repeatable, wants_progress, on_progress)).await
             }
             outcome => outcome,
         }
@@ -59,28 +57,29 @@ impl OutgoingRequest {
         }
     }
 
-    /// Returns whether the request may be sent to another instance after it failed at one.
-    fn may_go_elsewhere(&self, error: &CallError) -> bool {
+    /// Returns whether the request may be sent to another instance after it failed at one, or on the service's own channel.
+    fn may_go_elsewhere(&self, failed: Option<&Arc<Member>>, error: &CallError) -> bool {
         match error {
-            // An instance's channel had no receiver, so the request was not delivered.
-            CallError::NoService { .. } => true,
+            // If it is an instance's channel that had no receiver, another one may have.
+            CallError::NoService { .. } => failed.is_some(),
             CallError::InstanceLost { .. } => self.idempotent,
             CallError::Service(fault) | CallError::Fault(fault) => fault.is_refused(),
             _ => false,
         }
     }
 
-    /// Sends a request that failed at an instance to others, and finally, if there is a reason for it, to the service's own
-    /// channel.
+    /// Sends a request that failed at `first` to other instances, and finally, if there is a reason for it, to the service's
+    /// own channel.
     async fn go_elsewhere(
         &self,
-        first: Arc<Member>,
+        first: Option<Arc<Member>>,
         mut error: CallError,
         repeatable: bool,
         wants_progress: bool,
         on_progress: OnProgress<'_>,
     ) -> Outcome {
-        let mut tried = vec![first];
+        let was_on_service = first.is_none();
+        let mut tried = Vec::from_iter(first);
         let (mut failures, mut is_unknown_action) = (0, false);
         let mut refusal = None;
         loop {
@@ -102,13 +101,13 @@ impl OutgoingRequest {
             let outcome = self.exchange_with(Some(&member), repeatable, wants_progress, on_progress).await;
             tried.push(member);
             match outcome {
-                Err(next) if self.may_go_elsewhere(&next) => error = next,
+                Err(next) if self.may_go_elsewhere(tried.last(), &next) => error = next,
                 outcome => return outcome,
             }
         }
         let is_lost = matches!(refusal, Some(CallError::InstanceLost { .. }));
         match refusal {
-            Some(refusal) if !is_unknown_action && !is_lost => Err(refusal),
+            Some(refusal) if was_on_service || !(is_unknown_action || is_lost) => Err(refusal),
             refusal => match self.exchange_with(None, repeatable, wants_progress, on_progress).await {
                 Err(CallError::NoService { service }) => {
                     Err(refusal.unwrap_or(CallError::NoService { service }))

@@ -3,6 +3,7 @@
 mod blocking;
 mod caller;
 mod delivery;
+mod instances;
 mod masked;
 mod odd_buses;
 mod queue;

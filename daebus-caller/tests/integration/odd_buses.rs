@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may, as tests may")]
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +34,12 @@ pub(crate) struct Odd {
     pub(crate) failing_subscriptions: AtomicU64,
     /// How often subscribers were counted.
     pub(crate) counted: AtomicU64,
+    /// How many subscriptions were made.
+    pub(crate) subscribed: AtomicU64,
+    /// How often a set or several keys were read.
+    pub(crate) read: AtomicU64,
+    /// Whether these readings fail because the bus goes away.
+    pub(crate) failing_reads: AtomicBool,
 }
 
 /// What happens to a request.
@@ -62,6 +68,9 @@ impl Odd {
             published: Mutex::default(),
             failing_subscriptions: AtomicU64::new(0),
             counted: AtomicU64::new(0),
+            subscribed: AtomicU64::new(0),
+            read: AtomicU64::new(0),
+            failing_reads: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +110,7 @@ impl Bus for Odd {
             self.failing_subscriptions.store(left - 1, Ordering::Relaxed);
             return Box::pin(async { Err(BusError::Away { location: self.location() }) });
         }
+        self.subscribed.fetch_add(1, Ordering::Relaxed);
         self.inner.subscribe(topic, receiver)
     }
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
@@ -137,9 +147,14 @@ impl Bus for Odd {
         self.inner.set_remove(key, member)
     }
     fn set_members<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Vec<String>, BusError>> {
+        self.read.fetch_add(1, Ordering::Relaxed);
+        if self.failing_reads.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(BusError::Away { location: self.location() }) });
+        }
         self.inner.set_members(key)
     }
     fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
+        self.read.fetch_add(1, Ordering::Relaxed);
         self.inner.get_many(keys)
     }
     fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {

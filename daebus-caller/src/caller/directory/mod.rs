@@ -9,14 +9,15 @@ mod roster;
 mod state;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 use self::member::Member;
 use self::state::DirectoryState;
@@ -30,8 +31,8 @@ use crate::wire::{Instance, InstanceId, ServiceName};
 /// How many services' directories are kept although no caller of theirs is left.
 const KEPT: usize = 256;
 
-/// How long the first call to a service waits until its instances are read. After that it is published to the service's own
-/// channel.
+/// How long after the start of a directory calls wait until the instances are read. After that they are published to the
+/// service's own channel.
 const FIRST_READING: Duration = Duration::from_millis(250);
 
 /// The directories of a link, by service.
@@ -66,11 +67,17 @@ pub(super) struct Directory {
     state: Arc<DirectoryState>,
     keeper: Mutex<Option<AbortHandle>>,
     is_kept: Arc<AtomicBool>,
+    started: OnceLock<Instant>,
 }
 
 impl Directory {
     fn new(state: DirectoryState) -> Self {
-        Self { state: Arc::new(state), keeper: Mutex::default(), is_kept: Arc::default() }
+        Self {
+            state: Arc::new(state),
+            keeper: Mutex::default(),
+            is_kept: Arc::default(),
+            started: OnceLock::new(),
+        }
     }
 
     /// Starts the directory unless it runs. Does nothing outside of a runtime.
@@ -83,6 +90,7 @@ impl Directory {
         if self.is_kept.swap(true, Ordering::AcqRel) {
             return;
         }
+        self.started.get_or_init(Instant::now);
         let kept = Kept { is_kept: Arc::clone(&self.is_kept), was_read: self.state.was_read.clone() };
         let state = Arc::clone(&self.state);
         let task = runtime.spawn(async move {
@@ -97,10 +105,11 @@ impl Directory {
         *self.state.was_read.borrow()
     }
 
-    /// Waits until the instances have been read, for a limited time.
+    /// Waits until the instances have been read, for a limited time after the start.
     pub(super) async fn first_reading(&self, deadline: Deadline) {
-        let deadline = deadline.min(Deadline::after(FIRST_READING));
-        self.reading(deadline).await;
+        if let Some(started) = self.started.get() {
+            self.reading(deadline.min(Deadline::at(*started + FIRST_READING))).await;
+        }
     }
 
     /// Waits until the instances have been read, no longer than until the deadline.
@@ -148,9 +157,10 @@ impl Directory {
         new.max_by_key(|member| key_weight(&member.id, key)).cloned()
     }
 
-    /// Returns the instances that take new requests.
-    pub(super) fn selectable(&self) -> Arc<[Arc<Member>]> {
-        self.state.selectable()
+    /// Returns the instances that take new requests, also those whose channel had no receiver a moment ago.
+    pub(super) fn running(&self) -> Vec<InstanceId> {
+        let members = self.state.members.borrow();
+        members.iter().filter(|member| member.is_running()).map(|member| member.id.clone()).collect()
     }
 
     /// Returns the instance of that id, reading its info if it is unknown.

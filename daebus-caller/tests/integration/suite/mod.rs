@@ -17,12 +17,14 @@ mod calls;
 mod channels;
 mod ends;
 mod errors;
+pub(crate) mod instances;
 mod progress;
 
 pub(crate) use calls::*;
 pub(crate) use channels::*;
 pub(crate) use ends::*;
 pub(crate) use errors::*;
+pub(crate) use instances::*;
 pub(crate) use progress::*;
 
 /// Long enough for anything that is going to happen at all.
@@ -79,6 +81,22 @@ macro_rules! caller_suite {
             messages_reach_channels_and_patterns,
             broadcasts_that_can_not_be_read_are_counted,
             one_way_messages_are_as_python_writes_them,
+            calls_are_distributed_round_robin,
+            members_follow_joins_drains_and_leaves,
+            an_instance_can_be_named,
+            equal_keys_reach_the_same_instance,
+            the_least_busy_instance_is_selected,
+            a_refused_call_goes_to_another_instance,
+            a_call_is_refused_by_three_instances_at_most,
+            an_unknown_action_finally_goes_to_the_services_own_channel,
+            an_instance_whose_channel_has_no_receiver_is_skipped,
+            calls_to_an_instance_that_left_fail_within_a_second,
+            an_answer_shortly_after_the_instance_left_still_counts,
+            idempotent_calls_of_a_lost_instance_are_made_elsewhere,
+            another_run_ends_the_calls_of_the_one_before_it,
+            all_instances_can_be_called,
+            a_number_of_instances_can_be_waited_for,
+            a_dropped_call_is_cancelled_at_its_instance,
         }
     };
     ($ground:path: $($test:ident,)*) => {
