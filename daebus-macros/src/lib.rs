@@ -37,6 +37,11 @@ pub fn socket(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[proc_macro_attribute]
+pub fn socket_binary(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::SocketBinary, arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
 pub fn socket_connect(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::SocketConnect, arguments.into(), &item.into()).into()
 }

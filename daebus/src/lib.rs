@@ -156,6 +156,8 @@ pub use daebus_macros::on_stop;
 pub use daebus_macros::route;
 #[doc = include_str!("docs/socket.md")]
 pub use daebus_macros::socket;
+#[doc = include_str!("docs/socket_binary.md")]
+pub use daebus_macros::socket_binary;
 #[doc = include_str!("docs/socket_connect.md")]
 pub use daebus_macros::socket_connect;
 #[doc = include_str!("docs/socket_disconnect.md")]
@@ -183,7 +185,7 @@ pub use handler::layer::{self, Next};
 pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
 pub use http::{Cors, Http, HttpLayer};
 pub use runtime::{Shutdown, logging};
-pub use socket::{Client, ClientInfo, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
+pub use socket::{Client, ClientInfo, Frame, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use tasks::{
     Overlap, Restart, Running, Schedule, ScheduleInfo, TaskEnded, TaskError, TaskHandle, Tasks, ThreadInfo,
     ThreadOptions,

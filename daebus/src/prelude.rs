@@ -12,5 +12,5 @@ pub use crate::{
     Events, Extension, Fault, Http, Instance, Json, Payload, Progress, Request, Running, Shutdown, Sockets,
     State, Tasks, Update, WebSocket, action, background, blueprint, blueprint_of, bus_connected,
     bus_disconnected, contract, listen, member_joined, member_left, on_start, on_stop, route, socket,
-    socket_connect, socket_disconnect, socket_register, thread,
+    socket_binary, socket_connect, socket_disconnect, socket_register, thread,
 };

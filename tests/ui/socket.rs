@@ -24,6 +24,16 @@ async fn key() {}
 #[socket_connect]
 async fn twice() {}
 
+#[socket_binary("now")]
+async fn named() {}
+
+#[socket_binary]
+#[socket_binary]
+async fn binary_twice() {}
+
+#[socket_binary]
+async fn payload(payload: Payload<u8>) {}
+
 #[socket("b")]
 async fn progress(progress: Progress<u8>) {}
 
@@ -39,6 +49,12 @@ mod two {
 
     #[socket_register]
     pub async fn second() {}
+
+    #[socket_binary]
+    pub async fn third() {}
+
+    #[socket_binary]
+    pub async fn fourth() {}
 }
 
 fn main() {}

@@ -10,7 +10,7 @@ use super::hook::{self, Hook};
 use super::kind::Kind;
 use super::listen::Listen;
 use super::route::Route;
-use super::socket::Socket;
+use super::socket::{Socket, SocketBinary};
 use super::thread::Thread;
 use crate::mistakes::Mistakes;
 
@@ -52,6 +52,7 @@ impl RawAttribute {
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
             Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::Socket => Socket::check(arguments, mistakes).map(Checked::Socket),
+            Kind::SocketBinary => Some(Checked::SocketBinary(SocketBinary::check(arguments, mistakes))),
             Kind::SocketConnect => Some(Checked::Socket(Socket::event("connect", arguments, mistakes))),
             Kind::SocketDisconnect => Some(Checked::Socket(Socket::event("disconnect", arguments, mistakes))),
             Kind::SocketRegister => Some(Checked::Socket(Socket::event("register", arguments, mistakes))),
@@ -71,6 +72,7 @@ pub(crate) enum Checked {
     Listen(Listen),
     Route(Route),
     Socket(Socket),
+    SocketBinary(SocketBinary),
     Hook(Hook, Span),
     Background(Background),
     Thread(Thread),

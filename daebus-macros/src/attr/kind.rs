@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     Listen,
     Route,
     Socket,
+    SocketBinary,
     SocketConnect,
     SocketDisconnect,
     SocketRegister,
@@ -21,11 +22,12 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Action,
         Self::Listen,
         Self::Route,
         Self::Socket,
+        Self::SocketBinary,
         Self::SocketConnect,
         Self::SocketDisconnect,
         Self::SocketRegister,
@@ -46,6 +48,7 @@ impl Kind {
             Self::Listen => "listen",
             Self::Route => "route",
             Self::Socket => "socket",
+            Self::SocketBinary => "socket_binary",
             Self::SocketConnect => "socket_connect",
             Self::SocketDisconnect => "socket_disconnect",
             Self::SocketRegister => "socket_register",

@@ -1,4 +1,4 @@
-//! `#[socket("chat_message", timeout = "2s", concurrency = 1)]`, `#[socket_connect]` and its like.
+//! `#[socket("chat_message", timeout = "2s", concurrency = 1)]`, `#[socket_binary]`, `#[socket_connect]` and its like.
 
 use std::time::Duration;
 
@@ -36,6 +36,21 @@ impl Socket {
         let timeout = timeout.map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);
         arguments.finish(mistakes);
+        Self { kind, timeout, concurrency }
+    }
+}
+
+/// The handler of binary frames, checked.
+pub(crate) struct SocketBinary {
+    /// `binary`, at the attribute's name in the source.
+    pub(crate) kind: LitStr,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
+}
+
+impl SocketBinary {
+    pub(super) fn check(arguments: Arguments, mistakes: &mut Mistakes) -> Self {
+        let Socket { kind, timeout, concurrency } = Socket::event("binary", arguments, mistakes);
         Self { kind, timeout, concurrency }
     }
 }

@@ -89,13 +89,17 @@ fn refuse_shared_names(handlers: &[Handler], mistakes: &mut Mistakes) {
                 *kind == what && *other == name && first.name() != handler.name()
             });
             match first {
-                Some((.., first)) if !is_conditional(first) && !is_conditional(handler) => mistakes.on(
-                    named,
-                    format!(
-                        "the {what} `{name}` has a handler already, `fn {}`; give one of the two another name",
-                        first.name()
-                    ),
-                ),
+                Some((.., first)) if !is_conditional(first) && !is_conditional(handler) => {
+                    let advice = if what == BINARY {
+                        "leave one of the two out"
+                    } else {
+                        "give one of the two another name"
+                    };
+                    let first = first.name();
+                    let message =
+                        format!("the {what} `{name}` has a handler already, `fn {first}`; {advice}");
+                    mistakes.on(named, message);
+                }
                 _ if name.is_empty() => {}
                 _ => seen.push((what, name, handler)),
             }
@@ -103,11 +107,15 @@ fn refuse_shared_names(handlers: &[Handler], mistakes: &mut Mistakes) {
     }
 }
 
+/// What `#[socket_binary]` handles, which has no name of its own.
+const BINARY: &str = "kind of frame";
+
 /// What only one function can be: the action, the type of WebSocket message, the schedule or the thread of that name.
 fn exclusive_name(endpoint: &Checked) -> Option<(&'static str, &LitStr)> {
     match endpoint {
         Checked::Action(action) => Some(("action", &action.name)),
         Checked::Socket(socket) => Some(("type of message", &socket.kind)),
+        Checked::SocketBinary(socket) => Some((BINARY, &socket.kind)),
         Checked::Background(background) => Some(("schedule", &background.name)),
         Checked::Thread(thread) => Some(("thread", &thread.name)),
         Checked::Listen(_) | Checked::Route(_) | Checked::Hook(..) => None,

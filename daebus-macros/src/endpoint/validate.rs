@@ -75,6 +75,12 @@ fn refuse_repeated(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistak
                 );
                 mistakes.on(&second.kind, message);
             }
+            (Checked::SocketBinary(_), Checked::SocketBinary(second)) => {
+                mistakes.on(
+                    &second.kind,
+                    "the function answers binary frames already; leave one `socket_binary` out",
+                );
+            }
             (Checked::Route(first), Checked::Route(second))
                 if first.pattern.value() == second.pattern.value() =>
             {

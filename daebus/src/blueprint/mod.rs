@@ -12,7 +12,7 @@ pub(crate) use registry::Registry;
 use trigger::Registration;
 pub use trigger::Trigger;
 
-use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket, Thread};
+use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket, SocketBinary, Thread};
 use crate::handler::layer::{AnyLayer, HandlerLayer};
 use crate::handler::{Definition, Endpoint, Handler, Needs, Source};
 use crate::http::route::Route;
@@ -94,6 +94,14 @@ impl Blueprint {
     #[track_caller]
     pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::Socket("register"), endpoint(handler))
+    }
+
+    /// Answers binary frames that WebSocket clients send. The handler takes their content as
+    /// [`Bytes`](axum::body::Bytes). Without such a handler, binary frames are read as JSON.
+    #[must_use]
+    #[track_caller]
+    pub fn socket_binary<Args, H: Handler<SocketBinary, Args>>(self, handler: H) -> Self {
+        self.endpoint(Trigger::SocketBinary, endpoint(handler))
     }
 
     /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.

@@ -19,6 +19,7 @@ pub(crate) struct Registry {
     actions: HashMap<&'static str, Arc<Endpoint>>,
     pub(crate) listeners: Vec<Arc<Endpoint>>,
     sockets: HashMap<&'static str, Arc<Endpoint>>,
+    binary_socket: Option<Arc<Endpoint>>,
     /// The HTTP routes; the server checks their paths.
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
@@ -78,6 +79,7 @@ impl Registry {
                 self.listeners.push(Arc::new(endpoint));
             }
             Trigger::Socket(_) => return self.add_socket(endpoint),
+            Trigger::SocketBinary => return self.add_binary_socket(endpoint),
             Trigger::OnStart => self.on_start.push(endpoint),
             Trigger::OnStop => self.on_stop.push(endpoint),
             Trigger::MemberJoined => self.watchers.member_joined.push(endpoint),
@@ -152,6 +154,22 @@ impl Registry {
         Ok(())
     }
 
+    fn add_binary_socket(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
+        if let Some(first) = &self.binary_socket {
+            return Err(Mistake::new(format!(
+                "two handlers answer binary frames: {} and {}; leave one of them out",
+                first.definition.source, endpoint.definition.source
+            )));
+        }
+        self.binary_socket = Some(Arc::new(endpoint));
+        Ok(())
+    }
+
+    /// Returns the handler of binary WebSocket frames.
+    pub(crate) fn binary_socket(&self) -> Option<&Arc<Endpoint>> {
+        self.binary_socket.as_ref()
+    }
+
     /// The handler of WebSocket messages of one type.
     pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Endpoint>> {
         self.sockets.get(kind)
@@ -210,6 +228,8 @@ impl Registry {
         let mut sockets: Vec<_> = self.sockets.values().collect();
         sockets.sort_by_key(|socket| socket.definition.name);
         let sockets = sockets.into_iter().map(|socket| (Trigger::Socket(socket.definition.name), &**socket));
+        let sockets =
+            sockets.chain(self.binary_socket.iter().map(|socket| (Trigger::SocketBinary, &**socket)));
         let schedules = self
             .schedules
             .iter()

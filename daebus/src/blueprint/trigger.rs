@@ -15,6 +15,8 @@ pub enum Trigger {
     Listen(&'static str),
     /// WebSocket messages of this type. `connect` and `disconnect` also run when a client connects and disconnects.
     Socket(&'static str),
+    /// Binary frames of WebSocket clients.
+    SocketBinary,
     /// The start of the service, before it receives messages.
     OnStart,
     /// The stop of the service, after the last handler has returned.
@@ -42,7 +44,8 @@ impl Trigger {
             | Self::Socket(name)
             | Self::Background(name, _)
             | Self::Thread(name, _) => Some(name),
-            Self::OnStart
+            Self::SocketBinary
+            | Self::OnStart
             | Self::OnStop
             | Self::MemberJoined
             | Self::MemberLeft
@@ -57,6 +60,7 @@ impl Trigger {
             Self::Action(_) => "action",
             Self::Listen(_) => "listen",
             Self::Socket(_) => "socket",
+            Self::SocketBinary => "socket_binary",
             Self::OnStart => "on_start",
             Self::OnStop => "on_stop",
             Self::MemberJoined => "member_joined",
@@ -70,7 +74,7 @@ impl Trigger {
 
     /// Whether layers wrap the handler: those of handlers that messages trigger.
     fn takes_layers(&self) -> bool {
-        matches!(self, Self::Action(_) | Self::Listen(_) | Self::Socket(_))
+        matches!(self, Self::Action(_) | Self::Listen(_) | Self::Socket(_) | Self::SocketBinary)
     }
 }
 
@@ -80,6 +84,7 @@ impl fmt::Display for Trigger {
             Self::Action(name) => write!(f, "action {name:?}"),
             Self::Listen(topic) => write!(f, "listen {topic:?}"),
             Self::Socket(kind) => write!(f, "socket {kind:?}"),
+            Self::SocketBinary => f.write_str("socket_binary"),
             Self::OnStart => f.write_str("on_start"),
             Self::OnStop => f.write_str("on_stop"),
             Self::MemberJoined => f.write_str("member_joined"),
@@ -101,7 +106,7 @@ pub(crate) struct Registration {
 
 impl Registration {
     pub(crate) fn new(trigger: Trigger, mut endpoint: Endpoint) -> Self {
-        if matches!(trigger, Trigger::Socket(_)) {
+        if matches!(trigger, Trigger::Socket(_) | Trigger::SocketBinary) {
             endpoint.definition.needs.web_socket();
         }
         if let Some(name) = trigger.name() {

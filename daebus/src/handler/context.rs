@@ -82,6 +82,11 @@ impl Context {
         self
     }
 
+    pub(crate) fn with_deadline(mut self, deadline: Deadline) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
     pub(crate) fn with_http(mut self, request: HttpRequest, deadline: Deadline) -> Self {
         self.http = Some(request);
         self.deadline = Some(deadline);

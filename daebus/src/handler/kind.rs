@@ -20,6 +20,9 @@ pub struct Listen;
 /// A handler of messages that WebSocket clients send.
 #[derive(Debug)]
 pub struct Socket;
+/// A handler of binary frames that WebSocket clients send.
+#[derive(Debug)]
+pub struct SocketBinary;
 /// A handler that runs when the service starts or stops.
 #[derive(Debug)]
 pub struct Hook;
@@ -39,6 +42,7 @@ pub struct Thread;
 impl Kind for Action {}
 impl Kind for Listen {}
 impl Kind for Socket {}
+impl Kind for SocketBinary {}
 impl Kind for Hook {}
 impl Kind for MemberHook {}
 impl Kind for Route {}

@@ -15,6 +15,10 @@ pub(super) fn of(core: &Core, registry: &Registry) -> Value {
             Trigger::Action(name) => actions.push(action(name, definition)),
             Trigger::Listen(channel) => channels.push(described(definition, [("name", json!(channel))])),
             Trigger::Socket(kind) => sockets.push(described(definition, [("type", json!(kind))])),
+            Trigger::SocketBinary => {
+                let more = [("type", Value::Null), ("binary", json!(true))];
+                sockets.push(described(definition, more));
+            }
             Trigger::Background(name, schedule) => {
                 let schedule = json!(schedule.to_string());
                 schedules.push(described(definition, [("name", json!(name)), ("schedule", schedule)]));

@@ -19,11 +19,9 @@ use super::client::Client;
 use super::outgoing::Outgoing;
 use super::server::SocketServer;
 use super::session::Session;
+use super::settings::BUFFER;
 use super::upgrade::{Upgrade, check_origin};
-
-/// What tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
-/// hundreds of connections that are mostly silent.
-const BUFFER: usize = 8 * 1024;
+use crate::runtime::BytesWritten;
 
 /// The WebSocket server of a running service; upgrades connections.
 #[derive(Clone)]
@@ -79,24 +77,29 @@ impl Acceptor {
             return Err(Fault::reserved(FaultCode::Overloaded, fault));
         };
         let about = Upgrade::of(parts);
-        let id = client_id(server, &about);
+        let id: Arc<str> = client_id(server, &about).into();
         let outgoing =
-            Outgoing::new(server.settings.queue, server.settings.when_full, server.sockets.dropped_counter());
+            Outgoing::new(Arc::clone(&id), server.settings.queue, server.sockets.dropped_counter());
+        let upgrade = upgrade.protocols(server.settings.subprotocols.clone());
+        let subprotocol = upgrade.selected_protocol().and_then(|name| name.to_str().ok()).map(Arc::from);
+        let rooms = (server.sockets.table(), server.settings.rooms);
         let session = Session {
             server: Arc::clone(server),
-            client: Client::new(id.into(), about, outgoing),
+            client: Client::new(id, about, subprotocol, outgoing, rooms),
             limiter: server.settings.quota().map(DefaultDirectRateLimiter::direct),
-            slot,
+            // Every server puts it in; without it, a slow client would look like one that reads nothing.
+            written: parts.extensions.get::<BytesWritten>().cloned().unwrap_or_default(),
         };
         let hard_limit = server.settings.hard_limit();
         let workers = server.workers.clone();
         Ok(upgrade
             .read_buffer_size(BUFFER)
             .write_buffer_size(BUFFER)
+            .max_write_buffer_size(server.settings.write_buffer_limit())
             .max_message_size(hard_limit)
             .max_frame_size(hard_limit)
             .on_failed_upgrade(|error| debug!(%error, "an upgrade to WebSocket failed"))
-            .on_upgrade(move |socket| async move { workers.spawn(session.run(socket)) }))
+            .on_upgrade(move |socket| async move { workers.spawn(session.run(socket, slot)) }))
     }
 }
 

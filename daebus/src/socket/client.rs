@@ -1,49 +1,35 @@
 //! One WebSocket client.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
-use daebus_caller::wire::{Headers, RawJson, encode};
-use parking_lot::Mutex;
+use axum::extract::ws::Message;
+use bytes::Bytes;
+use daebus_caller::wire::Headers;
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
+use super::close::Close;
+use super::error::{SocketError, encoded, not_connected};
 use super::frame;
-use super::outgoing::{Close, Outgoing};
+use super::outgoing::Outgoing;
+use super::table::Table;
 use super::upgrade::Upgrade;
-
-/// Why nothing was sent.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SocketError {
-    /// No client of that id is connected, or it is just going.
-    #[error("the client {client} is not connected")]
-    NotConnected {
-        /// The client's id.
-        client: String,
-    },
-    /// What was to be sent can't be written as JSON.
-    #[error("a message of type {kind:?} can't be written as JSON: {reason}")]
-    Encode {
-        /// The message's type.
-        kind: String,
-        /// What is wrong with it.
-        reason: String,
-    },
-}
 
 /// A WebSocket client: the one whose message is handled, or one out of [`Sockets`](crate::Sockets).
 ///
 /// A clone is the same client, and may be kept; once the client has gone, sending to it fails.
 ///
-/// Sending never waits: a frame goes into the client's queue, and a task of its own empties that. What happens when
-/// the queue is full, [`WebSocket::when_full`](crate::WebSocket::when_full) says.
+/// Sending doesn't wait: a frame goes into the client's queue, which a task of its own writes.
+/// [`WebSocket::when_full`](crate::WebSocket::when_full) sets what happens when the queue is full.
+/// [`send_async`](Self::send_async) waits for a place in the queue instead.
 #[derive(Clone)]
 pub struct Client(Arc<ClientState>);
 
@@ -56,11 +42,26 @@ struct ClientState {
     /// In milliseconds after `started`.
     last_received: AtomicU64,
     outgoing: Arc<Outgoing>,
+    subprotocol: Option<Arc<str>>,
     attributes: Mutex<BTreeMap<String, Value>>,
+    /// The rooms that the client is in; locked after the table.
+    rooms: Mutex<BTreeSet<Arc<str>>>,
+    max_rooms: usize,
+    table: Weak<RwLock<Table<Client>>>,
 }
 
+/// The maximum size of a room's name, that of a channel's.
+const ROOM_NAME_BYTES: usize = 255;
+
 impl Client {
-    pub(super) fn new(id: Arc<str>, upgrade: Upgrade, outgoing: Outgoing) -> Self {
+    /// `rooms` are the table that has the rooms, and how many of them the client may be in.
+    pub(super) fn new(
+        id: Arc<str>,
+        upgrade: Upgrade,
+        subprotocol: Option<Arc<str>>,
+        outgoing: Outgoing,
+        (table, max_rooms): (Weak<RwLock<Table<Self>>>, usize),
+    ) -> Self {
         Self(Arc::new(ClientState {
             id,
             upgrade,
@@ -69,7 +70,11 @@ impl Client {
             received: AtomicU64::new(0),
             last_received: AtomicU64::new(0),
             outgoing: Arc::new(outgoing),
+            subprotocol,
             attributes: Mutex::default(),
+            rooms: Mutex::default(),
+            max_rooms,
+            table,
         }))
     }
 
@@ -92,15 +97,143 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When the client has gone, or the data can't be written as JSON.
+    /// Returns an error if the client is not connected, if the data can't be written as JSON, or if the frame is larger
+    /// than [`WebSocket::queue_bytes`](crate::WebSocket::queue_bytes).
     pub fn send<'a>(
         &self,
         kind: impl Into<Option<&'a str>>,
         data: impl Serialize,
     ) -> Result<(), SocketError> {
-        let kind = kind.into().unwrap_or("message");
-        let frame = frame::push(kind, &encoded(kind, &data)?);
-        if self.push(frame) { Ok(()) } else { Err(not_connected(&self.0.id)) }
+        self.push(message(kind.into(), &data)?)
+    }
+
+    /// Sends as [`send`](Self::send) does, and waits while the queue of the client is full. The frame is never dropped
+    /// while the client is connected. A client that reads nothing for 30 s is disconnected, which ends the wait.
+    ///
+    /// ```
+    /// # use daebus::prelude::*;
+    /// # use daebus::Client;
+    /// /// A million rows, as fast as the client reads.
+    /// #[socket("export")]
+    /// async fn export(client: Client) -> Result<(), BoxError> {
+    ///     for row in 0..1_000_000 {
+    ///         client.send_async("row", &json!({"row": row})).await?;
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client is not connected or disconnects meanwhile, if the data can't be written as JSON, or
+    /// if the frame is larger than [`WebSocket::queue_bytes`](crate::WebSocket::queue_bytes).
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it has completed, the frame is not sent. Senders that wait are served in order.
+    pub async fn send_async<'a>(
+        &self,
+        kind: impl Into<Option<&'a str>>,
+        data: impl Serialize,
+    ) -> Result<(), SocketError> {
+        // Written first: the data need not be `Send`.
+        let frame = message(kind.into(), &data);
+        drop(data);
+        self.0.outgoing.deliver(frame?).await
+    }
+
+    /// Sends a binary frame.
+    ///
+    /// ```
+    /// use axum::body::Bytes;
+    /// # use daebus::axum;
+    /// # use daebus::{Client, SocketError};
+    /// fn send_image(client: &Client, png: Bytes) -> Result<(), SocketError> {
+    ///     client.send_binary(png)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client is not connected, or if the frame is larger than
+    /// [`WebSocket::queue_bytes`](crate::WebSocket::queue_bytes).
+    pub fn send_binary(&self, bytes: impl Into<Bytes>) -> Result<(), SocketError> {
+        self.push(Message::Binary(bytes.into()))
+    }
+
+    /// Sends a binary frame as [`send_async`](Self::send_async) sends a message: waits while the queue is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`send_binary`](Self::send_binary), and if the client disconnects meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it has completed, the frame is not sent.
+    pub async fn send_binary_async(&self, bytes: impl Into<Bytes>) -> Result<(), SocketError> {
+        let frame = Message::Binary(bytes.into());
+        self.0.outgoing.deliver(frame).await
+    }
+
+    /// Puts the client into a room, to whose members [`Sockets::room`](crate::Sockets::room) sends. A room exists while it
+    /// has members. Joining a room twice has no effect. A client that joins in its `connect` handler is a member once it
+    /// has been let in. A client leaves its rooms when its connection ends.
+    ///
+    /// ```
+    /// # use daebus::prelude::*;
+    /// #[socket("enter")]
+    /// async fn enter(Payload(room): Payload<String>, client: Client, sockets: Sockets) -> Result<usize, BoxError> {
+    ///     client.join(&room)?;
+    ///     Ok(sockets.room(&room).count())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the name is empty or has more than 255 bytes, if the client is in as many rooms as
+    /// [`WebSocket::max_rooms`](crate::WebSocket::max_rooms) allows, or if it is not connected.
+    pub fn join(&self, room: &str) -> Result<(), SocketError> {
+        if !(1..=ROOM_NAME_BYTES).contains(&room.len()) {
+            return Err(SocketError::RoomName { bytes: room.len(), limit: ROOM_NAME_BYTES });
+        }
+        let gone = || not_connected(self.id());
+        let table = self.0.table.upgrade().filter(|_| self.is_connected()).ok_or_else(gone)?;
+        let mut table = table.write();
+        let mut rooms = self.0.rooms.lock();
+        if rooms.contains(room) {
+            return Ok(());
+        }
+        if rooms.len() >= self.0.max_rooms {
+            return Err(SocketError::TooManyRooms { client: self.id().to_owned(), limit: self.0.max_rooms });
+        }
+        let room: Arc<str> = room.into();
+        if table.get(self.id()).is_some_and(|known| known.is_same(self)) {
+            table.join(&room, &self.0.id, self);
+        }
+        rooms.insert(room);
+        Ok(())
+    }
+
+    /// Takes the client out of a room. Returns whether it was in it.
+    pub fn leave(&self, room: &str) -> bool {
+        let Some(table) = self.0.table.upgrade() else { return false };
+        let mut table = table.write();
+        let was_in = self.0.rooms.lock().remove(room);
+        if was_in && table.get(self.id()).is_some_and(|known| known.is_same(self)) {
+            table.leave(room, self.id());
+        }
+        was_in
+    }
+
+    /// Returns the rooms that the client is in, in alphabetical order.
+    pub fn rooms(&self) -> Vec<String> {
+        self.0.rooms.lock().iter().map(|room| room.to_string()).collect()
+    }
+
+    /// Returns the subprotocol that was agreed on, one of
+    /// [`WebSocket::subprotocols`](crate::WebSocket::subprotocols).
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.0.subprotocol.as_deref()
     }
 
     /// Closes the connection, after what is queued has left: 1000 is a normal end, 1008 a rule that was broken, 4000
@@ -175,8 +308,7 @@ impl Client {
         serde_json::from_value(value).ok()
     }
 
-    /// Sets an attribute of the application's own, for as long as the client is connected: who it is, which room it
-    /// is in.
+    /// Sets an attribute of the application's own, for as long as the client is connected: the user's name, for example.
     ///
     /// # Errors
     ///
@@ -207,8 +339,12 @@ impl Client {
         }
     }
 
-    pub(super) fn push(&self, frame: axum::extract::ws::Utf8Bytes) -> bool {
+    pub(super) fn push(&self, frame: Message) -> Result<(), SocketError> {
         self.0.outgoing.push(frame)
+    }
+
+    pub(super) fn shared_rooms(&self) -> Vec<Arc<str>> {
+        self.0.rooms.lock().iter().cloned().collect()
     }
 
     pub(super) fn received(&self) {
@@ -281,11 +417,8 @@ pub struct ClientInfo {
     pub attributes: BTreeMap<String, Value>,
 }
 
-/// What is sent, as JSON. `()` is written as `{}`.
-pub(super) fn encoded<T: Serialize + ?Sized>(kind: &str, data: &T) -> Result<RawJson, SocketError> {
-    encode(data).map_err(|error| SocketError::Encode { kind: kind.to_owned(), reason: error.to_string() })
-}
-
-pub(super) fn not_connected(client: &str) -> SocketError {
-    SocketError::NotConnected { client: client.to_owned() }
+/// A message of the service's own accord.
+fn message<T: Serialize + ?Sized>(kind: Option<&str>, data: &T) -> Result<Message, SocketError> {
+    let kind = kind.unwrap_or("message");
+    Ok(frame::push(kind, &encoded(kind, data)?))
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use axum::extract::ws::Utf8Bytes;
+use axum::extract::ws::Message;
 use bytes::Bytes;
 use daebus_caller::wire::{Fault, RawJson, read_message};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 /// A client's message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Frame {
+pub(super) struct ClientMessage {
     pub(super) kind: String,
     /// `None`: absent.
     pub(super) data: Option<RawJson>,
@@ -25,7 +25,7 @@ pub(super) enum UnreadableFrame {
     NoType { request_id: Option<RawJson> },
 }
 
-impl Frame {
+impl ClientMessage {
     pub(super) fn read(message: &Bytes) -> Result<Self, UnreadableFrame> {
         let read = |text: &Bytes, json: &str| {
             let slice = |json: &RawValue| RawJson::slice_of(text, json);
@@ -41,23 +41,26 @@ impl Frame {
     }
 }
 
+/// A field of every error frame.
+const FAILED: (&str, &str) = ("success", "false");
+
 /// What a handler returned.
-pub(super) fn response(data: &RawJson, request_id: Option<&RawJson>) -> Utf8Bytes {
+pub(super) fn response(data: &RawJson, request_id: Option<&RawJson>) -> Message {
     write("response", &[("data", data.as_str())], request_id)
 }
 
 /// A message of the service's own accord.
-pub(super) fn push(kind: &str, data: &RawJson) -> Utf8Bytes {
+pub(super) fn push(kind: &str, data: &RawJson) -> Message {
     write(kind, &[("data", data.as_str())], None)
 }
 
 /// Why a handler has no answer.
-pub(super) fn error(fault: &Fault, request_id: Option<&RawJson>) -> Utf8Bytes {
-    write("error", &[("data", fault.to_payload().as_str())], request_id)
+pub(super) fn error(fault: &Fault, request_id: Option<&RawJson>) -> Message {
+    write("error", &[("data", fault.to_payload().as_str()), FAILED], request_id)
 }
 
 /// A message that reached no handler.
-pub(super) fn unreadable(why: &UnreadableFrame) -> Utf8Bytes {
+pub(super) fn unreadable(why: &UnreadableFrame) -> Message {
     match why {
         UnreadableFrame::NotJson => complaint("Invalid JSON", None),
         UnreadableFrame::NoType { request_id } => complaint("No message type provided", request_id.as_ref()),
@@ -65,24 +68,24 @@ pub(super) fn unreadable(why: &UnreadableFrame) -> Utf8Bytes {
 }
 
 /// A message of a type that nobody handles.
-pub(super) fn no_handler(kind: &str, request_id: Option<&RawJson>) -> Utf8Bytes {
+pub(super) fn no_handler(kind: &str, request_id: Option<&RawJson>) -> Message {
     complaint(&format!("No handler found for message type '{kind}'"), request_id)
 }
 
 /// A message too many; `window` is the rate's time.
-pub(super) fn rate_limited(window: std::time::Duration, request_id: Option<&RawJson>) -> Utf8Bytes {
+pub(super) fn rate_limited(window: std::time::Duration, request_id: Option<&RawJson>) -> Message {
     // Whole seconds, as in Python, and never fewer than the client has to wait.
     let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
-    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string())];
+    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string()), FAILED];
     write("error", &fields, request_id)
 }
 
-fn complaint(error: &str, request_id: Option<&RawJson>) -> Utf8Bytes {
-    write("error", &[("error", &quoted(error))], request_id)
+fn complaint(error: &str, request_id: Option<&RawJson>) -> Message {
+    write("error", &[("error", &quoted(error)), FAILED], request_id)
 }
 
 /// Writes the fields, which are JSON already, in the protocol's order.
-fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> Utf8Bytes {
+fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> Message {
     let length: usize = fields.iter().map(|(name, json)| name.len() + json.len() + 4).sum();
     let mut text = String::with_capacity(length + kind.len() + 64);
     text.push_str("{\"type\":");
@@ -95,7 +98,7 @@ fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> U
         text.push_str(json);
     }
     text.push('}');
-    text.into()
+    Message::Text(text.into())
 }
 
 fn quoted(text: &str) -> String {
@@ -182,8 +185,8 @@ mod tests {
 
     #[track_caller]
     fn check(message: &'static str, kind: &str, data: Option<&'static str>, id: Option<&'static str>) {
-        let frame = Frame::read(&Bytes::from_static(message.as_bytes()));
-        let expected = Frame { kind: kind.to_owned(), data: data.map(raw), request_id: id.map(raw) };
+        let frame = ClientMessage::read(&Bytes::from_static(message.as_bytes()));
+        let expected = ClientMessage { kind: kind.to_owned(), data: data.map(raw), request_id: id.map(raw) };
         assert_eq!(frame, Ok(expected), "{message}");
     }
 
@@ -202,14 +205,14 @@ mod tests {
         for message in
             ["{}", "[{}]", "5", "-5", "1.5", "true", "null", "\"a\"", r#"{"type": 5}"#, r#"{"type":""}"#]
         {
-            let unreadable = Frame::read(&Bytes::from_static(message.as_bytes()));
+            let unreadable = ClientMessage::read(&Bytes::from_static(message.as_bytes()));
             assert_eq!(unreadable, Err(UnreadableFrame::NoType { request_id: None }), "{message}");
         }
         for message in ["", "{", "hello", r#"{"type": "a"} x"#, "\u{0}"] {
-            let unreadable = Frame::read(&Bytes::copy_from_slice(message.as_bytes()));
+            let unreadable = ClientMessage::read(&Bytes::copy_from_slice(message.as_bytes()));
             assert_eq!(unreadable, Err(UnreadableFrame::NotJson), "{message}");
         }
-        assert_eq!(Frame::read(&Bytes::from_static(b"\xff\xfe")), Err(UnreadableFrame::NotJson));
+        assert_eq!(ClientMessage::read(&Bytes::from_static(b"\xff\xfe")), Err(UnreadableFrame::NotJson));
     }
 
     #[test]
@@ -221,20 +224,26 @@ mod tests {
             (push("x\"y", &raw("[]")), r#"{"type":"x\"y","data":[]}"#),
             (
                 error(&Fault::new("c", "no"), Some(&id)),
-                r#"{"type":"error","data":{"error":"no","code":"c"},"request_id":7}"#,
+                r#"{"type":"error","data":{"error":"no","code":"c"},"success":false,"request_id":7}"#,
             ),
-            (unreadable(&UnreadableFrame::NotJson), r#"{"type":"error","error":"Invalid JSON"}"#),
+            (
+                unreadable(&UnreadableFrame::NotJson),
+                r#"{"type":"error","error":"Invalid JSON","success":false}"#,
+            ),
             (
                 unreadable(&UnreadableFrame::NoType { request_id: None }),
-                r#"{"type":"error","error":"No message type provided"}"#,
+                r#"{"type":"error","error":"No message type provided","success":false}"#,
             ),
-            (no_handler("x", None), r#"{"type":"error","error":"No handler found for message type 'x'"}"#),
+            (
+                no_handler("x", None),
+                r#"{"type":"error","error":"No handler found for message type 'x'","success":false}"#,
+            ),
             (
                 rate_limited(Duration::from_secs(60), None),
-                r#"{"type":"error","error":"Rate limit exceeded","retry_after":60}"#,
+                r#"{"type":"error","error":"Rate limit exceeded","retry_after":60,"success":false}"#,
             ),
         ] {
-            assert_eq!(frame.as_str(), expected);
+            assert_eq!(frame.into_text().unwrap().as_str(), expected);
         }
     }
 }

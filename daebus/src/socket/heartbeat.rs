@@ -1,12 +1,16 @@
-//! Whether a client is still there, and whether it is still of use.
+//! Detects dead and idle clients.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
 use super::client::Client;
-use super::outgoing::Close;
+use super::close::Close;
 use super::settings::Settings;
+
+/// How often a client is pinged whose messages are not read for the moment: the end of its connection is behind them,
+/// and only writing shows it.
+const PROBE: Duration = Duration::from_secs(1);
 
 /// Far enough never to come.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
@@ -44,6 +48,13 @@ impl Heartbeat {
         self.heard = Instant::now();
     }
 
+    /// Pings soon: the client's messages are not read for the moment.
+    pub(super) fn probe(&mut self) {
+        if self.ping.is_some() {
+            self.next_ping = self.next_ping.min(Instant::now() + PROBE);
+        }
+    }
+
     /// Waits until there may be something to do.
     pub(super) async fn due(&self) {
         sleep_until(self.next_ping.min(self.next_idle)).await;
@@ -53,9 +64,11 @@ impl Heartbeat {
     pub(super) fn judge(&mut self, hearing: bool, busy: bool, client: &Client) -> Verdict {
         let now = Instant::now();
         if !hearing {
-            // Its signs of life wait behind the messages that we don't take in.
+            // Its signs of life wait behind the messages that aren't read.
             self.heard = now;
         }
+        // A ping waits behind what is queued; a client that reads that slowly and steadily is alive.
+        self.heard = client.outgoing().drained().map_or(self.heard, |drained| drained.max(self.heard));
         if let Some(idle) = self.idle
             && now >= self.next_idle
         {

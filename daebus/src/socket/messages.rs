@@ -1,108 +1,214 @@
-//! From a client's message to a handler, and from what comes of it to a frame.
+//! Runs the handlers of one client's messages, and queues their answers.
 
 use std::sync::Arc;
 
-use axum::extract::ws::Utf8Bytes;
+use axum::extract::ws::Message;
 use bytes::Bytes;
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::RawJson;
+use daebus_caller::wire::{Fault, FaultCode, RawJson};
 use futures_util::future::BoxFuture;
-use tracing::debug;
+use tracing::{debug, error};
 
 use super::client::Client;
-use super::frame::{self, Frame};
+use super::close::Close;
+use super::error::SocketError;
+use super::extract::BinaryContent;
+use super::frame::{self, ClientMessage};
 use super::server::SocketServer;
 
 use crate::handler::{Context, Endpoint, Envelope, Invocation, JsonOutcome, Report};
 
-/// What came of a handler.
+/// The result of a handler.
 pub(super) enum Done {
-    /// What the client is to be sent, if anything.
-    Answer(Option<Utf8Bytes>),
-    /// The client may come in, with these words if there are any.
-    Joined(Option<Utf8Bytes>),
-    /// It may not, for this reason.
-    TurnedAway(String),
+    /// A message has been handled, and its answer is queued.
+    Handled,
+    /// The client is let in, with this welcome.
+    Joined(Option<Message>),
+    /// The client is refused.
+    TurnedAway(Close),
 }
 
-/// Has the messages of one client handled.
+/// Runs the handlers of one client's messages.
 pub(super) struct MessageHandlers<'a> {
     pub(super) server: &'a SocketServer,
     pub(super) client: &'a Client,
 }
 
 impl MessageHandlers<'_> {
-    /// The `connect` handler. `None`: there is none.
+    /// The `connect` handler, or `None` if there is none.
     pub(super) fn connected(&self) -> Option<BoxFuture<'static, Done>> {
-        let run = self.event("connect")?;
+        let (handler, cx) = self.event("connect")?;
+        let client = self.client.clone();
+        let Some(run) = self.admitted(&handler, cx) else {
+            let refused = Done::TurnedAway(Close::new(1013, self.overloaded().error()));
+            return Some(Box::pin(std::future::ready(refused)));
+        };
         Some(Box::pin(async move {
             match run.await {
-                Ok(answer) => Done::Joined(said(&answer).map(|answer| frame::response(answer, None))),
-                Err(failure) => Done::TurnedAway(failure.fault().error().to_owned()),
+                Ok(answer) => {
+                    let welcome = content(&answer).map(|answer| frame::response(answer, None));
+                    Done::Joined(welcome.map(|welcome| sendable(&client, welcome, None)))
+                }
+                Err(failure) => Done::TurnedAway(Close::new(1008, failure.fault().error())),
             }
         }))
     }
 
-    /// The `disconnect` handler, if there is one.
+    /// Runs the `disconnect` handler, if there is one. It may wait for its turn, and is never refused.
     pub(super) async fn disconnected(&self) {
-        if let Some(run) = self.event("disconnect") {
-            // There is nobody to tell what came of it; a failure is in the log.
-            let _ = run.await;
+        if let Some((handler, cx)) = self.event("disconnect") {
+            // No client receives the outcome; a failure is in the log.
+            let _ = self.run(&handler, cx).await;
         }
     }
 
-    /// The handler of a message, or that there is none.
-    pub(super) fn message(&self, raw: &Bytes, frame: Frame) -> BoxFuture<'static, Done> {
-        let Frame { kind, data, request_id } = frame;
-        let Some(handler) = self.server.registry.socket(&kind).cloned() else {
+    /// Handles a message and queues its answer.
+    pub(super) fn message(&self, raw: &Bytes, message: ClientMessage) -> BoxFuture<'static, Done> {
+        let ClientMessage { kind, data, request_id } = message;
+        let is_event = matches!(kind.as_str(), "connect" | "disconnect");
+        let handler = self.server.registry.socket(&kind);
+        let Some(handler) = handler.filter(|_| !is_event || self.server.settings.client_events) else {
             debug!(kind, "no handler for this type of WebSocket message");
-            let answer = frame::no_handler(&kind, request_id.as_ref());
-            return Box::pin(std::future::ready(Done::Answer(Some(answer))));
+            return self.answer(frame::no_handler(&kind, request_id.as_ref()));
         };
-        let path = self.client.path().into();
-        let envelope = Envelope::of_frame(path, RawJson::whole(raw), kind, data, request_id.clone());
-        let run = self.run(handler, envelope);
+        let envelope = self.envelope(RawJson::whole(raw), kind, data, request_id.clone());
+        let cx = self.context(handler, Some(envelope));
+        self.handle(handler, cx, request_id)
+    }
+
+    /// Returns the handler of binary frames.
+    pub(super) fn binary_handler(&self) -> Option<&Arc<Endpoint>> {
+        self.server.registry.binary_socket()
+    }
+
+    /// Handles a binary frame.
+    pub(super) fn binary(&self, content: Bytes, handler: &Arc<Endpoint>) -> BoxFuture<'static, Done> {
+        let mut cx = self.context(handler, None);
+        cx.extensions_mut().insert(BinaryContent(content));
+        self.handle(handler, cx, None)
+    }
+
+    /// Queues an answer that no handler makes.
+    pub(super) fn answer(&self, frame: Message) -> BoxFuture<'static, Done> {
+        let client = self.client.clone();
         Box::pin(async move {
-            Done::Answer(match run.await {
-                Ok(answer) => said(&answer).map(|answer| frame::response(answer, request_id.as_ref())),
-                Err(failure) => Some(frame::error(failure.fault(), request_id.as_ref())),
-            })
+            deliver(&client, frame, None).await;
+            Done::Handled
         })
     }
 
-    /// What fires by itself; its data is the upgrade's query.
-    fn event(&self, kind: &str) -> Option<impl Future<Output = JsonOutcome> + Send + 'static> {
-        let handler = self.server.registry.socket(kind).cloned()?;
+    fn handle(
+        &self,
+        handler: &Arc<Endpoint>,
+        cx: Context,
+        request_id: Option<RawJson>,
+    ) -> BoxFuture<'static, Done> {
+        let Some(run) = self.admitted(handler, cx) else {
+            return self.answer(frame::error(&self.overloaded(), request_id.as_ref()));
+        };
+        let client = self.client.clone();
+        Box::pin(async move {
+            let request_id = request_id.as_ref();
+            let answer = match run.await {
+                Ok(answer) => content(&answer).map(|answer| frame::response(answer, request_id)),
+                Err(failure) => Some(frame::error(failure.fault(), request_id)),
+            };
+            if let Some(answer) = answer {
+                deliver(&client, answer, request_id).await;
+            }
+            Done::Handled
+        })
+    }
+
+    /// A handler that runs without a message; its payload is the upgrade's query.
+    fn event(&self, kind: &str) -> Option<(Arc<Endpoint>, Context)> {
+        let handler = Arc::clone(self.server.registry.socket(kind)?);
         let data = self.client.upgrade().data();
-        let path = self.client.path().into();
-        let envelope = Envelope::of_frame(path, data.clone(), kind.to_owned(), Some(data), None);
-        Some(self.run(handler, envelope))
+        let envelope = self.envelope(RawJson::empty_object(), kind.to_owned(), Some(data), None);
+        let cx = self.context(&handler, Some(envelope));
+        Some((handler, cx))
+    }
+
+    fn envelope(
+        &self,
+        raw: RawJson,
+        kind: String,
+        data: Option<RawJson>,
+        request_id: Option<RawJson>,
+    ) -> Envelope {
+        Envelope::of_frame(self.client.path().into(), raw, kind, data, request_id)
+    }
+
+    fn context(&self, handler: &Endpoint, envelope: Option<Envelope>) -> Context {
+        let core = Arc::clone(&self.server.core);
+        let deadline = Deadline::after(handler.definition.timeout.unwrap_or(self.server.timeout));
+        let cx = Context::new(core, handler.definition.name).with_deadline(deadline);
+        let cx = match envelope {
+            Some(envelope) => cx.with_message(Arc::new(envelope), deadline),
+            None => cx,
+        };
+        let mut cx = cx.with_connection_headers(Arc::clone(&self.client.upgrade().headers));
+        cx.extensions_mut().insert(self.client.clone());
+        cx
+    }
+
+    /// Runs a handler within the service's limits, as an action. `None` if the backlog is full.
+    fn admitted(
+        &self,
+        handler: &Arc<Endpoint>,
+        cx: Context,
+    ) -> Option<impl Future<Output = JsonOutcome> + Send + 'static> {
+        let place = self.server.admit(&handler.definition)?;
+        let run = self.run(handler, cx);
+        Some(async move {
+            let outcome = run.await;
+            drop(place);
+            outcome
+        })
     }
 
     fn run(
         &self,
-        handler: Arc<Endpoint>,
-        envelope: Envelope,
-    ) -> impl Future<Output = JsonOutcome> + Send + 'static {
-        let core = Arc::clone(&self.server.core);
-        let client = self.client.clone();
-        let run = Invocation::new(&core, "socket", &handler.definition, Report::Reply);
-        run.span().record("client", client.id());
-        if let Some(id) = &envelope.request_id {
+        handler: &Arc<Endpoint>,
+        cx: Context,
+    ) -> impl Future<Output = JsonOutcome> + Send + use<> + 'static {
+        let core = &self.server.core;
+        let run = Invocation::new(core, "socket", &handler.definition, Report::Reply)
+            .limited_by(core.admission.turns());
+        run.span().record("client", self.client.id());
+        if let Some(id) = cx.message.as_ref().and_then(|message| message.request_id.as_ref()) {
             run.span().record("request_id", id.as_str().trim_matches('"'));
         }
-        let deadline = Deadline::after(handler.definition.timeout.unwrap_or(self.server.timeout));
-        async move {
-            let mut cx = Context::new(core, handler.definition.name)
-                .with_message(Arc::new(envelope), deadline)
-                .with_connection_headers(Arc::clone(&client.upgrade().headers));
-            cx.extensions_mut().insert(client);
-            run.call(&handler, cx).await
-        }
+        let handler = Arc::clone(handler);
+        async move { run.call(&handler, cx).await }
+    }
+
+    fn overloaded(&self) -> Fault {
+        let fault = format!("{} has too much to do; the message was not handled", self.server.core.service);
+        Fault::reserved(FaultCode::Overloaded, fault)
     }
 }
 
-/// What is worth sending: a handler that returns nothing sends nothing, be it `()` or, as in Python, null.
-fn said(answer: &RawJson) -> Option<&RawJson> {
+/// Queues an answer as soon as the client's queue has a place for it.
+async fn deliver(client: &Client, answer: Message, request_id: Option<&RawJson>) {
+    let answer = sendable(client, answer, request_id);
+    // A client that is gone needs no answer.
+    let _ = client.outgoing().deliver(answer).await;
+}
+
+/// Returns the answer, or an error in its place if it is larger than the client's queue.
+fn sendable(client: &Client, answer: Message, request_id: Option<&RawJson>) -> Message {
+    match client.outgoing().checked_size(&answer) {
+        Err(SocketError::TooLarge { bytes, limit }) => {
+            error!(client = client.id(), bytes, limit, "an answer is larger than WebSocket::queue_bytes");
+            frame::error(&Fault::internal(), request_id)
+        }
+        _ => answer,
+    }
+}
+
+/// Returns the part of an answer that is sent: a handler that returns nothing sends nothing, be it `()` or, as in Python,
+/// null.
+fn content(answer: &RawJson) -> Option<&RawJson> {
     (!answer.is_nothing() && answer.as_str() != "null").then_some(answer)
 }

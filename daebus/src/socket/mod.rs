@@ -2,26 +2,35 @@
 
 mod accept;
 mod client;
+mod close;
+mod error;
 mod extract;
 mod frame;
 mod heartbeat;
+mod inbox;
 mod messages;
 mod outgoing;
+mod room;
 mod server;
 mod session;
 mod settings;
 mod sockets;
+mod table;
 mod upgrade;
+mod writer;
 
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use accept::Acceptor;
-pub use client::{Client, ClientInfo, SocketError};
+pub use client::{Client, ClientInfo};
+pub use error::SocketError;
+pub use extract::Frame;
+pub use outgoing::WhenFull;
+pub use room::Room;
 use server::SocketServer;
 use settings::Settings;
-pub use settings::WhenFull;
 pub use sockets::Sockets;
 pub use upgrade::Upgrade;
 
@@ -92,8 +101,9 @@ impl WebSocket {
         self
     }
 
-    /// How many messages a client may send in a time: so many at once, and then again as fast as they become due.
-    /// One too many is answered with `Rate limit exceeded` and not handled. No limit unless set.
+    /// Sets how many messages a client may send in a time: so many at once, and then again as fast as they become due.
+    /// A message above the limit is answered with `Rate limit exceeded` and not handled. Pings of the client, and pongs
+    /// without a ping, count as messages. Defaults to no limit.
     pub fn rate_limit(mut self, messages: u32, per: Duration) -> Self {
         self.settings.rate = Some((messages, per));
         self
@@ -119,16 +129,71 @@ impl WebSocket {
         self
     }
 
-    /// How many messages wait for a client that takes them in slowly, 256 unless set. Zero counts as one.
-    pub fn queue(mut self, messages: usize) -> Self {
-        self.settings.queue = messages.max(1);
+    /// Sets how many frames wait for a client that reads slowly. Defaults to 256. Zero counts as one.
+    ///
+    /// While the answers to a client's own messages fill half of its queue, no further message of this client is read:
+    /// answers are not dropped.
+    pub fn queue(mut self, frames: usize) -> Self {
+        self.settings.queue.frames = frames.max(1);
         self
     }
 
-    /// What happens when that many wait and one more is sent: the oldest is dropped, unless set. Either way what is
-    /// lost is counted: [`Client::dropped`], [`Sockets::dropped`].
+    /// Sets how many bytes wait for a client that reads slowly, and the size of the largest frame. Defaults to 4 MiB, and
+    /// is at least 1 KiB. Sending a larger frame fails with [`SocketError::TooLarge`]; a larger answer of a handler is
+    /// replaced by the error `internal`, and logged.
+    ///
+    /// A client takes at most the memory of its queue and of one frame that is being written, as large as
+    /// `queue_bytes` each, and of its inbox and one message that is being read: `inbox_bytes` and three times
+    /// `max_message`. With the defaults that is 12 MiB for a client that sends and does not read, and 20 KiB for one that
+    /// is silent. A frame that is sent to many clients is in memory once.
+    pub fn queue_bytes(mut self, bytes: usize) -> Self {
+        self.settings.queue.bytes = bytes.max(1024);
+        self
+    }
+
+    /// Sets how many bytes of a client's messages wait while one of them is handled; at most 256 messages wait. With more,
+    /// the connection isn't read until a message has been handled. Defaults to 1 MiB.
+    pub fn inbox_bytes(mut self, bytes: usize) -> Self {
+        self.settings.inbox_bytes = bytes;
+        self
+    }
+
+    /// Sets what happens when a client's queue is full and one more frame is sent. Defaults to
+    /// [`WhenFull::DropOldest`]. Either way the lost frames are counted: [`Client::dropped`], [`Sockets::dropped`].
     pub fn when_full(mut self, what: WhenFull) -> Self {
-        self.settings.when_full = what;
+        self.settings.queue.when_full = what;
+        self
+    }
+
+    /// Sets in how many rooms one client may be. Defaults to 64.
+    pub fn max_rooms(mut self, rooms: usize) -> Self {
+        self.settings.rooms = rooms;
+        self
+    }
+
+    /// Sets the subprotocols that the service speaks, the preferred one first. The first that the client offers too is
+    /// agreed on, see [`Client::subprotocol`]. Without one in common the connection is opened without a subprotocol;
+    /// browsers close it then.
+    ///
+    /// ```
+    /// # use daebus::WebSocket;
+    /// let sockets = WebSocket::new().subprotocols(["chat.v2", "chat.v1"]);
+    /// # let _ = sockets;
+    /// ```
+    pub fn subprotocols<I>(mut self, names: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.settings.subprotocols = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Sets whether frames of the types `connect` and `disconnect` run the handlers of these names, as they do in the
+    /// Python package. Defaults to `false`: such a frame is answered with `No handler found for message type 'connect'`,
+    /// since a client could otherwise run them at any time, with data of its choice.
+    pub fn client_events(mut self, run_handlers: bool) -> Self {
+        self.settings.client_events = run_handlers;
         self
     }
 
@@ -206,7 +271,7 @@ impl WebSocket {
 
     /// What is set so that it can't work, each in a sentence.
     pub(crate) fn mistakes(&self) -> Vec<Mistake> {
-        let mut mistakes: Vec<Mistake> = self.settings.mistakes().into_iter().collect();
+        let mut mistakes = self.settings.mistakes();
         if self.port.is_some() && self.bind.is_some() {
             mistakes.push(Mistake::new("WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"));
         }

@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::{info, warn};
 
 use super::settings::Settings;
 use super::sockets::Sockets;
 use crate::blueprint::Registry;
-use crate::handler::Core;
+use crate::handler::{Core, Definition};
 use crate::runtime::Workers;
 
 /// The state that all WebSocket connections of a service share.
@@ -23,13 +26,57 @@ pub(super) struct SocketServer {
     /// The timeout of handlers whose attribute sets none.
     pub(super) timeout: Duration,
     pub(super) closing: CancellationToken,
+    overload: Mutex<Overload>,
     slots: Arc<Semaphore>,
+    /// Sessions whose client has left.
+    leaving: Arc<Semaphore>,
 }
 
-/// A permit of `WebSocket::max_connections`, held from the upgrade to the end of the session. The drain waits for it.
+/// Messages that are refused because the service has too much to do.
+#[derive(Debug, Default)]
+struct Overload {
+    refused: u64,
+    last: Option<Instant>,
+}
+
+impl Overload {
+    /// Places that become free one by one don't end an overload.
+    const ENDS_AFTER: Duration = Duration::from_secs(10);
+
+    fn note(&mut self, is_admitted: bool) {
+        match (is_admitted, self.last) {
+            (false, None) => {
+                warn!("the service has too much to do, WebSocket messages are refused with `overloaded`");
+                (self.refused, self.last) = (1, Some(Instant::now()));
+            }
+            (false, Some(_)) => {
+                self.refused += 1;
+                self.last = Some(Instant::now());
+            }
+            (true, Some(last)) if last.elapsed() >= Self::ENDS_AFTER => {
+                info!(refused = self.refused, "WebSocket messages are no longer refused");
+                *self = Self::default();
+            }
+            (true, _) => {}
+        }
+    }
+}
+
+/// A permit of `WebSocket::max_connections`, held from the upgrade to the end of the connection. The drain waits for it.
 pub(super) struct ConnectionSlot {
-    _permit: OwnedSemaphorePermit,
+    permit: OwnedSemaphorePermit,
+    leaving: Arc<Semaphore>,
     _worker: TaskTrackerToken,
+}
+
+impl ConnectionSlot {
+    /// Gives the place to another client, though messages of this one are still handled. There are as many sessions of
+    /// departed clients as connections; beyond that the place is kept until the session ends.
+    pub(super) fn vacate(&mut self) {
+        if let Ok(permit) = Arc::clone(&self.leaving).try_acquire_owned() {
+            self.permit = permit;
+        }
+    }
 }
 
 impl SocketServer {
@@ -41,14 +88,34 @@ impl SocketServer {
         workers: Workers,
         timeout: Duration,
     ) -> Self {
-        let slots = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+        let slots = || Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+        let (slots, leaving) = (slots(), slots());
         let closing = CancellationToken::new();
-        Self { settings, sockets, core, registry, workers, timeout, closing, slots }
+        Self {
+            settings,
+            sockets,
+            core,
+            registry,
+            workers,
+            timeout,
+            closing,
+            overload: Mutex::default(),
+            slots,
+            leaving,
+        }
+    }
+
+    /// Returns a place for a run of a handler. `None` if the service has too much to do; the log has the beginning of that
+    /// and its end.
+    pub(super) fn admit(&self, definition: &Definition) -> Option<OwnedSemaphorePermit> {
+        let place = self.core.admission.admit(definition);
+        self.overload.lock().note(place.is_some());
+        place
     }
 
     /// Returns `None` if as many connections are open as the settings allow.
     pub(super) fn take_slot(&self) -> Option<ConnectionSlot> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
-        Some(ConnectionSlot { _permit: permit, _worker: self.workers.hold() })
+        Some(ConnectionSlot { permit, leaving: Arc::clone(&self.leaving), _worker: self.workers.hold() })
     }
 }

@@ -1,10 +1,9 @@
-//! One client's session: it comes, its messages are handled in order, it goes.
+//! One client's session: its messages are read, and handled in order.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::{Message, WebSocket};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::{BoxFuture, OptionFuture};
@@ -15,14 +14,15 @@ use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tracing::debug;
 
 use super::client::Client;
-use super::frame::{self, Frame, UnreadableFrame};
+use super::close::{CLOSE_WITHIN, Close};
+use super::frame::{self, ClientMessage, UnreadableFrame};
 use super::heartbeat::{Heartbeat, Verdict};
+use super::inbox::{Inbound, Inbox};
 use super::messages::{Done, MessageHandlers};
-use super::outgoing::{CLOSE_WITHIN, Close, Outgoing};
+use super::outgoing::Outgoing;
 use super::server::{ConnectionSlot, SocketServer};
-
-/// How many messages of one client wait while one is handled; with more, its connection isn't read.
-const INBOX: usize = 16;
+use super::writer;
+use crate::runtime::BytesWritten;
 
 /// How long a connection is kept whose client sends what isn't read any more, so that it finds the close frame before
 /// its connection is reset.
@@ -33,36 +33,50 @@ pub(super) struct Session {
     pub(super) server: Arc<SocketServer>,
     pub(super) client: Client,
     pub(super) limiter: Option<DefaultDirectRateLimiter>,
-    pub(super) slot: ConnectionSlot,
+    pub(super) written: BytesWritten,
 }
 
-/// A message that waits for its turn.
-enum Inbound {
-    Message(Bytes),
-    /// One too many. It waits too, so that the answers come in the order of the messages.
-    Limited(Bytes),
-}
-
-/// How a session ends, the client being there or not.
+/// How a session ends.
 enum End {
     /// The client has gone.
     Gone,
-    /// We close.
+    /// The service closes.
     Close(Close),
-    /// We close, and the client is still sending what can't be read.
+    /// The service closes, and the client is still sending what can't be read.
     Broken(Close),
 }
 
+/// What a session holds while its connection is open.
+struct Connection {
+    /// `None` once the client has gone.
+    stream: Option<SplitStream<WebSocket>>,
+    slot: ConnectionSlot,
+    joined: bool,
+    /// Pings of ours that are not answered yet; their pongs don't count against the client's rate.
+    pings: u32,
+}
+
+impl Connection {
+    async fn next(&mut self) -> Option<Result<Message, axum::Error>> {
+        match &mut self.stream {
+            Some(stream) => stream.next().await,
+            None => None,
+        }
+    }
+}
+
 impl Session {
-    pub(super) async fn run(self, socket: WebSocket) {
-        let (sink, mut stream) = socket.split();
+    pub(super) async fn run(self, socket: WebSocket, slot: ConnectionSlot) {
+        let (sink, stream) = socket.split();
+        let mut connection = Connection { stream: Some(stream), slot, joined: false, pings: 0 };
         let outgoing = Arc::clone(self.client.outgoing());
         // Not among the service's workers: cut off with the session, it still gets to write the close frame.
-        let writer = tokio::spawn(Arc::clone(&outgoing).write(sink, self.client.shared_id()));
+        let writing =
+            writer::write(Arc::clone(&outgoing), sink, self.written.clone(), self.client.shared_id());
+        let writer = tokio::spawn(writing);
         let _cut_off = CutOff(&outgoing);
         let leave = Leave(&self);
-        let mut joined = false;
-        let end = self.serve(&mut stream, &mut joined).await;
+        let end = self.serve(&mut connection).await;
         drop(leave);
         let linger = matches!(end, End::Broken(_));
         match end {
@@ -71,112 +85,161 @@ impl Session {
                 outgoing.close(close);
             }
         }
-        let farewell = async {
+        let Connection { mut slot, stream, joined, .. } = connection;
+        let farewell = async move {
             // The writer has bounds of its own, and what can't be joined has nothing more to write.
-            if writer.await.unwrap_or_default() {
+            let closes = writer.await.unwrap_or_default();
+            if let Some(mut stream) = stream.filter(|_| closes) {
                 let closed = async { while let Some(Ok(_)) = stream.next().await {} };
                 let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
             }
             if linger {
                 tokio::time::sleep(LINGER).await;
             }
+            slot.vacate();
+            slot
         };
         let disconnected = async {
             if joined {
                 self.handlers().disconnected().await;
             }
         };
-        tokio::join!(farewell, disconnected);
+        let (slot, ()) = tokio::join!(farewell, disconnected);
         debug!(client = self.client.id(), "a WebSocket client has gone");
-        drop(self.slot);
+        drop(slot);
     }
 
-    /// Takes messages in and has them handled, one after the other, until an end comes in sight and what was taken in
-    /// by then is handled.
-    async fn serve(&self, stream: &mut SplitStream<WebSocket>, joined: &mut bool) -> End {
+    /// Reads messages and handles them, one after the other, until the session ends and the messages that were read by
+    /// then are handled.
+    async fn serve(&self, connection: &mut Connection) -> End {
         let outgoing = self.client.outgoing();
         let mut heartbeat = Heartbeat::new(&self.server.settings);
-        let mut inbox: VecDeque<Inbound> = VecDeque::new();
+        let mut inbox = Inbox::new(self.server.settings.inbox_bytes);
         let mut running = self.handlers().connected();
         if running.is_none() {
-            self.join(joined);
+            self.join(connection, None);
         }
         let mut end: Option<End> = None;
         loop {
             if running.is_none() {
-                match (inbox.pop_front(), &end) {
+                match (inbox.pop(), &end) {
                     (Some(inbound), _) => running = Some(self.handle(inbound)),
                     (None, Some(_)) => break,
                     (None, None) => {}
                 }
             }
-            let hearing = end.is_none() && inbox.len() < INBOX;
+            let is_behind = outgoing.is_behind();
+            let is_reading = end.is_none() && inbox.has_room() && !is_behind;
+            if !inbox.has_room() {
+                heartbeat.probe();
+            }
+            let is_gone = connection.stream.is_none();
             tokio::select! {
-                message = stream.next(), if hearing => {
+                message = connection.next(), if is_reading => {
                     heartbeat.heard();
-                    end = self.take(message, &mut inbox);
+                    end = self.take(message, connection, &mut inbox);
                 }
                 Some(done) = OptionFuture::from(running.as_mut()) => {
                     running = None;
                     match done {
-                        Done::Answer(answer) => self.answer(answer),
-                        Done::Joined(welcome) => {
-                            self.answer(welcome);
-                            self.join(joined);
-                        }
-                        Done::TurnedAway(reason) => {
+                        Done::Handled => {}
+                        Done::Joined(welcome) => self.join(connection, welcome),
+                        Done::TurnedAway(close) => {
                             inbox.clear();
-                            end = Some(End::Close(Close::new(1008, &reason)));
+                            end = end.or(Some(End::Close(close)));
                         }
                     }
                 }
+                () = outgoing.caught_up(), if is_behind && end.is_none() => {}
                 () = outgoing.closing().cancelled(), if end.is_none() => {
-                    // What the service has closed it doesn't listen to any more.
+                    // Messages of a client that the service has disconnected are not handled.
                     inbox.clear();
                     end = Some(End::Close(Close::new(1000, "")));
                 }
-                () = outgoing.ended().cancelled(), if end.is_none() => end = Some(End::Gone),
+                () = outgoing.ended().cancelled(), if !is_gone => end = Some(End::Gone),
                 () = self.server.closing.cancelled(), if end.is_none() => {
-                    self.client.push(self.server.settings.shutdown_frame());
+                    // A client that is gone needs no farewell.
+                    let _ = outgoing.force(self.server.settings.shutdown_frame());
                     end = Some(End::Close(Close::new(1001, &self.server.settings.shutdown_message)));
                 }
                 () = heartbeat.due(), if end.is_none() => {
-                    match heartbeat.judge(hearing, running.is_some(), &self.client) {
-                        Verdict::Ping => outgoing.ping(),
+                    match heartbeat.judge(is_reading, running.is_some(), &self.client) {
+                        Verdict::Ping => {
+                            connection.pings = connection.pings.saturating_add(1);
+                            outgoing.ping();
+                        }
                         Verdict::Wait => {}
-                        Verdict::Close(close) => end = Some(End::Close(close)),
+                        Verdict::Close(close) => {
+                            // Now: what the client has sent may still take long to be handled.
+                            outgoing.close(close.clone());
+                            end = Some(End::Close(close));
+                        }
                     }
                 }
             }
-            if matches!(end, Some(End::Gone)) {
-                outgoing.end();
+            if matches!(end, Some(End::Gone)) && connection.stream.is_some() {
+                self.disconnect(connection);
             }
         }
         end.unwrap_or(End::Gone)
     }
 
-    /// Takes in what the connection gave. An end comes in sight when that is one.
+    /// Releases what a connection holds, though messages of its client may still have to be handled.
+    fn disconnect(&self, connection: &mut Connection) {
+        self.client.outgoing().end();
+        self.server.sockets.remove(&self.client);
+        connection.stream = None;
+        connection.slot.vacate();
+    }
+
+    /// Puts a message into the inbox. Returns the end of the session, if the message is one.
     fn take(
         &self,
         message: Option<Result<Message, axum::Error>>,
-        inbox: &mut VecDeque<Inbound>,
+        connection: &mut Connection,
+        inbox: &mut Inbox,
     ) -> Option<End> {
-        let bytes: Bytes = match message {
+        let (content, is_binary): (Bytes, bool) = match message {
             // The connection says once more that it ends, when the closing handshake is done.
-            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_))) => return None,
-            Some(Ok(Message::Text(text))) => text.into(),
-            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Close(_))) => return None,
+            Some(Ok(Message::Ping(_))) => {
+                // tungstenite holds one pong, and would drop it for the next.
+                self.client.outgoing().pong();
+                return self.count_control_frame(inbox);
+            }
+            Some(Ok(Message::Pong(_))) if connection.pings > 0 => {
+                connection.pings -= 1;
+                return None;
+            }
+            Some(Ok(Message::Pong(_))) => return self.count_control_frame(inbox),
+            Some(Ok(Message::Text(text))) => (text.into(), false),
+            Some(Ok(Message::Binary(content))) => (content, true),
             Some(Err(error)) => return Some(self.broken(error)),
             None => return Some(End::Gone),
         };
         self.client.received();
         let limit = self.server.settings.message_bytes;
-        if bytes.len() > limit {
+        if content.len() > limit {
             return Some(End::Close(too_large(limit)));
         }
-        let too_many = self.limiter.as_ref().is_some_and(|limiter| limiter.check().is_err());
-        inbox.push_back(if too_many { Inbound::Limited(bytes) } else { Inbound::Message(bytes) });
+        inbox.push(match (self.is_within_rate(), is_binary) {
+            (false, _) => Inbound::Limited(content),
+            (true, false) => Inbound::Text(content),
+            (true, true) => Inbound::Binary(content),
+        });
         None
+    }
+
+    /// A ping, or a pong without one, counts as a message that needs no answer while the rate allows it.
+    fn count_control_frame(&self, inbox: &mut Inbox) -> Option<End> {
+        if !self.is_within_rate() {
+            inbox.push(Inbound::Limited(Bytes::new()));
+        }
+        None
+    }
+
+    fn is_within_rate(&self) -> bool {
+        self.limiter.as_ref().is_none_or(|limiter| limiter.check().is_ok())
     }
 
     fn broken(&self, error: axum::Error) -> End {
@@ -196,34 +259,37 @@ impl Session {
     }
 
     fn handle(&self, inbound: Inbound) -> BoxFuture<'static, Done> {
+        let handlers = self.handlers();
+        if let (Inbound::Binary(content), Some(handler)) = (&inbound, handlers.binary_handler()) {
+            return handlers.binary(content.clone(), handler);
+        }
         let answer = match inbound {
-            Inbound::Message(message) => match Frame::read(&message) {
-                Ok(frame) => return self.handlers().message(&message, frame),
+            // Binary frames may have JSON too, as with the Python package.
+            Inbound::Text(content) | Inbound::Binary(content) => match ClientMessage::read(&content) {
+                Ok(message) => return handlers.message(&content, message),
                 Err(why) => frame::unreadable(&why),
             },
-            Inbound::Limited(message) => {
-                let request_id = match Frame::read(&message) {
-                    Ok(Frame { request_id, .. }) | Err(UnreadableFrame::NoType { request_id }) => request_id,
+            Inbound::Limited(content) => {
+                let request_id = match ClientMessage::read(&content) {
+                    Ok(ClientMessage { request_id, .. }) | Err(UnreadableFrame::NoType { request_id }) => {
+                        request_id
+                    }
                     Err(UnreadableFrame::NotJson) => None,
                 };
                 frame::rate_limited(self.server.settings.window(), request_id.as_ref())
             }
         };
-        Box::pin(std::future::ready(Done::Answer(Some(answer))))
+        handlers.answer(answer)
     }
 
-    fn answer(&self, answer: Option<Utf8Bytes>) {
-        if let Some(frame) = answer {
-            // A client that is gone needs no answer.
-            self.client.push(frame);
-        }
-    }
-
-    /// The client is let in. One that had the same id makes room: most likely it is the same client, back before its
+    /// Lets the client in. A client that had the same id makes room: most likely it is the same client, back before its
     /// old connection was found to be dead.
-    fn join(&self, joined: &mut bool) {
-        *joined = true;
-        if let Some(before) = self.server.sockets.insert(&self.client) {
+    fn join(&self, connection: &mut Connection, welcome: Option<Message>) {
+        connection.joined = true;
+        if connection.stream.is_none() {
+            return;
+        }
+        if let Some(before) = self.server.sockets.admit(&self.client, welcome) {
             before.disconnect(1008, "another connection has taken this client's id");
         }
     }

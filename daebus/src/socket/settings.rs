@@ -5,24 +5,18 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::Utf8Bytes;
+use axum::extract::ws::Message;
 use daebus_caller::wire::RawJson;
 use governor::Quota;
 
 use super::frame;
+use super::outgoing::{QueueBounds, WhenFull};
 use super::upgrade::Upgrade;
 use crate::error::Mistake;
 
-/// What happens to a client that doesn't keep up with what is sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// The oldest frame of its queue makes room for the newest: what live data wants.
-    #[default]
-    DropOldest,
-    /// It is disconnected with 1013, and its queue is dropped: for clients that must not miss anything.
-    Disconnect,
-}
+/// How much tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
+/// hundreds of connections that are mostly silent.
+pub(super) const BUFFER: usize = 8 * 1024;
 
 /// Makes a client's id out of its upgrade.
 pub(super) type ClientIds = Arc<dyn Fn(&Upgrade) -> String + Send + Sync>;
@@ -33,8 +27,13 @@ pub(super) struct Settings {
     pub(super) message_bytes: usize,
     pub(super) ping: Option<Duration>,
     pub(super) idle: Option<Duration>,
-    pub(super) queue: usize,
-    pub(super) when_full: WhenFull,
+    pub(super) queue: QueueBounds,
+    /// Bytes of messages that have been read and not yet handled, above which no further message is read.
+    pub(super) inbox_bytes: usize,
+    pub(super) rooms: usize,
+    pub(super) subprotocols: Vec<String>,
+    /// Whether frames of the types `connect` and `disconnect` run the handlers of these names.
+    pub(super) client_events: bool,
     pub(super) origins: Option<Vec<String>>,
     pub(super) connections: usize,
     pub(super) client_ids: Option<ClientIds>,
@@ -53,9 +52,13 @@ impl Default for Settings {
             ping: Some(Duration::from_secs(20)),
             // A page that only listens is a good client.
             idle: None,
-            // Seconds of live data; with messages of a kilobyte, a quarter of a megabyte a client.
-            queue: 256,
-            when_full: WhenFull::DropOldest,
+            // Seconds of live data; four of the largest messages that a client may send.
+            queue: QueueBounds { frames: 256, bytes: 4 * 1024 * 1024, when_full: WhenFull::DropOldest },
+            // The largest message, unless that is changed.
+            inbox_bytes: 1024 * 1024,
+            rooms: 64,
+            subprotocols: Vec::new(),
+            client_events: false,
             origins: None,
             // Of the 1,024 files that a process usually may open, what HTTP's 512 connections and the bus leave.
             connections: 400,
@@ -88,20 +91,38 @@ impl Settings {
     }
 
     /// What clients are told when the service goes.
-    pub(super) fn shutdown_frame(&self) -> Utf8Bytes {
+    pub(super) fn shutdown_frame(&self) -> Message {
         let data = serde_json::json!({"message": self.shutdown_message, "reconnect": self.reconnect});
         let data = RawJson::from_value(&data).unwrap_or_else(|_| RawJson::empty_object());
         frame::push("server_shutdown", &data)
     }
 
-    pub(super) fn mistakes(&self) -> Option<Mistake> {
-        (self.rate.is_some() && self.quota().is_none()).then(|| {
-            Mistake::new(
+    /// The largest write buffer of tungstenite: one frame, and the pong and the close frame that may be behind it.
+    pub(super) fn write_buffer_limit(&self) -> usize {
+        self.queue.bytes.saturating_add(4 * BUFFER)
+    }
+
+    pub(super) fn mistakes(&self) -> Vec<Mistake> {
+        let mut mistakes = Vec::new();
+        if self.rate.is_some() && self.quota().is_none() {
+            mistakes.push(Mistake::new(
                 "WebSocket::rate_limit needs at least one message and a time that isn't zero, for example \
              .rate_limit(60, Duration::from_secs(60))",
-            )
-        })
+            ));
+        }
+        for name in self.subprotocols.iter().filter(|name| !is_token(name)) {
+            mistakes.push(Mistake::new(format!(
+                "{name:?} can't be a WebSocket subprotocol: a name has ASCII letters, digits and !#$%&'*+-.^_`|~"
+            )));
+        }
+        mistakes
     }
+}
+
+/// A token of RFC 9110, 5.6.2.
+fn is_token(name: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_allowed)
 }
 
 impl fmt::Debug for Settings {
@@ -112,7 +133,10 @@ impl fmt::Debug for Settings {
             .field("ping", &self.ping)
             .field("idle", &self.idle)
             .field("queue", &self.queue)
-            .field("when_full", &self.when_full)
+            .field("inbox_bytes", &self.inbox_bytes)
+            .field("rooms", &self.rooms)
+            .field("subprotocols", &self.subprotocols)
+            .field("client_events", &self.client_events)
             .field("origins", &self.origins)
             .field("connections", &self.connections)
             .finish_non_exhaustive()

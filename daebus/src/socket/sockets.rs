@@ -1,16 +1,17 @@
 //! All the clients of one service.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
-use axum::extract::ws::Utf8Bytes;
+use axum::extract::ws::Message;
 use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
-use super::client::{Client, SocketError, encoded, not_connected};
+use super::client::Client;
+use super::error::{SocketError, encoded, not_connected};
 use super::frame;
+use super::table::Table;
 
 /// All WebSocket clients of this service. An argument of any handler, once a [`WebSocket`](crate::WebSocket) is
 /// attached; [`Service::sockets`](crate::Service::sockets) gives the same from outside.
@@ -23,7 +24,7 @@ pub struct Sockets(Arc<ClientTable>);
 
 #[derive(Default)]
 struct ClientTable {
-    clients: RwLock<HashMap<Arc<str>, Client>>,
+    table: Arc<RwLock<Table<Client>>>,
     dropped: Arc<AtomicU64>,
 }
 
@@ -59,7 +60,7 @@ impl Sockets {
     {
         let frame = written(kind.into().unwrap_or("message"), &data)?;
         let clients = clients.into_iter().filter_map(|id| self.get(id.as_ref()));
-        Ok(clients.filter(|client| client.push(frame.clone())).count())
+        Ok(clients.filter(|client| client.push(frame.clone()).is_ok()).count())
     }
 
     /// Sends to every client and returns to how many; `None` as the type is `broadcast`.
@@ -108,12 +109,12 @@ impl Sockets {
     ) -> Result<usize, SocketError> {
         let frame = written(kind.into().unwrap_or("broadcast"), &data)?;
         let clients = self.list();
-        Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone())).count())
+        Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
     }
 
     /// Every client, in no order.
     pub fn list(&self) -> Vec<Client> {
-        self.clients().values().cloned().collect()
+        self.table_now().clients().cloned().collect()
     }
 
     /// The clients that `wanted` says yes to.
@@ -133,12 +134,12 @@ impl Sockets {
 
     /// How many clients are connected.
     pub fn count(&self) -> usize {
-        self.clients().len()
+        self.table_now().count()
     }
 
     /// The client of this id.
     pub fn get(&self, client: &str) -> Option<Client> {
-        self.clients().get(client).cloned()
+        self.table_now().get(client).cloned()
     }
 
     /// Closes a client's connection; see [`Client::disconnect`]. `false` when it isn't connected.
@@ -155,22 +156,35 @@ impl Sockets {
         Arc::clone(&self.0.dropped)
     }
 
-    /// Takes a client in and gives back the one that had its id.
-    pub(super) fn insert(&self, client: &Client) -> Option<Client> {
-        let mut clients = self.0.clients.write();
-        clients.insert(client.shared_id(), client.clone())
+    pub(super) fn table(&self) -> Weak<RwLock<Table<Client>>> {
+        Arc::downgrade(&self.0.table)
     }
 
-    /// Strikes a client off, unless another has its id by now.
+    /// Adds a client, with its welcome as its first frame. Returns the client that had its id.
+    ///
+    /// The table is locked meanwhile, so a client that has its welcome receives every later broadcast, and none before it.
+    pub(super) fn admit(&self, client: &Client, welcome: Option<Message>) -> Option<Client> {
+        let mut table = self.0.table.write();
+        if let Some(welcome) = welcome {
+            // A client that is gone needs no welcome.
+            let _ = client.outgoing().force(welcome);
+        }
+        let before = table.get(client.id()).map(Client::shared_rooms);
+        let before = before.and_then(|rooms| table.remove(client.id(), &rooms));
+        table.insert(&client.shared_id(), client, &client.shared_rooms());
+        before
+    }
+
+    /// Removes a client, unless another has its id by now.
     pub(super) fn remove(&self, client: &Client) {
-        let mut clients = self.0.clients.write();
-        if clients.get(client.id()).is_some_and(|known| known.is_same(client)) {
-            clients.remove(client.id());
+        let mut table = self.0.table.write();
+        if table.get(client.id()).is_some_and(|known| known.is_same(client)) {
+            table.remove(client.id(), &client.shared_rooms());
         }
     }
 
-    fn clients(&self) -> RwLockReadGuard<'_, HashMap<Arc<str>, Client>> {
-        self.0.clients.read()
+    pub(super) fn table_now(&self) -> RwLockReadGuard<'_, Table<Client>> {
+        self.0.table.read()
     }
 }
 
@@ -180,7 +194,47 @@ impl fmt::Debug for Sockets {
     }
 }
 
-/// The frame is written once; what each client gets is the same bytes.
-fn written<T: Serialize + ?Sized>(kind: &str, data: &T) -> Result<Utf8Bytes, SocketError> {
+/// Writes a frame once, for all its receivers.
+pub(super) fn written<T: Serialize + ?Sized>(kind: &str, data: &T) -> Result<Message, SocketError> {
     Ok(frame::push(kind, &encoded(kind, data)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+    use crate::socket::outgoing::{Outgoing, QueueBounds, WhenFull};
+    use crate::socket::upgrade::Upgrade;
+
+    fn client(sockets: &Sockets, id: &str) -> Client {
+        let (request, ()) = axum::http::Request::new(()).into_parts();
+        let bounds = QueueBounds { frames: 4, bytes: 1000, when_full: WhenFull::DropOldest };
+        let outgoing = Outgoing::new(id.into(), bounds, sockets.dropped_counter());
+        Client::new(id.into(), Upgrade::of(&request), None, outgoing, (sockets.table(), 2))
+    }
+
+    #[test]
+    fn a_client_has_its_welcome_only_once_broadcasts_reach_it() {
+        let sockets = Sockets::default();
+        let client = client(&sockets, "user_1");
+        let reading = sockets.table_now();
+        let admitting = std::thread::spawn({
+            let (sockets, client) = (sockets.clone(), client.clone());
+            move || sockets.admit(&client, Some(Message::Text("welcome".into())))
+        });
+        let started = Instant::now();
+        // A waiting writer locks out new readers.
+        while sockets.0.table.try_read().is_some() {
+            assert!(started.elapsed() < Duration::from_secs(10), "the client is not admitted under the lock");
+            std::thread::yield_now();
+        }
+        assert_eq!(client.outgoing().waiting(), Vec::<Message>::new());
+        drop(reading);
+        assert!(admitting.join().unwrap().is_none());
+        sockets.broadcast("news", 1).unwrap();
+        let frames = client.outgoing().waiting();
+        let texts: Vec<&str> = frames.iter().map(|frame| frame.to_text().unwrap()).collect();
+        assert_eq!(texts, ["welcome", r#"{"type":"news","data":1}"#]);
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -35,6 +36,7 @@ pub struct TestSocket {
 #[derive(Debug)]
 enum Heard {
     Text(String),
+    Binary(Bytes),
     Closed(u16, String),
 }
 
@@ -78,14 +80,37 @@ impl TestSocket {
         let _ = self.outgoing.send(Message::text(text));
     }
 
+    /// Sends a binary frame.
+    pub fn send_binary(&mut self, content: impl Into<Bytes>) {
+        // As with a text.
+        let _ = self.outgoing.send(Message::binary(content.into()));
+    }
+
+    /// Returns the content of the next frame, which is a binary one.
+    ///
+    /// # Panics
+    ///
+    /// When no frame comes within 10 s, the connection is closed, or the frame is a text.
+    pub async fn next_binary(&mut self) -> Bytes {
+        match self.heard().await {
+            Some(Heard::Binary(content)) => content,
+            Some(Heard::Text(text)) => panic!("a binary frame was expected, and a text came: {text}"),
+            Some(Heard::Closed(code, reason)) => {
+                panic!("a frame was expected, and the connection was closed with {code} {reason:?}")
+            }
+            None => panic!("no frame came within {WITHIN:?}"),
+        }
+    }
+
     /// The next frame.
     ///
     /// # Panics
     ///
-    /// When none comes, or the connection is closed instead.
+    /// When none comes, the connection is closed instead, or the frame is a binary one.
     pub async fn next(&mut self) -> SocketFrame {
         match self.heard().await {
             Some(Heard::Text(text)) => SocketFrame::read(&text),
+            Some(Heard::Binary(content)) => panic!("{}", unexpected(&content)),
             Some(Heard::Closed(code, reason)) => {
                 panic!("a frame was expected, and the connection was closed with {code} {reason:?}")
             }
@@ -95,9 +120,14 @@ impl TestSocket {
 
     /// The next frame if it is there already; after [`TestApp::settle`](super::TestApp::settle), `None` says that none
     /// is coming.
+    ///
+    /// # Panics
+    ///
+    /// When the frame is a binary one.
     pub fn try_next(&mut self) -> Option<SocketFrame> {
         match self.incoming.try_recv().ok()? {
             Heard::Text(text) => Some(SocketFrame::read(&text)),
+            Heard::Binary(content) => panic!("{}", unexpected(&content)),
             Heard::Closed(code, reason) => {
                 self.closed = Some((code, reason));
                 None
@@ -125,6 +155,7 @@ impl TestSocket {
         match self.heard().await {
             Some(Heard::Closed(code, reason)) => (code, reason),
             Some(Heard::Text(text)) => panic!("the connection isn't closed, there is a frame: {text}"),
+            Some(Heard::Binary(content)) => panic!("the connection isn't closed: {}", unexpected(&content)),
             None => panic!("the connection isn't closed within {WITHIN:?}"),
         }
     }
@@ -139,7 +170,7 @@ impl TestSocket {
         loop {
             match self.heard().await {
                 Some(Heard::Closed(..)) => return,
-                Some(Heard::Text(_)) => {}
+                Some(Heard::Text(_) | Heard::Binary(_)) => {}
                 None => panic!("the service doesn't close the connection within {WITHIN:?}"),
             }
         }
@@ -150,7 +181,7 @@ impl TestSocket {
         if self.closed.is_none() {
             match timeout(WITHIN, self.incoming.recv()).await {
                 Ok(Some(Heard::Closed(code, reason))) => self.closed = Some((code, reason)),
-                Ok(Some(text)) => return Some(text),
+                Ok(Some(frame)) => return Some(frame),
                 Ok(None) => self.closed = Some((1006, String::new())),
                 Err(_) => return None,
             }
@@ -216,6 +247,10 @@ impl SocketFrame {
     }
 }
 
+fn unexpected(content: &Bytes) -> String {
+    format!("a text was expected, and a binary frame of {} bytes came; next_binary() reads it", content.len())
+}
+
 /// Reads and writes until the connection's end.
 async fn run(
     mut stream: WebSocketStream<DuplexStream>,
@@ -232,6 +267,9 @@ async fn run(
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
                     let _ = heard.send(Heard::Text(text.as_str().to_owned()));
+                }
+                Some(Ok(Message::Binary(content))) => {
+                    let _ = heard.send(Heard::Binary(content));
                 }
                 Some(Ok(Message::Close(frame))) => {
                     end = frame.map_or((1005, String::new()), |frame| {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
+use daebus::axum::body::Bytes;
 use daebus::axum::http::Method;
 use daebus::prelude::*;
 use daebus::testing::TestApp;
@@ -91,6 +92,13 @@ mod chat {
     #[socket("echo")]
     pub async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
         Json(value)
+    }
+
+    #[socket_binary]
+    pub async fn reversed(content: Bytes, client: Client) -> Result<usize, BoxError> {
+        let reversed: Vec<u8> = content.iter().rev().copied().collect();
+        client.send_binary(reversed)?;
+        Ok(content.len())
     }
 
     #[socket("shout")]
@@ -221,7 +229,11 @@ async fn sockets_speak_frames() {
     ada.send_text(r#"{"type": "echo", "data": 1, "request_id": 7}"#);
     assert_eq!(ada.next().await.json(), &json!({"type": "response", "data": 1, "request_id": 7}));
     ada.send_text("{");
-    assert_eq!(ada.next().await.json(), &json!({"type": "error", "error": "Invalid JSON"}));
+    assert_eq!(ada.next().await.json(), &json!({"type": "error", "error": "Invalid JSON", "success": false}));
+
+    ada.send_binary(vec![0xff, 0]);
+    assert_eq!(ada.next_binary().await, vec![0, 0xff]);
+    assert_eq!(ada.next().await.data(), 2);
 
     ada.send("shout", "hey");
     bob.next().await.assert("shouted", "hey");

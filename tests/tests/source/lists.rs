@@ -35,7 +35,7 @@ fn the_compiler_notes_list_the_same_extractors() {
         listed.collect()
     };
     let extract = extractors_in_notes("pub trait Extract<K>");
-    assert_eq!(extract, of(&["all", "actions", "listeners", "sockets", "threads"]));
+    assert_eq!(extract, of(&["all", "actions", "listeners", "sockets", "binary sockets", "threads"]));
     let route = extractors_in_notes("pub trait RouteArg<Via>");
     assert_eq!(route, of(&["all", "routes"]));
 }
@@ -113,6 +113,7 @@ fn plural(kind: &str) -> &'static str {
         "Action" => "actions",
         "Listen" => "listeners",
         "Socket" => "sockets",
+        "SocketBinary" => "binary sockets",
         "Thread" => "threads",
         other => panic!("{other} has no name in the tables yet"),
     }

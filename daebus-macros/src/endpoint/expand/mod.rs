@@ -116,6 +116,11 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
             (quote!(Socket), quote!(Socket(#kind)), quote!(#timeout #concurrency))
         }
+        Checked::SocketBinary(socket) => {
+            let timeout = within(private, socket.timeout);
+            let concurrency = socket.concurrency.map(|most| quote!(.concurrency(#most)));
+            (quote!(SocketBinary), quote!(SocketBinary), quote!(#timeout #concurrency))
+        }
         Checked::Route(route) => {
             let route = route::expand(private, handler, route);
             return quote!(#p::Blueprint::route(#blueprint, #route));

@@ -61,7 +61,8 @@ use crate::runtime::Shutdown;
     note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
     note = "actions also take: Payload<T>, Request, Progress<T>",
     note = "listeners also take: Payload<T>, Request",
-    note = "sockets also take: Payload<T>, Client",
+    note = "sockets also take: Payload<T>, Client, Frame",
+    note = "binary sockets also take: Bytes, Client",
     note = "threads also take: Running",
     note = "wrap the type of the payload in `Payload<…>`, and a type given to `.state(…)` in `State<…>`"
 )]

@@ -126,9 +126,27 @@ async fn one_that_is_turned_away_hears_no_broadcast_and_is_not_listened_to() {
 }
 
 #[tokio::test]
-async fn connect_and_disconnect_are_ordinary_types_too() {
+async fn a_client_does_not_run_the_handlers_of_its_connection() {
     let log = Log::default();
-    let service = gated("ordinary", &log).start().await.unwrap();
+    let service = gated("events", &log).start().await.unwrap();
+    let mut peer = Peer::connect_to(&service, "/ws?token=good").await;
+    peer.receive().await;
+    for kind in ["connect", "disconnect"] {
+        let answer = peer.ask(json!({"type": kind, "data": {"token": "good"}})).await;
+        let error = format!("No handler found for message type '{kind}'");
+        assert_eq!(answer, json!({"type": "error", "error": error, "success": false}));
+    }
+    assert_eq!(log.lines(), ["joined good 0"]);
+    peer.leave().await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn connect_and_disconnect_are_ordinary_types_if_that_is_asked_for() {
+    let log = Log::default();
+    let blueprint = Blueprint::new("b").socket_connect(joined).socket_disconnect(left).socket("who", who);
+    let limits = WebSocket::new().client_events(true);
+    let service = app("ordinary", limits, blueprint).state(log.clone()).start().await.unwrap();
     let mut peer = Peer::connect_to(&service, "/ws?token=good").await;
     peer.receive().await;
     let answer = peer.ask(json!({"type": "connect", "data": {"token": "bad"}})).await;

@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod attributes;
+mod bounds;
 mod events;
 mod frames;
 mod limits;
 mod peer;
 mod push;
+mod rooms;
 mod setup;
 mod shutdown;
 mod slow;

@@ -1,0 +1,135 @@
+//! The task that writes the frames of one client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message};
+use futures_util::{Sink, SinkExt as _};
+use tracing::{debug, warn};
+
+use super::outgoing::{Outgoing, Step};
+use crate::runtime::BytesWritten;
+
+/// How long a connection may accept no byte until the client is disconnected. A client that reads slowly stays.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// Writes until the connection is closed, the client is gone, or it doesn't read any more. Returns whether the close
+/// frame has been written, so that it may be answered.
+pub(super) async fn write(
+    outgoing: Arc<Outgoing>,
+    mut sink: impl Sink<Message, Error = axum::Error> + Unpin,
+    written: BytesWritten,
+    client: Arc<str>,
+) -> bool {
+    let closed = tokio::select! {
+        closed = write_all(&outgoing, &mut sink, &written, &client) => closed,
+        () = outgoing.overdue() => {
+            debug!(client = &*client, "the client did not read the rest of its queue in time");
+            false
+        }
+        () = outgoing.ended().cancelled() => false,
+    };
+    outgoing.end();
+    closed
+}
+
+async fn write_all(
+    outgoing: &Outgoing,
+    sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin),
+    written: &BytesWritten,
+    client: &str,
+) -> bool {
+    loop {
+        let step = outgoing.next().await;
+        let message = match &step {
+            Step::Ping => Some(Message::Ping(bytes::Bytes::new())),
+            Step::Pong => None,
+            Step::Frame(frame) => Some(frame.clone()),
+            Step::Close(close) => Some(Message::Close(Some(CloseFrame {
+                code: close.code,
+                reason: close.reason.as_str().into(),
+            }))),
+        };
+        let writing = async {
+            match message {
+                Some(message) => sink.send(message).await,
+                None => sink.flush().await,
+            }
+        };
+        match written.while_progressing(STALLED, writing, || outgoing.note_drained()).await {
+            Some(Ok(())) if matches!(step, Step::Close(_)) => return true,
+            Some(Ok(())) => outgoing.done(&step),
+            Some(Err(error)) => {
+                debug!(client, %error, "writing to a client failed");
+                return false;
+            }
+            None => {
+                warn!(client, stalled = ?STALLED, "a client has read nothing; it is disconnected");
+                return false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, DuplexStream, duplex};
+    use tokio::time::{Instant, sleep};
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message as Sent;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+    use crate::runtime::CountWritten;
+    use crate::socket::close::Close;
+    use crate::socket::outgoing::{QueueBounds, WhenFull};
+
+    const BYTES: usize = 1_500_000;
+
+    /// Begins to write one frame to a client, with few bytes in flight.
+    async fn writing() -> (Arc<Outgoing>, DuplexStream, tokio::task::JoinHandle<bool>) {
+        let bounds = QueueBounds { frames: 4, bytes: BYTES, when_full: WhenFull::DropOldest };
+        let outgoing = Arc::new(Outgoing::new("user_1".into(), bounds, Arc::default()));
+        let (server, client) = duplex(1024);
+        let written = BytesWritten::default();
+        let server = CountWritten::new(server, written.clone());
+        let socket = WebSocketStream::from_raw_socket(server, Role::Server, None).await;
+        let sink = socket.sink_map_err(axum::Error::new).with(|message: Message| {
+            std::future::ready(Ok::<_, axum::Error>(match message {
+                Message::Text(text) => Sent::text(text.as_str()),
+                _ => Sent::Close(None),
+            }))
+        });
+        outgoing.push(Message::Text("x".repeat(BYTES).into())).unwrap();
+        let writer = tokio::spawn(write(Arc::clone(&outgoing), sink, written, "user_1".into()));
+        (outgoing, client, writer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_slowly_receives_the_whole_frame() {
+        let (outgoing, mut client, writer) = writing().await;
+        let started = Instant::now();
+        let mut content = vec![0; 25_000];
+        for _ in 0..BYTES / content.len() {
+            sleep(Duration::from_secs(1)).await;
+            client.read_exact(&mut content).await.unwrap();
+        }
+        assert!(started.elapsed() >= STALLED * 2);
+        let drained = outgoing.drained().unwrap();
+        assert!(drained.elapsed() < Duration::from_secs(5), "{:?}", drained.elapsed());
+        outgoing.close(Close::new(1000, ""));
+        let mut end = Vec::new();
+        client.read_to_end(&mut end).await.unwrap();
+        assert!(writer.await.unwrap(), "the close frame is written too");
+        assert_eq!(outgoing.sent(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_reads_nothing_is_disconnected() {
+        let (outgoing, _client, writer) = writing().await;
+        let started = Instant::now();
+        assert!(!writer.await.unwrap());
+        assert!((STALLED..STALLED * 2).contains(&started.elapsed()), "{:?}", started.elapsed());
+        assert!(outgoing.ended().is_cancelled());
+    }
+}
