@@ -136,10 +136,8 @@ impl Client {
         kind: impl Into<Option<&'a str>>,
         data: impl Serialize,
     ) -> Result<(), SocketError> {
-        // Written first: the data need not be `Send`.
-        let frame = message(kind.into(), &data);
-        drop(data);
-        self.0.outgoing.deliver(frame?).await
+        let frame = message(kind.into(), &data)?;
+        self.0.outgoing.deliver(frame).await
     }
 
     /// Sends a binary frame.

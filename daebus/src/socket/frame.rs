@@ -41,7 +41,8 @@ impl ClientMessage {
     }
 }
 
-/// A field of every error frame.
+/// A field of the errors that handlers answer with. The frames for messages that reach no handler are those of the Python
+/// package.
 const FAILED: (&str, &str) = ("success", "false");
 
 /// What a handler returned.
@@ -76,12 +77,12 @@ pub(super) fn no_handler(kind: &str, request_id: Option<&RawJson>) -> Message {
 pub(super) fn rate_limited(window: std::time::Duration, request_id: Option<&RawJson>) -> Message {
     // Whole seconds, as in Python, and never fewer than the client has to wait.
     let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
-    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string()), FAILED];
+    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string())];
     write("error", &fields, request_id)
 }
 
 fn complaint(error: &str, request_id: Option<&RawJson>) -> Message {
-    write("error", &[("error", &quoted(error)), FAILED], request_id)
+    write("error", &[("error", &quoted(error))], request_id)
 }
 
 /// Writes the fields, which are JSON already, in the protocol's order.
@@ -228,19 +229,19 @@ mod tests {
             ),
             (
                 unreadable(&UnreadableFrame::NotJson),
-                r#"{"type":"error","error":"Invalid JSON","success":false}"#,
+                r#"{"type":"error","error":"Invalid JSON"}"#,
             ),
             (
                 unreadable(&UnreadableFrame::NoType { request_id: None }),
-                r#"{"type":"error","error":"No message type provided","success":false}"#,
+                r#"{"type":"error","error":"No message type provided"}"#,
             ),
             (
                 no_handler("x", None),
-                r#"{"type":"error","error":"No handler found for message type 'x'","success":false}"#,
+                r#"{"type":"error","error":"No handler found for message type 'x'"}"#,
             ),
             (
                 rate_limited(Duration::from_secs(60), None),
-                r#"{"type":"error","error":"Rate limit exceeded","retry_after":60,"success":false}"#,
+                r#"{"type":"error","error":"Rate limit exceeded","retry_after":60}"#,
             ),
         ] {
             assert_eq!(frame.into_text().unwrap().as_str(), expected);

@@ -144,8 +144,7 @@ impl WebSocket {
     ///
     /// A client takes at most the memory of its queue and of one frame that is being written, as large as
     /// `queue_bytes` each, and of its inbox and one message that is being read: `inbox_bytes` and three times
-    /// `max_message`. With the defaults that is 12 MiB for a client that sends and does not read, and 20 KiB for one that
-    /// is silent. A frame that is sent to many clients is in memory once.
+    /// `max_message`. With the defaults that is 12 MiB for a client that sends and does not read. A frame that is sent to many clients is in memory once.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.settings.queue.bytes = bytes.max(1024);
         self

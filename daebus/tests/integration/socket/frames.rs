@@ -106,16 +106,16 @@ async fn frames_are_those_of_the_protocol() {
         ),
         (r#"{"type": "empty"}"#, json!({"type": "response", "data": {}})),
         (r#"{"type": "empty_map"}"#, json!({"type": "response", "data": {}})),
-        ("hello", json!({"type": "error", "error": "Invalid JSON", "success": false})),
-        ("", json!({"type": "error", "error": "Invalid JSON", "success": false})),
-        ("[]", json!({"type": "error", "error": "No message type provided", "success": false})),
+        ("hello", json!({"type": "error", "error": "Invalid JSON"})),
+        ("", json!({"type": "error", "error": "Invalid JSON"})),
+        ("[]", json!({"type": "error", "error": "No message type provided"})),
         (
             r#"{"data": 1, "request_id": 8}"#,
-            json!({"type": "error", "error": "No message type provided", "success": false, "request_id": 8}),
+            json!({"type": "error", "error": "No message type provided", "request_id": 8}),
         ),
         (
             r#"{"type": "x", "request_id": "9"}"#,
-            json!({"type": "error", "error": "No handler found for message type 'x'", "success": false, "request_id": "9"}),
+            json!({"type": "error", "error": "No handler found for message type 'x'", "request_id": "9"}),
         ),
         (
             r#"{"type": "full", "request_id": 1}"#,
@@ -166,7 +166,7 @@ async fn json_in_a_binary_frame_is_read_too() {
     peer.0.send(Message::binary(r#"{"type": "echo", "data": 1}"#)).await.unwrap();
     assert_eq!(peer.receive().await, json!({"type": "response", "data": 1}));
     peer.0.send(Message::binary(vec![0xff, 0x00])).await.unwrap();
-    assert_eq!(peer.receive().await, json!({"type": "error", "error": "Invalid JSON", "success": false}));
+    assert_eq!(peer.receive().await, json!({"type": "error", "error": "Invalid JSON"}));
     peer.leave().await;
     service.stop().await.unwrap();
 }
