@@ -345,6 +345,23 @@ async fn a_bus_closed_by_whomever_ends_the_wait() {
     assert_eq!(caller.in_flight(), 0);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_place_among_the_publishes_was_not_sent() {
+    /// How many publishes an outbox allows at once.
+    const PLACES: usize = 1024;
+    let bus = Arc::new(Odd::with((0..PLACES).map(|_| Outcome::Unreported)));
+    let caller = caller(&bus).timeout(Duration::from_secs(60));
+    let calls: Vec<_> = (0..PLACES).map(|_| caller.send_request::<Value>("get", ()).spawn()).collect();
+    while bus.published.lock().unwrap().len() < PLACES {
+        tokio::task::yield_now().await;
+    }
+    let call = caller.send_request::<Value>("get", ()).timeout(Duration::from_secs(1));
+    let error = call.await.unwrap_err();
+    assert!(matches!(&error, CallError::Bus(BusError::Full { .. })) && error.is_not_run(), "{error:?}");
+    assert_eq!(bus.published.lock().unwrap().len(), PLACES);
+    calls.iter().for_each(daebus_caller::Job::abort);
+}
+
 /// Makes a call that the bus accepts and no service answers, and aborts it while the bus is away.
 async fn abort_while_away(bus: &Arc<Odd>, caller: &Caller) -> String {
     let job = caller.send_request::<Value>("get", ()).spawn();

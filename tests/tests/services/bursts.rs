@@ -56,7 +56,9 @@ async fn refusals_share_their_queries_for_subscribers() {
     let caller = Caller::connect(&redis.url(), "unknown").await.unwrap().timeout(PATIENCE);
     let calls: Vec<_> = (0..CALLS).map(|_| caller.send_request::<()>("b", ()).spawn()).collect();
     for call in calls {
-        let Err(CallError::Service(fault)) = call.await else { panic!("the action does not exist") };
+        let Err(CallError::Fault(fault) | CallError::Service(fault)) = call.await else {
+            panic!("the action does not exist")
+        };
         assert!(fault.is_refused() && fault.code() == Some("unknown_action"), "{fault:?}");
     }
     // One per round trip, where each refusal used to send its own.
