@@ -86,11 +86,11 @@ impl Listener {
     async fn next(&self, receiver: &mut QueueReceiver) -> Option<Message> {
         let ends = self.drops.lock().ends;
         let Some(ends) = ends else { return receiver.recv().await };
-        let received = timeout_at(ends, receiver.recv()).await;
+        let next = timeout_at(ends, receiver.recv()).await;
         if ends <= Instant::now() {
             self.end_episode();
         }
-        match received {
+        match next {
             Ok(message) => message,
             Err(_) => receiver.recv().await,
         }
