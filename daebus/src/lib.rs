@@ -125,7 +125,7 @@ pub mod __private;
 
 pub use daebus_caller as caller;
 pub use daebus_caller::{
-    BoxError, BusError, Call, CallError, Caller, Fault, Instance, InstanceId, Listening, Update,
+    Balance, BoxError, BusError, Call, CallError, Caller, Fault, Instance, InstanceId, Listening, Update,
 };
 
 #[doc = include_str!("docs/action.md")]

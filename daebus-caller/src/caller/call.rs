@@ -18,7 +18,7 @@ use super::exchange::typed;
 use super::job::Job;
 use super::peer::Peer;
 use super::progress::Updates;
-use super::request::OutgoingRequest;
+use super::request::{OutgoingRequest, RawAnswer};
 use super::retry::{Retry, is_worth_retrying};
 use super::trace;
 use crate::contract::FromFault;
@@ -48,9 +48,6 @@ pub struct Call<T, E = Fault, P = Value> {
 
 /// What a call is read as, without owning any of it.
 type Types<T, E, P> = PhantomData<fn() -> (T, E, P)>;
-
-/// The answer, undecoded.
-type Outcome = Result<Option<RawJson>, CallError>;
 
 /// Receives each progress update, undecoded.
 type ProgressListener = Box<dyn FnMut(&RawJson) + Send>;
@@ -273,7 +270,7 @@ where
 }
 
 /// Reads an answer as the type that the call has.
-fn read<T, E>(request: &OutgoingRequest, outcome: Outcome) -> Result<T, CallError<E>>
+fn read<T, E>(request: &OutgoingRequest, outcome: RawAnswer) -> Result<T, CallError<E>>
 where
     T: DeserializeOwned + 'static,
     E: FromFault,
@@ -292,7 +289,7 @@ impl OutgoingRequest {
         &self,
         retry: Retry,
         listeners: Vec<ProgressListener>,
-    ) -> Result<BTreeMap<InstanceId, Outcome>, CallError> {
+    ) -> Result<BTreeMap<InstanceId, RawAnswer>, CallError> {
         self.directory.start();
         self.directory.reading(self.deadline).await;
         let instances = self.directory.running();
@@ -321,11 +318,11 @@ impl OutgoingRequest {
 /// Makes further attempts after the first one, until there is an answer or a final error.
 async fn ask_again(
     request: &OutgoingRequest,
-    mut outcome: Outcome,
+    mut outcome: RawAnswer,
     retry: Retry,
     wants_progress: bool,
     tell: &mut (dyn FnMut(RawJson) + Send),
-) -> Outcome {
+) -> RawAnswer {
     let idempotent = request.idempotent;
     let mut delays = retry.delays().peekable();
     loop {

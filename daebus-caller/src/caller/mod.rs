@@ -152,6 +152,8 @@ impl Caller {
     /// instances, one in Python for example. It contains instances that are draining. An instance whose process was killed is
     /// removed within 25 s. The receiver reports the end when the last caller of the service is dropped.
     ///
+    /// The instances are read from the first call of this method, or of an action, within a tokio runtime.
+    ///
     /// ```
     /// # async fn example(caller: daebus_caller::Caller) {
     /// let mut members = caller.members();

@@ -13,6 +13,9 @@ use super::peer::Peer;
 use crate::error::{BusError, CallError};
 use crate::wire::{Headers, RawJson, ServiceName};
 
+/// The outcome of an attempt: the answer, undecoded.
+pub(super) type RawAnswer = Result<Option<RawJson>, CallError>;
+
 /// The request of a call, the same for all attempts.
 #[derive(Debug, Clone)]
 pub(super) struct OutgoingRequest {

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use super::balance::{Balance, Choice};
 use super::deadline::Deadline;
 use super::directory::member::Member;
-use super::request::OutgoingRequest;
+use super::request::{OutgoingRequest, RawAnswer};
 use crate::error::CallError;
 use crate::wire::presence::CHANNEL_CHECK;
 use crate::wire::{FaultCode, InstanceId, RawJson};
 
 /// How many instances may refuse a request, or be lost with it, before the call fails.
 const MAX_REFUSALS: u32 = 3;
-
-type Outcome = Result<Option<RawJson>, CallError>;
 
 /// Receives each progress update.
 type OnProgress<'a> = &'a mut (dyn FnMut(RawJson) + Send);
@@ -29,7 +27,7 @@ impl OutgoingRequest {
         repeatable: bool,
         wants_progress: bool,
         on_progress: OnProgress<'_>,
-    ) -> Outcome {
+    ) -> RawAnswer {
         self.directory.start();
         if !self.directory.was_read() {
             Box::pin(self.directory.first_reading(self.deadline)).await;
@@ -77,7 +75,7 @@ impl OutgoingRequest {
         repeatable: bool,
         wants_progress: bool,
         on_progress: OnProgress<'_>,
-    ) -> Outcome {
+    ) -> RawAnswer {
         let was_on_service = first.is_none();
         let mut tried = Vec::from_iter(first);
         let (mut failures, mut is_unknown_action) = (0, false);
@@ -122,7 +120,7 @@ impl OutgoingRequest {
         repeatable: bool,
         wants_progress: bool,
         on_progress: OnProgress<'_>,
-    ) -> Outcome {
+    ) -> RawAnswer {
         let id = match &self.choice {
             Choice::Named(id) => id,
             Choice::Invalid(error) => return Err(CallError::Bus((**error).clone().into())),

@@ -111,7 +111,8 @@ mod tests {
         // Nothing listens there, so the reply waits for the bus.
         let bus = connect_lazily(&BusUrl::parse("redis://127.0.0.1:1").unwrap());
         let channel = "svc.responses".to_owned();
-        let replier = Arc::new(Replier::new(channel, None, InstanceId::random("svc"), Outbox::new(bus), None));
+        let replier =
+            Arc::new(Replier::new(channel, None, InstanceId::random("svc"), Outbox::new(bus), None));
         let finishing = tokio::spawn({
             let replier = Arc::clone(&replier);
             async move { replier.finish(Ok(&RawJson::empty_object())).await }

@@ -227,18 +227,12 @@ mod tests {
                 error(&Fault::new("c", "no"), Some(&id)),
                 r#"{"type":"error","data":{"error":"no","code":"c"},"success":false,"request_id":7}"#,
             ),
-            (
-                unreadable(&UnreadableFrame::NotJson),
-                r#"{"type":"error","error":"Invalid JSON"}"#,
-            ),
+            (unreadable(&UnreadableFrame::NotJson), r#"{"type":"error","error":"Invalid JSON"}"#),
             (
                 unreadable(&UnreadableFrame::NoType { request_id: None }),
                 r#"{"type":"error","error":"No message type provided"}"#,
             ),
-            (
-                no_handler("x", None),
-                r#"{"type":"error","error":"No handler found for message type 'x'"}"#,
-            ),
+            (no_handler("x", None), r#"{"type":"error","error":"No handler found for message type 'x'"}"#),
             (
                 rate_limited(Duration::from_secs(60), None),
                 r#"{"type":"error","error":"Rate limit exceeded","retry_after":60}"#,

@@ -9,7 +9,7 @@ use crate::bus::coordination::{Acquired, Claimed, Standing};
 use crate::bus::interface::SetOptions;
 use crate::wire::presence::Presence;
 
-type Outcome<T> = Result<T, &'static str>;
+type KeyResult<T> = Result<T, &'static str>;
 
 impl Keys {
     pub(super) fn refresh(
@@ -17,7 +17,7 @@ impl Keys {
         presence: &Presence,
         ttl: Duration,
         index_ttl: Duration,
-    ) -> Outcome<Standing> {
+    ) -> KeyResult<Standing> {
         let standing = self.standing(presence);
         if standing == Standing::Kept {
             self.expire(presence.info_key(), ttl);
@@ -27,7 +27,7 @@ impl Keys {
         Ok(standing)
     }
 
-    pub(super) fn amend(&mut self, presence: &Presence, info: Bytes, ttl: Duration) -> Outcome<Standing> {
+    pub(super) fn amend(&mut self, presence: &Presence, info: Bytes, ttl: Duration) -> KeyResult<Standing> {
         let standing = self.standing(presence);
         if standing == Standing::Kept {
             self.set(presence.info_key(), info, SetOptions { ttl: Some(ttl), only_if_absent: false })?;
@@ -35,7 +35,7 @@ impl Keys {
         Ok(standing)
     }
 
-    pub(super) fn withdraw(&mut self, presence: &Presence) -> Outcome<Standing> {
+    pub(super) fn withdraw(&mut self, presence: &Presence) -> KeyResult<Standing> {
         let standing = self.standing(presence);
         if standing == Standing::Kept {
             self.delete(presence.info_key());
@@ -44,7 +44,7 @@ impl Keys {
         Ok(standing)
     }
 
-    pub(super) fn claim(&mut self, presence: &Presence, key: &str, ttl: Duration) -> Outcome<Claimed> {
+    pub(super) fn claim(&mut self, presence: &Presence, key: &str, ttl: Duration) -> KeyResult<Claimed> {
         if self.standing(presence) != Standing::Kept {
             return Ok(Claimed::Lapsed);
         }
@@ -54,7 +54,7 @@ impl Keys {
         })
     }
 
-    pub(super) fn acquire(&mut self, key: &str, holder: &str, ttl: Duration) -> Outcome<Acquired> {
+    pub(super) fn acquire(&mut self, key: &str, holder: &str, ttl: Duration) -> KeyResult<Acquired> {
         let token = self.next_token(micros_since_epoch());
         let value = format!("{holder}:{token}");
         Ok(match self.set_if_absent(key, value.clone(), ttl)? {
@@ -81,7 +81,7 @@ impl Keys {
     }
 
     /// Writes an absent key, or returns the value of one that exists.
-    fn set_if_absent(&mut self, key: &str, value: String, ttl: Duration) -> Outcome<Option<String>> {
+    fn set_if_absent(&mut self, key: &str, value: String, ttl: Duration) -> KeyResult<Option<String>> {
         let options = SetOptions { ttl: Some(ttl), only_if_absent: true };
         if self.set(key, value.into(), options)? {
             return Ok(None);

@@ -131,7 +131,7 @@ impl Directory {
     pub(super) fn select(&self, balance: Balance, tried: &[Arc<Member>]) -> Option<Arc<Member>> {
         let members = self.state.selectable();
         // A call that was tried nowhere, to a service with one instance, needs no more than this.
-        if let ([member], []) = (&*members, tried) {
+        if let ([member], []) = (members.as_slice(), tried) {
             return Some(Arc::clone(member));
         }
         if members.is_empty() {

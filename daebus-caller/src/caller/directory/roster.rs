@@ -178,7 +178,7 @@ impl Roster {
     }
 
     /// Returns the instances that take new requests, sorted by id.
-    pub(super) fn selectable(&self) -> Arc<[Arc<Member>]> {
+    pub(super) fn selectable(&self) -> Vec<Arc<Member>> {
         let selectable =
             self.entries.values().filter(|entry| entry.info.is_running() && entry.suspended.is_none());
         selectable.map(|entry| Arc::clone(&entry.member)).collect()

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
@@ -31,8 +31,8 @@ pub(super) struct DirectoryState {
     pub(super) bus: Arc<dyn Bus>,
     pending: Arc<Pending>,
     ledger: Mutex<Ledger>,
-    /// The instances that can be selected, copied when they change so that a call holds the lock only for a moment.
-    selectable: RwLock<Arc<[Arc<Member>]>>,
+    /// The instances that can be selected, which calls read without a look at anything else.
+    selectable: RwLock<Vec<Arc<Member>>>,
     pub(super) members: watch::Sender<Vec<Instance>>,
     /// Whether the infos have been read, or can't be.
     pub(super) was_read: watch::Sender<bool>,
@@ -73,9 +73,9 @@ impl DirectoryState {
         }
     }
 
-    /// Returns the instances that can be selected.
-    pub(super) fn selectable(&self) -> Arc<[Arc<Member>]> {
-        Arc::clone(&self.selectable.read())
+    /// Returns the instances that can be selected. The lock is to be held for the selection only.
+    pub(super) fn selectable(&self) -> RwLockReadGuard<'_, Vec<Arc<Member>>> {
+        self.selectable.read()
     }
 
     /// Returns a number that is larger by 1 each time.

@@ -107,8 +107,7 @@ async fn pings_count_against_the_rate_and_answers_to_pings_do_not() {
     }
     assert_eq!(peer.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
     peer.0.send(Message::Ping("mine".into())).await.unwrap();
-    let refusal =
-        json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600});
+    let refusal = json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600});
     // Pings of the service come all the time, so each wait for a frame would begin anew.
     assert_eq!(within(peer.receive()).await, refusal);
     drop(peer);

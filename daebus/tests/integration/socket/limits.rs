@@ -30,7 +30,8 @@ async fn a_message_too_many_is_refused_in_its_turn() {
         assert_eq!(peer.receive().await, json!({"type": "response", "data": n, "request_id": n}));
     }
     for n in 3..5 {
-        let refusal = json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600, "request_id": n});
+        let refusal =
+            json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600, "request_id": n});
         assert_eq!(peer.receive().await, refusal);
     }
     // The limit is one client's, not everybody's.
