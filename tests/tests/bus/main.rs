@@ -5,6 +5,7 @@
 
 mod cache_redis;
 mod caller_faults;
+mod caller_instances;
 mod caller_redis;
 mod conformance;
 mod coordination;
