@@ -9,6 +9,7 @@ mod memory;
 mod message;
 mod outbox;
 mod queue;
+mod queue_limits;
 #[cfg(feature = "redis")]
 mod redis;
 mod subscription;
@@ -32,4 +33,6 @@ pub use self::url::BusUrl;
 pub use self::outbox::Outbox;
 pub(crate) use self::outbox::Place;
 #[doc(hidden)]
-pub use self::queue::{Queue, QueueLimits, QueueMeter, QueueReceiver};
+pub use self::queue::{Queue, QueueMeter, QueueReceiver};
+#[doc(hidden)]
+pub use self::queue_limits::QueueLimits;

@@ -8,22 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use super::message::{Deliver, Message};
-
-/// How much a [`Queue`] holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// The maximum number of messages. Defaults to no limit: the bytes limit memory, and a burst of small messages fits.
-    pub messages: usize,
-    /// The maximum number of bytes; the payload, the channel name and 128 bytes are counted for each message. Defaults to
-    /// 64 MiB. An empty queue accepts a message of any size, so that no message is undeliverable.
-    pub bytes: usize,
-}
-
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self { messages: usize::MAX, bytes: 64 * 1024 * 1024 }
-    }
-}
+use super::queue_limits::QueueLimits;
 
 /// What a message takes beside its payload and the name of its channel, rounded up: its place in the queue and the
 /// headers of its allocations. Without it, empty messages would be unlimited.
@@ -99,16 +84,6 @@ impl Queue {
         (Arc::new(Self { state: Arc::clone(&state) }), QueueReceiver { state })
     }
 
-    /// How many messages wait.
-    pub fn len(&self) -> usize {
-        self.state.lock().messages.len()
-    }
-
-    /// Whether none waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
         self.state.lock().dropped
@@ -133,13 +108,8 @@ pub struct QueueMeter {
 
 impl QueueMeter {
     /// Returns how many messages wait.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.state.lock().messages.len()
-    }
-
-    /// Returns whether no message waits.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// Returns how many messages were dropped or refused since the queue was made.
@@ -374,11 +344,11 @@ mod tests {
         }
         assert_eq!((receiver.len(), receiver.dropped()), (3, 2));
         let meter = queue.meter();
-        assert_eq!((meter.len(), meter.dropped()), (3, 2));
+        assert_eq!((meter.waiting(), meter.dropped()), (3, 2));
         assert!(meter.is_same(&queue.meter()));
         assert_eq!(drain(&mut receiver), ["3", "4", "5"]);
         drop(queue);
-        assert_eq!((meter.len(), meter.dropped()), (0, 2), "a closed queue keeps its count");
+        assert_eq!((meter.waiting(), meter.dropped()), (0, 2), "a closed queue keeps its count");
     }
 
     #[test]

@@ -201,7 +201,7 @@ impl Invocation {
                 Err(deadline_exceeded("the deadline passed before the handler could run"))
             }
             Some(turn) => {
-                let running = self.statistics.as_ref().map(|statistics| statistics.begin(began));
+                let running = self.statistics.take().map(|statistics| statistics.begin(began));
                 let handler = with_turn(turn, self.core.panics.contain(&self.subject, handler));
                 let handler = trace::scope(self.trace.take(), handler);
                 let ended = match deadline {

@@ -8,12 +8,12 @@ use crate::handler::Core;
 use crate::statistics::{Exposition, HandlerSnapshot, MetricType};
 
 /// The counters of all handlers with one kind and name: labels must be unique.
-struct Handler {
+struct MeasuredHandler {
     statistics: HandlerSnapshot,
     in_flight: usize,
 }
 
-type Handlers = BTreeMap<(&'static str, String), Handler>;
+type MeasuredHandlers = BTreeMap<(&'static str, String), MeasuredHandler>;
 
 pub(super) fn of(core: &Core, registry: &Registry, load: &Load) -> String {
     use MetricType::{Counter, Gauge};
@@ -24,7 +24,7 @@ pub(super) fn of(core: &Core, registry: &Registry, load: &Load) -> String {
     let service =
         [("service", core.service.as_str()), ("instance_id", instance.as_str()), ("version", version)];
     text.family("daebus_service_info", Gauge, "The service; the value is always 1.").sample(&service, 1);
-    let started = core.about.started.as_millisecond() as f64 / 1000.0;
+    let started = core.about.started.as_duration().as_secs_f64();
     text.family("daebus_start_time_seconds", Gauge, "Start of the service, in seconds since the Unix epoch.")
         .sample(&[], started);
     of_handlers(&mut text, &handlers);
@@ -50,8 +50,8 @@ pub(super) fn of(core: &Core, registry: &Registry, load: &Load) -> String {
     text.finish()
 }
 
-fn collect(registry: &Registry) -> Handlers {
-    let mut handlers = Handlers::new();
+fn collect(registry: &Registry) -> MeasuredHandlers {
+    let mut handlers = MeasuredHandlers::new();
     for (kind, name, definition) in registry.named() {
         let (statistics, in_flight) = (definition.statistics.snapshot(), definition.in_flight.count());
         handlers
@@ -60,16 +60,16 @@ fn collect(registry: &Registry) -> Handlers {
                 handler.statistics.add(&statistics);
                 handler.in_flight += in_flight;
             })
-            .or_insert(Handler { statistics, in_flight });
+            .or_insert(MeasuredHandler { statistics, in_flight });
     }
     handlers
 }
 
-fn of_handlers(text: &mut Exposition, handlers: &Handlers) {
+fn of_handlers(text: &mut Exposition, handlers: &MeasuredHandlers) {
     let labels = |kind: &'static str, name| [("kind", kind), ("handler", name)];
     let help = "Requests that a handler got, by outcome. Expired ones were not run.";
     let mut requests = text.family("daebus_handler_requests_total", MetricType::Counter, help);
-    for ((kind, name), Handler { statistics, .. }) in handlers {
+    for ((kind, name), MeasuredHandler { statistics, .. }) in handlers {
         let outcomes = [
             ("success", statistics.successes()),
             ("error", statistics.errors),
@@ -85,7 +85,7 @@ fn of_handlers(text: &mut Exposition, handlers: &Handlers) {
     }
     let help = "Duration of a handler's runs that have ended.";
     let mut durations = text.family("daebus_handler_duration_seconds", MetricType::Histogram, help);
-    for ((kind, name), Handler { statistics, .. }) in handlers {
+    for ((kind, name), MeasuredHandler { statistics, .. }) in handlers {
         durations.histogram(&labels(kind, name), &statistics.durations);
     }
     let help = "Runs of a handler that have begun or wait for their turn.";
@@ -95,7 +95,7 @@ fn of_handlers(text: &mut Exposition, handlers: &Handlers) {
     }
 }
 
-fn of_listeners(text: &mut Exposition, handlers: &Handlers) {
+fn of_listeners(text: &mut Exposition, handlers: &MeasuredHandlers) {
     let queues = || {
         let queues = handlers.iter().map(|((_, name), handler)| (name, handler.statistics.queue));
         queues.filter_map(|(name, queue)| Some((name, queue?)))

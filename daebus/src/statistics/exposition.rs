@@ -1,6 +1,6 @@
 //! Prometheus's text format, version 0.0.4.
 //!
-//! The crates for Prometheus keep metrics of their own in a registry, or write OpenMetrics, which not every agent reads. The
+//! The crates for Prometheus keep metrics of their own in a registry, or write `OpenMetrics`, which not every agent reads. The
 //! counters here exist already, and the format is a few lines.
 
 use std::fmt::{self, Display, Write as _};

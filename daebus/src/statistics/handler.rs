@@ -51,8 +51,8 @@ pub(crate) struct LastError {
 
 impl HandlerStatistics {
     /// Counts a run from now on.
-    pub(crate) fn begin(self: &Arc<Self>, at: Instant) -> RunningHandler {
-        RunningHandler { statistics: Arc::clone(self), began: at, ending: Ending::Cancelled }
+    pub(crate) fn begin(self: Arc<Self>, at: Instant) -> RunningHandler {
+        RunningHandler { statistics: self, began: at, ending: Ending::Cancelled }
     }
 
     /// Counts a request whose deadline passed before the handler could run.
@@ -85,7 +85,7 @@ impl HandlerStatistics {
             cancelled: count(&self.cancelled),
             expired: count(&self.expired),
             last_error: self.last_error.lock().clone(),
-            queue: self.queue.get().map(|queue| (queue.len(), queue.dropped())),
+            queue: self.queue.get().map(|queue| (queue.waiting(), queue.dropped())),
             // Last, so that no outcome is counted whose run is not.
             durations: self.durations.snapshot(),
         }
@@ -181,11 +181,11 @@ mod tests {
     async fn each_ending_has_its_count() {
         let statistics = Arc::new(HandlerStatistics::default());
         for ending in [Ending::Success, Ending::Success, Ending::Error, Ending::Panic, Ending::Timeout] {
-            let run = statistics.begin(Instant::now());
+            let run = Arc::clone(&statistics).begin(Instant::now());
             tokio::time::advance(Duration::from_millis(10)).await;
             run.end(ending);
         }
-        drop(statistics.begin(Instant::now()));
+        drop(Arc::clone(&statistics).begin(Instant::now()));
         statistics.expired();
         let snapshot = statistics.snapshot();
         assert_eq!((snapshot.runs(), snapshot.successes(), snapshot.failures()), (6, 2, 3));
