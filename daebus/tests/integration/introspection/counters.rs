@@ -17,8 +17,8 @@ struct Gate {
 
 impl Gate {
     fn closed() -> (Self, mpsc::UnboundedReceiver<()>) {
-        let (began, begun) = mpsc::unbounded_channel();
-        (Self { began, open: Arc::new(Semaphore::new(0)) }, begun)
+        let (began, receiver) = mpsc::unbounded_channel();
+        (Self { began, open: Arc::new(Semaphore::new(0)) }, receiver)
     }
 }
 

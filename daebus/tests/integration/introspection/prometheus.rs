@@ -1,6 +1,7 @@
 //! `/_service/metrics`: Prometheus's text format, read strictly.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
+#![allow(clippy::float_cmp, reason = "the compared samples are small whole numbers")]
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ impl Metrics {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 let (name, text) = help.split_once(' ').expect("a text");
                 assert!(is_name(name) && !text.is_empty() && helps.insert(name.to_owned()), "{line}");
-                family = name.to_owned();
+                name.clone_into(&mut family);
             } else if let Some(kind) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = kind.split_once(' ').expect("a type");
                 assert!(name == family && ["counter", "gauge", "histogram"].contains(&kind), "{line}");
