@@ -183,7 +183,7 @@ pub use handler::extract::{
 };
 pub use handler::layer::{self, Next};
 pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
-pub use http::{Cors, Http, HttpLayer};
+pub use http::{Assets, Cors, Http, HttpLayer};
 pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, Frame, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use tasks::{

@@ -51,7 +51,7 @@ def routes():
 
 def errors():
     missing = requests.get(f"{http}/nothing", timeout=PATIENCE)
-    is_equal((missing.status_code, missing.json()), (404, {"error": "Not Found", "path": "/nothing"}))
+    is_equal((missing.status_code, missing.json()), (404, {"error": "Not Found", "code": "unknown_path", "path": "/nothing"}))
     unknown = requests.get(f"{http}/users/8", timeout=PATIENCE)
     is_equal(unknown.status_code, 404)
     is_equal(unknown.json()["error"], "user 8 not found")

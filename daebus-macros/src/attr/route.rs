@@ -23,6 +23,7 @@ pub(crate) struct Route {
     pub(crate) timeout: Option<Duration>,
     pub(crate) concurrency: Option<usize>,
     pub(crate) cancel_on_disconnect: Option<bool>,
+    pub(crate) layer: Option<Expr>,
 }
 
 impl Route {
@@ -45,6 +46,9 @@ impl Route {
             .map(|(timeout, _)| timeout);
         let concurrency = arguments.count("concurrency", mistakes);
         let cancel_on_disconnect = arguments.truth("cancel_on_disconnect", mistakes);
+        let expected =
+            "`layer` is an expression whose value is a tower layer: `layer = from_fn(require_admin)`";
+        let layer = arguments.expr("layer", expected, mistakes);
         arguments.finish(mistakes);
         let pattern = pattern?;
         match parameters(&pattern.value()) {
@@ -56,6 +60,7 @@ impl Route {
                 timeout,
                 concurrency,
                 cancel_on_disconnect,
+                layer,
             }),
             Err(reason) => {
                 mistakes.on(&pattern, reason);

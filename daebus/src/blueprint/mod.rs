@@ -16,6 +16,7 @@ use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket,
 use crate::handler::layer::{AnyLayer, HandlerLayer};
 use crate::handler::{Definition, Endpoint, Handler, Needs, Source};
 use crate::http::route::Route;
+use crate::http::{AnyHttpLayer, HttpLayer};
 use crate::tasks::{Schedule, ThreadOptions};
 
 /// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
@@ -39,6 +40,7 @@ pub struct Blueprint {
     routes: Vec<Route>,
     prefix: String,
     layers: Vec<AnyLayer>,
+    http_layers: Vec<AnyHttpLayer>,
 }
 
 impl Blueprint {
@@ -50,6 +52,7 @@ impl Blueprint {
             routes: Vec::new(),
             prefix: String::new(),
             layers: Vec::new(),
+            http_layers: Vec::new(),
         }
     }
 
@@ -179,6 +182,16 @@ impl Blueprint {
         self
     }
 
+    /// Wraps every route of this blueprint in a tower layer for HTTP, inside the layers of [`Http`](crate::Http::layer); the last
+    /// layer added is outermost. For compression, request IDs and whatever else concerns HTTP only; a layer that authenticates is
+    /// better a [`layer`](Self::layer), which wraps actions and sockets as well. One route is wrapped by
+    /// `#[route("/path", layer = …)]`.
+    #[must_use]
+    pub fn http_layer(mut self, layer: impl HttpLayer) -> Self {
+        self.http_layers.push(AnyHttpLayer::new(layer));
+        self
+    }
+
     /// Adds the handlers of one annotated function.
     #[doc(hidden)]
     #[must_use]
@@ -232,6 +245,7 @@ impl Blueprint {
         let in_blueprint = |route: &Route| Route {
             prefix: self.prefix.clone(),
             layers: self.layers.clone(),
+            http_layers: [route.http_layers.clone(), self.http_layers.clone()].concat(),
             ..route.clone()
         };
         self.routes.iter().map(in_blueprint)

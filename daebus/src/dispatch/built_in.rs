@@ -108,7 +108,8 @@ impl Answering {
     }
 
     fn load(&self) -> Load {
-        let (intake, intake_full) = self.intake.get().map_or((0, 0), |queue| (queue.waiting(), queue.dropped()));
+        let (intake, intake_full) =
+            self.intake.get().map_or((0, 0), |queue| (queue.waiting(), queue.dropped()));
         Load { intake, intake_full, backlog: self.core.admission.waiting(), ..self.refusals.load() }
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 
 use axum::extract::FromRequest;
 use axum::extract::rejection::JsonRejection;
+use axum::response::{IntoResponse, Response};
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,13 @@ pub struct Json<T>(pub T);
 impl<T: Serialize> Serialize for Json<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.0.serialize(serializer)
+    }
+}
+
+/// As axum's own `Json`: the body and its content type.
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
     }
 }
 

@@ -1,11 +1,11 @@
 //! What an application says about its HTTP server.
 
 use std::fmt::Display;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
 
+use super::assets::Assets;
 use super::cors::Cors;
 use super::layer::{AnyHttpLayer, HttpLayer};
 use super::limits::HttpLimits;
@@ -61,7 +61,7 @@ pub struct Http {
     sockets_without_layers: bool,
     pub(super) router: Option<Router>,
     pub(super) routers: usize,
-    pub(super) assets: Option<PathBuf>,
+    pub(super) assets: Option<Assets>,
     pub(super) has_service_routes: bool,
     pub(super) limits: HttpLimits,
 }
@@ -164,10 +164,10 @@ impl Http {
         self
     }
 
-    /// Serves the files of a folder where neither a route nor the router answers; `index.html` for a folder itself. A
-    /// relative path counts from where the process was started. A folder that isn't there is an error at the start.
-    pub fn assets(mut self, folder: impl Into<PathBuf>) -> Self {
-        self.assets = Some(folder.into());
+    /// Serves the files of a folder where neither a route nor the router answers; `index.html` for a folder itself. A missing
+    /// folder is an error at the start. [`Assets`] has settings for caches and for single-page applications.
+    pub fn assets(mut self, assets: impl Into<Assets>) -> Self {
+        self.assets = Some(assets.into());
         self
     }
 

@@ -16,7 +16,6 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
-use tower::ServiceExt as _;
 use tracing::debug;
 
 use super::activity::Activity;
@@ -77,10 +76,9 @@ impl ConnectionServer {
                 if is_spare {
                     extensions.insert(OnSpareConnection);
                 }
-                let answer = server.site.router().oneshot(request.map(Body::new));
+                let answer = server.site.answer(request.map(Body::new));
                 async move {
-                    let Ok(response) = answer.await;
-                    let mut response = response.map(|body| exchange.answered(body));
+                    let mut response = answer.await.map(|body| exchange.answered(body));
                     if is_spare || stop.is_cancelled() {
                         close_after(&mut response, version);
                     }

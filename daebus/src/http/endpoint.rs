@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{FromRequestParts as _, RawPathParams, Request};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tracing::Instrument as _;
 
-use super::problem::{json_response, overloaded, problem, worded};
-use super::route::{Route, set_status};
+use super::problem::{invalid_path, json_response, overloaded, problem};
+use super::route::{Pattern, Route, set_status};
 use crate::handler::layer::HandlerService;
 use crate::handler::{Context, Core, Definition, Endpoint, HttpRequest, Invocation, Report};
 use crate::runtime::Workers;
@@ -32,6 +32,7 @@ pub(super) struct RouteEndpoint {
     core: Arc<Core>,
     workers: Workers,
     definition: Definition,
+    pattern: Pattern,
     handler: HandlerService,
     status: u16,
     timeout: Duration,
@@ -39,7 +40,7 @@ pub(super) struct RouteEndpoint {
 }
 
 impl RouteEndpoint {
-    pub(super) fn new(runtime: &RouteRuntime, route: &Route) -> Self {
+    pub(super) fn new(runtime: &RouteRuntime, route: &Route, pattern: Pattern) -> Self {
         let RouteRuntime { core, workers, timeout } = runtime.clone();
         let Endpoint { definition, run } = route.endpoint();
         Self {
@@ -47,6 +48,7 @@ impl RouteEndpoint {
             workers,
             timeout: definition.timeout.unwrap_or(timeout),
             definition,
+            pattern,
             handler: run,
             status: route.status,
             cancel_on_disconnect: route.cancel_on_disconnect,
@@ -82,10 +84,14 @@ impl RouteEndpoint {
 
     /// Runs the handler within its time. A panic becomes a 500 and a line in the log.
     async fn answer(&self, request: Request, _place: OwnedSemaphorePermit) -> Response {
-        let (mut parts, body) = request.into_parts();
-        let parameters = match RawPathParams::from_request_parts(&mut parts, &()).await {
-            Ok(parameters) => parameters.iter().map(|(_, value)| value.to_owned()).collect(),
-            Err(rejection) => return worded(rejection.into_response()).await,
+        let (parts, body) = request.into_parts();
+        let path = parts.uri.path();
+        let parameters = match self.pattern.parameters(path) {
+            Ok(parameters) => parameters,
+            Err(name) => {
+                let reason = format!("the bytes of `{name}` in the path aren't UTF-8");
+                return invalid_path(StatusCode::BAD_REQUEST, &reason, path);
+            }
         };
         let deadline = Deadline::after(self.timeout);
         let trace = trace_of(&parts.headers);

@@ -1,20 +1,19 @@
 //! Handles requests that match no route: by the application's own router, then by files, then with 404.
 
 use axum::Router;
-use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use tower::ServiceExt as _;
-use tower_http::services::ServeDir;
 
-use super::problem::is_bare;
+use super::assets::{AssetService, copy};
+use super::problem::{is_bare, unknown_path};
 
 /// Handles requests that match no route.
 #[derive(Debug, Clone)]
 pub(super) struct Fallback {
     pub(super) router: Option<Router>,
-    pub(super) assets: Option<ServeDir>,
+    pub(super) assets: Option<AssetService>,
 }
 
 impl Fallback {
@@ -25,26 +24,23 @@ impl Fallback {
 
     async fn answer(self, request: Request) -> Response {
         let assets = self.assets.filter(|_| matches!(*request.method(), Method::GET | Method::HEAD));
-        let Some(router) = self.router else {
-            return match assets {
-                Some(assets) => file(assets, request).await,
-                None => StatusCode::NOT_FOUND.into_response(),
-            };
+        let again = assets.map(|assets| (assets, copy(&request)));
+        let response = match self.router {
+            Some(router) => {
+                let Ok(response) = router.oneshot(request).await;
+                response
+            }
+            None => unknown_path(),
         };
-        let Some(assets) = assets else {
-            let Ok(response) = router.oneshot(request).await;
+        if !has_no_such_path(&response) {
             return response;
+        }
+        let response = match again {
+            Some((assets, request)) => assets.answer(request).await,
+            None => response,
         };
-        let (head, body) = request.into_parts();
-        let again = Request::from_parts(head.clone(), Body::empty());
-        let Ok(response) = router.oneshot(Request::from_parts(head, body)).await;
-        if has_no_such_path(&response) { file(assets, again).await } else { response }
+        if has_no_such_path(&response) { unknown_path() } else { response }
     }
-}
-
-async fn file(assets: ServeDir, request: Request) -> Response {
-    let Ok(response) = assets.oneshot(request).await;
-    response.into_response()
 }
 
 /// Returns whether a router has no such path: its response is then a 404 without a body, unless the application gave it

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::Route;
+use axum::routing::{MethodRouter, Route};
 use daebus_caller::BoxError;
 use daebus_caller::wire::Fault;
 use futures_util::future::BoxFuture;
@@ -28,6 +28,9 @@ use super::problem::problem;
 pub trait HttpLayer: Send + Sync + 'static {
     /// Wraps a router.
     fn wrap(&self, router: Router) -> Router;
+
+    /// Wraps the routes of one path.
+    fn wrap_routes(&self, routes: MethodRouter) -> MethodRouter;
 }
 
 impl<L> HttpLayer for L
@@ -42,19 +45,27 @@ where
     fn wrap(&self, router: Router) -> Router {
         router.layer(Worded(self.clone()))
     }
+
+    fn wrap_routes(&self, routes: MethodRouter) -> MethodRouter {
+        routes.route_layer(Worded(self.clone()))
+    }
 }
 
 /// A layer of any type.
 #[derive(Clone)]
-pub(super) struct AnyHttpLayer(Arc<dyn HttpLayer>);
+pub(crate) struct AnyHttpLayer(Arc<dyn HttpLayer>);
 
 impl AnyHttpLayer {
-    pub(super) fn new(layer: impl HttpLayer) -> Self {
+    pub(crate) fn new(layer: impl HttpLayer) -> Self {
         Self(Arc::new(layer))
     }
 
     pub(super) fn wrap(&self, router: Router) -> Router {
         self.0.wrap(router)
+    }
+
+    pub(super) fn wrap_routes(&self, routes: MethodRouter) -> MethodRouter {
+        self.0.wrap_routes(routes)
     }
 }
 

@@ -13,11 +13,12 @@ use super::cross_origin::CrossOriginProtection;
 use super::endpoint::RouteRuntime;
 use super::fallback::Fallback;
 use super::limits::HttpLimits;
-use super::probes::Metrics;
+use super::preflights::Preflights;
+use super::probes::{self, Metrics};
+use super::problem::unknown_path;
 use super::request_checks::RequestChecks;
 use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, check_prefix};
-use super::{assets, probes};
 use crate::error::{Error, Mistake};
 use crate::handler::Core;
 
@@ -63,7 +64,8 @@ impl Plan {
         }
         mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
         let mut collect = |mistake: Mistake| mistakes.push(mistake);
-        let assets = http.assets.take().and_then(|folder| assets::serve(&folder).map_err(&mut collect).ok());
+        let assets =
+            http.assets.take().and_then(|assets| assets.service(&http.prefix).map_err(&mut collect).ok());
         let protection =
             http.protects_from_other_origins.then(|| CrossOriginProtection::new(http.cors.as_ref()));
         let own_paths = http.has_service_routes.then(|| format!("{}{}", http.prefix, probes::ROOT));
@@ -101,6 +103,16 @@ impl Plan {
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
     pub(crate) fn into_router(self, runtime: &RouteRuntime, metrics: &Metrics) -> Router {
         let Self { http, table, fallback, cors, checks } = self;
+        let preflights = Preflights {
+            paths: fallback.router.is_none().then(|| {
+                let own =
+                    http.has_service_routes.then_some(probes::PATHS).into_iter().flatten().map(str::to_owned);
+                Preflights::router(table.paths().chain(own))
+            }),
+            assets: fallback.assets.clone(),
+            prefix: http.prefix.as_str().into(),
+        };
+        let cors = cors.map(|cors| (cors, preflights));
         let paths = table.into_router(runtime, fallback.router.as_ref());
         let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
         surround(router, &http, cors, checks, Some((&runtime.core, metrics)))
@@ -109,7 +121,10 @@ impl Plan {
     /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.
     pub(crate) fn starting_router(&self) -> Router {
         let starting = Router::new().fallback(probes::starting);
-        surround(starting, &self.http, self.cors.clone(), Arc::clone(&self.checks), None)
+        // Any path may be that of a route.
+        let preflights = Preflights { paths: None, assets: None, prefix: Arc::default() };
+        let cors = self.cors.clone().map(|cors| (cors, preflights));
+        surround(starting, &self.http, cors, Arc::clone(&self.checks), None)
     }
 }
 
@@ -117,7 +132,7 @@ impl Plan {
 fn surround(
     inner: Router,
     http: &Http,
-    cors: Option<CorsLayer>,
+    cors: Option<(CorsLayer, Preflights)>,
     checks: Arc<RequestChecks>,
     started: Option<(&Arc<Core>, &Metrics)>,
 ) -> Router {
@@ -126,14 +141,17 @@ fn surround(
         router = probes::routes(started).fallback_service(router);
     }
     if !http.prefix.is_empty() {
-        router = Router::new().nest_service(&http.prefix, router);
+        router = Router::new().nest_service(&http.prefix, router).fallback(async || unknown_path());
     }
     // The bound is ours and holds for every body; axum's own would be a second one, for some.
     let router = router
         .layer(DefaultBodyLimit::disable())
         .layer(from_fn(move |request: Request, next: Next| Arc::clone(&checks).pass(request, next)));
     match cors {
-        Some(layer) => router.layer(layer),
+        Some((layer, preflights)) => {
+            let around = move |request: Request, next: Next| preflights.clone().around_cors(request, next);
+            router.layer(from_fn(Preflights::inside_cors)).layer(layer).layer(from_fn(around))
+        }
         None => router,
     }
 }

@@ -19,15 +19,18 @@ pub(super) const ROOT: &str = "/_service";
 /// Returns the service's metrics in Prometheus's text format.
 pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// The service's own paths.
+pub(super) const PATHS: [&str; 3] = ["/_service/status", "/_service/ready", "/_service/metrics"];
+
 /// `/_service/status` answers 200 while the process lives. `/_service/ready` answers 200 while the bus is connected, the
 /// subscriptions are confirmed and the service isn't stopping. `/_service/metrics` answers with the metrics. `started` is
 /// `None` while the service starts.
 pub(super) fn routes(started: Option<(&Arc<Core>, &Metrics)>) -> Router {
     let (core, metrics) = started.map(|(core, metrics)| (Arc::clone(core), Arc::clone(metrics))).unzip();
     Router::new()
-        .route("/_service/status", get(async || json_response(StatusCode::OK, "{\"status\":\"ok\"}".into())))
-        .route("/_service/ready", get(async move || ready(core.as_deref())))
-        .route("/_service/metrics", get(async move || self::metrics(metrics).await))
+        .route(PATHS[0], get(async || json_response(StatusCode::OK, "{\"status\":\"ok\"}".into())))
+        .route(PATHS[1], get(async move || ready(core.as_deref())))
+        .route(PATHS[2], get(async move || self::metrics(metrics).await))
 }
 
 /// Answers a request whose handler can't run before the service has started.

@@ -34,10 +34,44 @@ pub(crate) fn json_response(status: StatusCode, json: Bytes) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], json).into_response()
 }
 
-/// A 404 that says more than that there is no route.
-pub(super) fn not_found(fault: &Fault, path: &str) -> Response {
-    let body = json!({"error": fault.error(), "code": fault.code(), "path": path});
-    json_response(StatusCode::NOT_FOUND, body.to_string().into())
+/// The answer to a path whose parameter can't be read.
+pub(super) fn invalid_path(status: StatusCode, reason: &str, path: &str) -> Response {
+    let body = json!({"error": reason, "code": "invalid_parameter", "path": path});
+    json_response(status, body.to_string().into())
+}
+
+/// Marks the 404 of a path that nothing answers, unlike that of a handler.
+#[derive(Debug, Clone, Copy)]
+struct UnknownPath;
+
+/// The answer to a path that nothing answers.
+pub(super) fn unknown_path() -> Response {
+    let mut response = StatusCode::NOT_FOUND.into_response();
+    response.extensions_mut().insert(UnknownPath);
+    response
+}
+
+/// Adds a body to an error that has nothing but its status, as axum's router makes them.
+pub(super) fn tidy(response: Response, path: &str) -> Response {
+    let status = response.status();
+    if !(status.is_client_error() || status.is_server_error()) || !is_bare(&response) {
+        return response;
+    }
+    let error = status.canonical_reason().unwrap_or("Error");
+    let is_unknown = response.extensions().get::<UnknownPath>().is_some();
+    let body = match status {
+        StatusCode::NOT_FOUND if is_unknown => json!({"error": error, "code": "unknown_path", "path": path}),
+        StatusCode::METHOD_NOT_ALLOWED => json!({"error": error, "code": "method_not_allowed", "path": path}),
+        _ => json!({"error": error, "path": path}),
+    };
+    let mut worded = json_response(status, body.to_string().into());
+    for (name, value) in response.headers() {
+        if name != header::CONTENT_LENGTH {
+            worded.headers_mut().append(name, value.clone());
+        }
+    }
+    *worded.extensions_mut() = response.into_parts().0.extensions;
+    worded
 }
 
 /// Whether a response says nothing but its status, as the ones that axum's router makes itself.

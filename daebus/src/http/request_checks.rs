@@ -12,14 +12,13 @@ use axum::response::Response;
 use daebus_caller::wire::Fault;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Limited};
-use serde_json::json;
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
 
 use super::connection::OnSpareConnection;
 use super::cross_origin::CrossOriginProtection;
 use super::limits::HttpLimits;
-use super::problem::{is_bare, json_response, overloaded, problem};
+use super::problem::{overloaded, problem, tidy};
 use super::route::{Late, Timed, too_large};
 use crate::runtime::panic_message;
 
@@ -76,7 +75,10 @@ async fn bounded(limits: HttpLimits, request: Request, next: Next) -> Response {
     let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let announced: Option<u64> = announced.and_then(|length| length.parse().ok());
     if announced.is_some_and(|bytes| bytes > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX)) {
-        let _ = timeout(LINGER, discard(body)).await;
+        // Reading the body would ask a client for it that waits for permission to send it.
+        if !parts.headers.contains_key(header::EXPECT) {
+            let _ = timeout(LINGER, discard(body)).await;
+        }
         return closing(problem(&too_large()));
     }
     let (body, late) = Timed::new(Limited::new(body, limits.body_bytes), limits.body_time);
@@ -102,21 +104,4 @@ async fn discard(mut body: Body) {
 fn closing(mut response: Response) -> Response {
     response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     response
-}
-
-/// Errors that say nothing but their status, as axum's router makes them, are made to say it in JSON.
-fn tidy(response: Response, path: &str) -> Response {
-    let status = response.status();
-    if !(status.is_client_error() || status.is_server_error()) || !is_bare(&response) {
-        return response;
-    }
-    let body = json!({"error": status.canonical_reason().unwrap_or("Error"), "path": path});
-    let mut worded = json_response(status, body.to_string().into());
-    for (name, value) in response.headers() {
-        if name != header::CONTENT_LENGTH {
-            worded.headers_mut().append(name, value.clone());
-        }
-    }
-    *worded.extensions_mut() = response.into_parts().0.extensions;
-    worded
 }

@@ -1,6 +1,6 @@
 //! Every path and who answers there: checked in words for what axum's router would panic on, then handed to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
@@ -135,6 +135,11 @@ impl RoutingTable {
         Ok(())
     }
 
+    /// Returns every path once, as a pattern of axum's.
+    pub(super) fn paths(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|entry| entry.axum.clone()).collect::<BTreeSet<_>>().into_iter()
+    }
+
     /// Returns the entries below this path.
     pub(super) fn under(&self, root: &str) -> Vec<String> {
         let under = self.0.iter().filter(|entry| {
@@ -155,8 +160,13 @@ impl RoutingTable {
             let (_, answers) = &mut paths[at];
             *answers = match entry.serves {
                 Serves::Route(route, filter) => {
-                    let endpoint = Arc::new(RouteEndpoint::new(runtime, &route));
-                    std::mem::take(answers).on(filter, move |request| Arc::clone(&endpoint).run(request))
+                    let endpoint = Arc::new(RouteEndpoint::new(runtime, &route, entry.pattern));
+                    let handler = move |request| Arc::clone(&endpoint).run(request);
+                    let methods = MethodRouter::new().on(filter, handler);
+                    let layers = route.http_layers.iter();
+                    // Methods that overlap were refused.
+                    std::mem::take(answers)
+                        .merge(layers.fold(methods, |methods, layer| layer.wrap_routes(methods)))
                 }
                 Serves::Other(service) => (service.make)(&runtime.core),
             };

@@ -17,8 +17,6 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
-#[cfg(feature = "testing")]
-use tower::ServiceExt as _;
 use tracing::warn;
 
 use super::connection::ConnectionServer;
@@ -78,8 +76,7 @@ impl Server {
     pub(crate) async fn answer(&self, mut request: Request) -> Response {
         let _working = self.connections.workers.hold();
         request.extensions_mut().insert(ConnectInfo(INSIDE));
-        let Ok(response) = self.connections.site.router().oneshot(request).await;
-        response
+        self.connections.site.answer(request).await
     }
 
     /// A connection within this process, served as one that came over the network.

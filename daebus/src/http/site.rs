@@ -3,6 +3,11 @@
 use std::sync::OnceLock;
 
 use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
+use tower::ServiceExt as _;
+
+use super::route::canonical;
 
 /// The router that answers while the service starts, and the one that replaces it.
 #[derive(Debug)]
@@ -21,8 +26,12 @@ impl Site {
         let _ = self.started.set(router);
     }
 
-    /// Returns the router of the next request.
-    pub(super) fn router(&self) -> Router {
-        self.started.get().unwrap_or(&self.starting).clone()
+    /// Answers a request.
+    pub(super) fn answer(&self, request: Request) -> impl Future<Output = Response> + Send + use<> {
+        let router = self.started.get().unwrap_or(&self.starting).clone();
+        async move {
+            let Ok(response) = router.oneshot(canonical(request)).await;
+            response
+        }
     }
 }

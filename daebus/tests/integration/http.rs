@@ -216,7 +216,7 @@ async fn parameters_are_typed() {
     check(
         server.get("/users/seven"),
         404,
-        json!({"error": "\"seven\" is no `id`: invalid digit found in string", "code": "not_found", "path": "/users/seven"}),
+        json!({"error": "\"seven\" is no `id`: invalid digit found in string", "code": "invalid_parameter", "path": "/users/seven"}),
     )
     .await;
     check(server.client.delete(format!("{}/users/7", server.url)), 200, json!({})).await;
@@ -245,11 +245,21 @@ async fn errors_are_json_with_the_status_of_the_fault() {
         json!({"error": "the handler did not finish within its time limit", "code": "deadline_exceeded"}),
     )
     .await;
-    check(server.get("/nowhere"), 404, json!({"error": "Not Found", "path": "/nowhere"})).await;
+    check(
+        server.get("/nowhere"),
+        404,
+        json!({"error": "Not Found", "code": "unknown_path", "path": "/nowhere"}),
+    )
+    .await;
     check(server.get("/status_code"), 418, json!({"error": "I'm a teapot", "path": "/status_code"})).await;
     let response = server.post("/users/7").send().await.unwrap();
     assert_eq!(response.headers()["allow"].to_str().unwrap(), "GET,HEAD,DELETE");
-    check(server.post("/users/7"), 405, json!({"error": "Method Not Allowed", "path": "/users/7"})).await;
+    check(
+        server.post("/users/7"),
+        405,
+        json!({"error": "Method Not Allowed", "code": "method_not_allowed", "path": "/users/7"}),
+    )
+    .await;
     server.service.stop().await.unwrap();
 }
 

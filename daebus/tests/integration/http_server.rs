@@ -95,7 +95,7 @@ async fn prefixes_go_before_the_routes() {
     for path in ["/api/data", "/data", "/server/data", "/server", "/server/", "/"] {
         assert_eq!(
             ask(&url, path).await,
-            (404, json!({"error": "Not Found", "path": path}).to_string()),
+            (404, json!({"error": "Not Found", "code": "unknown_path", "path": path}).to_string()),
             "{path}"
         );
     }
@@ -112,14 +112,20 @@ async fn the_applications_router_gets_what_no_route_answers() {
         start(app("server-router").register(blueprint_of!["b"; data]).attach(http().router(router))).await;
     assert_eq!(ask(&url, "/data").await.1, r#"{"data":"example"}"#);
     assert_eq!(ask(&url, "/own").await, (200, "own".into()));
-    assert_eq!(ask(&url, "/nowhere").await, (404, r#"{"error":"Not Found","path":"/nowhere"}"#.into()));
+    assert_eq!(
+        ask(&url, "/nowhere").await,
+        (404, r#"{"code":"unknown_path","error":"Not Found","path":"/nowhere"}"#.into())
+    );
     assert_eq!(ask(&url, "/panic").await.0, 500);
     let client = reqwest::Client::new();
     let posted = client.post(format!("{url}/data")).send().await.unwrap();
     assert_eq!(posted.text().await.unwrap(), "posted");
     let wrong = client.delete(format!("{url}/own")).send().await.unwrap();
     assert_eq!((wrong.status().as_u16(), wrong.headers()["allow"].to_str().unwrap()), (405, "GET,HEAD"));
-    assert_eq!(wrong.json::<Value>().await.unwrap(), json!({"error": "Method Not Allowed", "path": "/own"}));
+    assert_eq!(
+        wrong.json::<Value>().await.unwrap(),
+        json!({"error": "Method Not Allowed", "code": "method_not_allowed", "path": "/own"})
+    );
     service.stop().await.unwrap();
 }
 
@@ -137,7 +143,10 @@ async fn assets_stand_behind_the_routes_and_nothing_outside_their_folder_is_foun
     assert_eq!(ask(&url, "/").await, (200, "<p>kiosk".into()));
     assert_eq!(ask(&url, "/sub/app.js").await, (200, "run()".into()));
     assert_eq!(ask(&url, "/data").await.1, r#"{"data":"example"}"#);
-    assert_eq!(ask(&url, "/no.js").await, (404, r#"{"error":"Not Found","path":"/no.js"}"#.into()));
+    assert_eq!(
+        ask(&url, "/no.js").await,
+        (404, r#"{"code":"unknown_path","error":"Not Found","path":"/no.js"}"#.into())
+    );
     let addr: SocketAddr = service.http_addr().unwrap();
     for path in ["/../secret", "/%2e%2e/secret", "/sub/..%2f..%2fsecret", "//etc/passwd", "/%00"] {
         let answer = raw(addr, &format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")).await;

@@ -98,7 +98,7 @@ async fn devices_answers_as_its_documentation_says() {
     assert_eq!(devices.get("/devices/123").await, (StatusCode::OK, online));
     let (status, body) = devices.get("/devices/124").await;
     assert_eq!((status, &body["error"]), (StatusCode::NOT_FOUND, &json!("Device not found")));
-    let nothing = json!({"error": "Not Found", "path": "/gadgets"});
+    let nothing = json!({"error": "Not Found", "code": "unknown_path", "path": "/gadgets"});
     assert_eq!(devices.get("/gadgets").await, (StatusCode::NOT_FOUND, nothing));
 
     let received = json!({"success": true, "message": "Command received"});

@@ -31,6 +31,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
     let status = route.status.map(|status| quote!(.status(#status)));
     let timeout = within(private, route.timeout);
     let concurrency = route.concurrency.map(|most| quote!(.concurrency(#most)));
+    let layer = route.layer.as_ref().map(|layer| quote_spanned!(layer.span()=> .layer(#layer)));
     let cancel = route.cancel_on_disconnect.map(|cancel| quote!(.cancel_on_disconnect(#cancel)));
     let doc = Some(handler.doc()).filter(|doc| !doc.is_empty()).map(|doc| quote!(.doc(#doc)));
     quote! {{
@@ -41,7 +42,7 @@ pub(super) fn expand(private: &Private, handler: &Handler, route: &Route) -> Tok
             #pattern,
             #p::Definition::new(#source, #needs) #timeout #concurrency #doc,
             #run,
-        ) #status #cancel
+        ) #status #cancel #layer
     }}
 }
 

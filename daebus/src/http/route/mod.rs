@@ -3,6 +3,7 @@
 mod answer;
 mod argument;
 mod body;
+mod canonical_path;
 mod form;
 mod parameter;
 mod pattern;
@@ -24,6 +25,7 @@ pub use answer::{
 };
 pub use argument::{RouteArg, argument};
 pub(crate) use body::{Late, Timed, too_large};
+pub(crate) use canonical_path::canonical;
 pub use parameter::{PathParameter, parameter};
 pub(crate) use pattern::{Pattern, Segment};
 pub use refusal::Answered;
@@ -32,6 +34,7 @@ pub use request::RouteRequest;
 
 use crate::handler::layer::AnyLayer;
 use crate::handler::{Answer, Definition, Endpoint, Outcome};
+use crate::http::layer::{AnyHttpLayer, HttpLayer};
 
 type Run = Arc<dyn Fn(RouteRequest) -> BoxFuture<'static, Answered> + Send + Sync>;
 
@@ -49,6 +52,8 @@ pub struct Route {
     pub(crate) definition: Definition,
     /// Those of the blueprint and then those of the application; the last one is the outermost.
     pub(crate) layers: Vec<AnyLayer>,
+    /// Tower layers around the request, in the same order.
+    pub(crate) http_layers: Vec<AnyHttpLayer>,
     pub(crate) run: Run,
 }
 
@@ -72,6 +77,7 @@ impl Route {
             cancel_on_disconnect: None,
             definition,
             layers: Vec::new(),
+            http_layers: Vec::new(),
             run: Arc::new(move |request| Box::pin(run(request))),
         }
     }
@@ -87,6 +93,13 @@ impl Route {
     #[must_use]
     pub fn cancel_on_disconnect(mut self, cancel: bool) -> Self {
         self.cancel_on_disconnect = Some(cancel);
+        self
+    }
+
+    /// Wraps the route in a tower layer; the last layer added is outermost.
+    #[must_use]
+    pub fn layer(mut self, layer: impl HttpLayer) -> Self {
+        self.http_layers.push(AnyHttpLayer::new(layer));
         self
     }
 

@@ -3,12 +3,12 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use daebus_caller::wire::Fault;
+use axum::http::StatusCode;
 
 use super::refusal::Refusal;
 use super::request::RouteRequest;
 use crate::handler::Failure;
-use crate::http::problem::not_found;
+use crate::http::problem::invalid_path;
 
 /// What a `<name>` of a pattern can be read as: whatever has a `FromStr`.
 #[diagnostic::on_unimplemented(
@@ -51,7 +51,7 @@ pub fn parameter<T: PathParameter>(
     };
     T::read(text).map_err(|reason| {
         let path = request.cx.http().map_or("", |parts| parts.uri.path());
-        let fault = Fault::new("not_found", format!("{text:?} is no `{name}`: {reason}")).with_status(404);
-        Refusal::Response(Box::new(not_found(&fault, path)))
+        let reason = format!("{text:?} is no `{name}`: {reason}");
+        Refusal::Response(Box::new(invalid_path(StatusCode::NOT_FOUND, &reason, path)))
     })
 }

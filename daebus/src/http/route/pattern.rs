@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use percent_encoding::percent_decode_str;
+
+use super::canonical_path::canonical_segment;
 use crate::error::Mistake;
 
 /// One piece of a path.
@@ -68,6 +71,30 @@ impl Pattern {
         &self.0
     }
 
+    /// Returns the values of the parameters in a path that matches, in order.
+    ///
+    /// # Errors
+    ///
+    /// Returns the name of a parameter whose value isn't UTF-8.
+    pub(crate) fn parameters(&self, path: &str) -> Result<Vec<String>, &str> {
+        let mut values = Vec::new();
+        let mut rest = path.strip_prefix('/').unwrap_or(path);
+        for segment in &self.0 {
+            let (piece, after) = rest.split_once('/').unwrap_or((rest, ""));
+            let (name, value) = match segment {
+                Segment::Literal(_) => (None, piece),
+                Segment::One(name) => (Some(name), piece),
+                Segment::Rest(name) => (Some(name), rest),
+            };
+            if let Some(name) = name {
+                let value = percent_decode_str(value).decode_utf8().map_err(|_| name.as_str())?;
+                values.push(value.into_owned());
+            }
+            rest = after;
+        }
+        Ok(values)
+    }
+
     /// The pattern as axum's router has it. Parameters are called by their position, since the router refuses two
     /// names at one place, and `GET /u/<id>` beside `DELETE /u/<user_id>` is nobody's mistake.
     pub(crate) fn to_axum(&self) -> String {
@@ -77,7 +104,7 @@ impl Pattern {
             path.push('/');
             // Writing to a String doesn't fail.
             let _ = match (segment, parameters.start) {
-                (Segment::Literal(text), _) => path.write_str(&literal(text)),
+                (Segment::Literal(text), _) => path.write_str(&canonical_segment(text)),
                 (Segment::One(_), at) => write!(path, "{{p{at}}}"),
                 (Segment::Rest(_), at) => write!(path, "{{*p{at}}}"),
             };
@@ -108,22 +135,6 @@ fn names(segments: &[Segment]) -> impl Iterator<Item = &String> {
     })
 }
 
-/// Text as browsers send it: what a URI can't have is percent-encoded, braces too, which mean something to axum.
-fn literal(text: &str) -> String {
-    let mut literal = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_ascii() && !"{}\"`^|\\".contains(letter) {
-            literal.push(letter);
-            continue;
-        }
-        let mut bytes = [0; 4];
-        for byte in letter.encode_utf8(&mut bytes).bytes() {
-            let _ = write!(literal, "%{byte:02X}");
-        }
-    }
-    literal
-}
-
 #[cfg(test)]
 mod tests {
     use super::Pattern;
@@ -139,8 +150,24 @@ mod tests {
             ("/files/<path..>", "/files/{*p0}"),
             ("/a{b}", "/a%7Bb%7D"),
             ("/größe", "/gr%C3%B6%C3%9Fe"),
+            ("/gr%c3%b6%C3%9Fe", "/gr%C3%B6%C3%9Fe"),
+            ("/100%", "/100%25"),
         ] {
             assert_eq!(Pattern::parse(pattern).map(|pattern| pattern.to_axum()), Ok(expected.to_owned()));
+        }
+    }
+
+    #[test]
+    fn parameters_are_decoded_by_position() {
+        for (pattern, path, expected) in [
+            ("/", "/", Ok(vec![])),
+            ("/<a>/x/<b>", "/1/x/a%2Fb", Ok(vec!["1", "a/b"])),
+            ("/files/<path..>", "/files/a/b%20c/", Ok(vec!["a/b c/"])),
+            ("/<a>/<b>", "/1/%FF", Err("b")),
+        ] {
+            let pattern = Pattern::parse(pattern).unwrap();
+            let expected = expected.map(|values| values.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(pattern.parameters(path), expected, "{path}");
         }
     }
 
