@@ -186,6 +186,21 @@ impl Blueprint {
     /// layer added is outermost. For compression, request IDs and whatever else concerns HTTP only; a layer that authenticates is
     /// better a [`layer`](Self::layer), which wraps actions and sockets as well. One route is wrapped by
     /// `#[route("/path", layer = …)]`.
+    ///
+    /// ```
+    /// use daebus::Blueprint;
+    /// use daebus::axum::http::HeaderValue;
+    /// use daebus::axum::middleware::map_response;
+    /// use daebus::axum::response::Response;
+    ///
+    /// async fn no_store(mut response: Response) -> Response {
+    ///     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    ///     response
+    /// }
+    ///
+    /// let accounts = Blueprint::new("accounts").http_layer(map_response(no_store));
+    /// # let _ = accounts;
+    /// ```
     #[must_use]
     pub fn http_layer(mut self, layer: impl HttpLayer) -> Self {
         self.http_layers.push(AnyHttpLayer::new(layer));

@@ -12,6 +12,25 @@ use super::failure::Failure;
 /// Actions and sockets answer with JSON. Routes answer with JSON if their value is serialized, and with an HTTP response if
 /// axum sends the value: a `String`, a `Redirect`, a stream. A layer may replace one by the other on a route; an HTTP response
 /// of a layer around an action or a socket is answered with `internal`.
+///
+/// ```
+/// use daebus::{Context, Next, Outcome, layer};
+///
+/// /// Warns about large answers.
+/// async fn measure(cx: Context, next: Next) -> Outcome {
+///     let handler = cx.handler().to_owned();
+///     let answer = next.run(cx).await?;
+///     // An HTTP response is sent piece by piece, and has no length yet.
+///     let bytes = answer.json().map_or(0, |json| json.as_str().len());
+///     if bytes > 1_000_000 {
+///         eprintln!("{handler} answers with {bytes} bytes");
+///     }
+///     Ok(answer)
+/// }
+///
+/// let users = daebus::Blueprint::new("users").layer(layer::from_fn(measure));
+/// # let _ = users;
+/// ```
 pub struct Answer(Body);
 
 enum Body {

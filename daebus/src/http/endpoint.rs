@@ -9,8 +9,10 @@ use axum::response::Response;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::timeout_at;
 use tracing::Instrument as _;
 
+use super::early_body;
 use super::problem::{invalid_path, json_response, overloaded, problem};
 use super::route::{Pattern, Route, set_status};
 use crate::handler::layer::HandlerService;
@@ -95,6 +97,10 @@ impl RouteEndpoint {
         };
         let deadline = Deadline::after(self.timeout);
         let trace = trace_of(&parts.headers);
+        let Ok(body) = timeout_at(deadline.instant(), early_body::begin(body)).await else {
+            let fault = "the deadline passed before the handler could run";
+            return problem(&Fault::reserved(FaultCode::DeadlineExceeded, fault));
+        };
         let cx = Context::new(Arc::clone(&self.core), self.definition.name)
             .with_http(HttpRequest::new(parts, body, parameters), deadline);
         let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)

@@ -9,6 +9,7 @@ mod builder;
 mod connection;
 mod cors;
 mod cross_origin;
+mod early_body;
 mod endpoint;
 mod fallback;
 mod layer;

@@ -12,6 +12,7 @@ use axum::routing::any;
 use tower::ServiceExt as _;
 
 use super::assets::{AssetService, copy};
+use super::connection::OnSpareConnection;
 use super::fallback::has_no_such_path;
 
 /// Decides which OPTIONS requests are preflights. `CorsLayer` takes every OPTIONS request for one.
@@ -74,5 +75,8 @@ impl Preflights {
 
 fn is_preflight(request: &Request) -> bool {
     let headers = request.headers();
-    headers.contains_key(header::ORIGIN) && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+    // On a spare connection it is refused, as every other request.
+    request.extensions().get::<OnSpareConnection>().is_none()
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }

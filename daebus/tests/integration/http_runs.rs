@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use daebus::prelude::*;
 use daebus_tests_support::{eventually, next, within};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -76,6 +76,11 @@ async fn cancels(State(gate): State<Gate>) -> &'static str {
     gate.pass().await
 }
 
+#[route("/payload", methods = ["POST"])]
+async fn payload(Payload(value): Payload<Value>) -> Json<Value> {
+    Json(value)
+}
+
 #[route("/free")]
 async fn free() {}
 
@@ -91,7 +96,7 @@ async fn start(
 ) -> (daebus::Service, SocketAddr) {
     let app = Daebus::new("svc").bus(format!("memory://{name}")).state(gate.clone());
     let app = app.register(
-        blueprint_of!["b"; waits, waits_on_a_thread, one_at_a_time, completes, cancels, free, wait],
+        blueprint_of!["b"; waits, waits_on_a_thread, one_at_a_time, completes, cancels, free, payload, wait],
     );
     let service = limits(app.attach(Http::bind("127.0.0.1:0"))).start().await.unwrap();
     let addr = service.http_addr().unwrap();
@@ -147,6 +152,27 @@ async fn a_route_has_a_limit_of_its_own() {
     for asked in asked {
         assert_eq!(within(asked).await.unwrap().status(), 200);
     }
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_sends_its_body_slowly_holds_no_turn() {
+    let (gate, _ended) = Gate::shut();
+    let (service, addr) = start("runs-slow-body", &gate, |app| app.concurrency(1)).await;
+    let mut slow = TcpStream::connect(addr).await.unwrap();
+    let head = "POST /payload HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 5\r\n\r\n";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    slow.write_all(b"[1,").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(within(get(addr, "/free")).await.status(), 200);
+    }
+    slow.write_all(b"2]").await.unwrap();
+    let mut answer = String::new();
+    within(slow.read_to_string(&mut answer)).await.unwrap();
+    assert!(answer.ends_with("[1,2]"), "{answer}");
+    let large = json!(vec!["x".repeat(1000); 500]);
+    let request = reqwest::Client::new().post(format!("http://{addr}/payload")).json(&large);
+    assert_eq!(request.send().await.unwrap().json::<Value>().await.unwrap(), large);
     service.stop().await.unwrap();
 }
 
