@@ -26,7 +26,7 @@ pub(super) struct Places {
 
 /// The place of one connection, free again when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct ConnectionPlace {
     _permit: OwnedSemaphorePermit,
     /// Whether only the service's own paths are answered.
     pub(super) is_spare: bool,
@@ -45,7 +45,7 @@ impl Places {
     }
 
     /// Waits for a place, regular if there is one.
-    pub(super) async fn next(&self) -> Option<Place> {
+    pub(super) async fn next(&self) -> Option<ConnectionPlace> {
         tokio::select! {
             biased;
             permit = Arc::clone(&self.regular).acquire_owned() => regular(permit.ok()?),
@@ -54,16 +54,16 @@ impl Places {
     }
 
     /// Returns a place if there is one at once.
-    pub(super) fn try_next(&self) -> Option<Place> {
+    pub(super) fn try_next(&self) -> Option<ConnectionPlace> {
         let permit = Arc::clone(&self.regular).try_acquire_owned().ok();
         permit.and_then(regular).or_else(|| spare(Arc::clone(&self.spare).try_acquire_owned().ok()?))
     }
 
     /// Returns the place of a connection that has been accepted: a regular one if one has become free meanwhile. Logs when
     /// connections begin to overflow, and when they no longer do.
-    pub(super) fn accepted(&self, place: Place) -> Place {
+    pub(super) fn accepted(&self, place: ConnectionPlace) -> ConnectionPlace {
         let place = match Arc::clone(&self.regular).try_acquire_owned() {
-            Ok(permit) if place.is_spare => Place { _permit: permit, is_spare: false },
+            Ok(permit) if place.is_spare => ConnectionPlace { _permit: permit, is_spare: false },
             _ => place,
         };
         let mut overflowed = self.overflowed.lock();
@@ -89,12 +89,12 @@ impl Places {
     }
 }
 
-fn regular(permit: OwnedSemaphorePermit) -> Option<Place> {
-    Some(Place { _permit: permit, is_spare: false })
+fn regular(permit: OwnedSemaphorePermit) -> Option<ConnectionPlace> {
+    Some(ConnectionPlace { _permit: permit, is_spare: false })
 }
 
-fn spare(permit: OwnedSemaphorePermit) -> Option<Place> {
-    Some(Place { _permit: permit, is_spare: true })
+fn spare(permit: OwnedSemaphorePermit) -> Option<ConnectionPlace> {
+    Some(ConnectionPlace { _permit: permit, is_spare: true })
 }
 
 /// An address has as many connections as it may have.

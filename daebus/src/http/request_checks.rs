@@ -84,7 +84,7 @@ async fn bounded(limits: HttpLimits, request: Request, next: Next) -> Response {
     let (body, late) = Timed::new(Limited::new(body, limits.body_bytes), limits.body_time);
     let handler = AssertUnwindSafe(next.run(Request::from_parts(parts, Body::new(body)))).catch_unwind();
     match handler.await {
-        // An extractor that knows nothing of time only saw a body that broke off.
+        // An extractor without a time limit reports a body that broke off.
         Ok(response) if late.is_late() && response.status().is_client_error() => {
             closing(problem(&Late::fault(limits.body_time)))
         }

@@ -21,7 +21,7 @@ use tracing::warn;
 
 use super::connection::ConnectionServer;
 use super::limits::HttpLimits;
-use super::places::{Place, Places};
+use super::places::{ConnectionPlace, Places};
 use super::site::Site;
 use crate::runtime::Workers;
 
@@ -127,7 +127,7 @@ impl Acceptance {
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: Place) {
+    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: ConnectionPlace) {
         let Ok(address_place) = self.places.of_address(peer.ip()) else { return };
         let place = self.places.accepted(place);
         // Small answers go out at once; a stream that refuses this is served all the same.
