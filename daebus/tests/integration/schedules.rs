@@ -296,6 +296,7 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
         .background("a", Schedule::cron("0 25 * * *"), endless)
         .background("b", Schedule::cron("0 0 30 2 *"), endless)
         .background("c", Schedule::cron("0 0 * * *").tz("Europe/Amsterdm"), endless)
+        .background("j", Schedule::cron("*/5 * * * *").jitter(Duration::from_secs(300)), endless)
         .background("d", Schedule::every(Duration::ZERO), endless)
         .background("e", Schedule::every(seconds(1)).jitter(seconds(1)), endless)
         .background("f", Schedule::every(seconds(1)), endless)
@@ -307,6 +308,7 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
         "schedule \"a\": the cron expression \"0 25 * * *\" can't be read: hour \"25\"",
         "never comes",
         "no time zone \"Europe/Amsterdm\"",
+        "a jitter of 300s would delay a run past the next one; make it less than 300s",
         "an interval of 0ns can't be kept",
         "a jitter of 1s",
         "two handlers are the schedule \"f\"",

@@ -1,9 +1,11 @@
 use std::fmt;
+use std::time::Duration;
 
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, TimeZone};
 
 use crate::error::Mistake;
 
@@ -11,6 +13,8 @@ use crate::error::Mistake;
 #[derive(Clone)]
 pub(crate) struct Cron {
     pattern: Box<croner::Cron>,
+    /// Whether the hour is fixed, so that each time it names comes once a day, whatever the clock does.
+    has_fixed_hour: bool,
     /// `None`: the machine's.
     zone: Option<TimeZone>,
 }
@@ -26,7 +30,7 @@ impl Cron {
             Mistake::new(format!("the cron expression {expression:?} can't be read: {reason}"))
         })?;
         let zone = zone.map(named_zone).transpose()?;
-        let cron = Self { pattern: Box::new(pattern), zone };
+        let cron = Self { pattern: Box::new(pattern), has_fixed_hour: has_fixed_hour(expression), zone };
         if cron.next(Timestamp::UNIX_EPOCH, &TimeZone::UTC).is_none() {
             return Err(Mistake::new(format!(
                 "the cron expression {expression:?} names a time that never comes"
@@ -37,9 +41,56 @@ impl Cron {
 
     /// The first time after `after`. `local` is the zone where none was named. `None`: it never comes again.
     pub(crate) fn next(&self, after: Timestamp, local: &TimeZone) -> Option<Timestamp> {
-        let zone = self.zone.as_ref().unwrap_or(local).clone();
-        let next = self.pattern.find_next_occurrence(&after.to_zoned(zone), false).ok()?;
-        Some(next.timestamp())
+        let zone = self.zone.as_ref().unwrap_or(local);
+        let start = after.to_zoned(zone.clone());
+        if !self.has_fixed_hour {
+            return Some(self.pattern.find_next_occurrence(&start, false).ok()?.timestamp());
+        }
+        // croner counts only a single time as fixed, not a list. So it searches a clock without changes, in UTC.
+        let mut civil = start.datetime();
+        loop {
+            let from = civil.to_zoned(TimeZone::UTC).ok()?;
+            civil = self.pattern.find_next_occurrence(&from, false).ok()?.datetime();
+            let time = instant(civil, zone)?;
+            // Not later only in the second half of an hour that comes twice.
+            if time > after {
+                return Some(time);
+            }
+        }
+    }
+
+    /// The shortest time between two of the next runs.
+    pub(super) fn shortest_period(&self) -> Option<Duration> {
+        const RUNS: usize = 100;
+        let next = |after: &Timestamp| self.next(*after, &TimeZone::UTC);
+        let times = std::iter::successors(next(&Timestamp::UNIX_EPOCH), next).take(RUNS);
+        let times: Vec<Timestamp> = times.collect();
+        let periods =
+            times.windows(2).filter_map(|pair| Duration::try_from(pair[1].duration_since(pair[0])).ok());
+        periods.min()
+    }
+}
+
+/// Whether no `*` or step decides about the hour.
+fn has_fixed_hour(expression: &str) -> bool {
+    let fields: Vec<&str> = expression.split_whitespace().collect();
+    match fields[..] {
+        [nickname] => !nickname.eq_ignore_ascii_case("@hourly"),
+        [_, hour, _, _, _] | [_, _, hour, _, _, _] => !hour.contains(['*', '?', '/']),
+        _ => false,
+    }
+}
+
+/// When the clock in `zone` shows `civil`: at the end of the gap if it jumps over it, the first time if it shows it twice.
+fn instant(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
+    match zone.to_ambiguous_timestamp(civil).offset() {
+        AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(civil).ok(),
+        AmbiguousOffset::Fold { before, .. } => before.to_timestamp(civil).ok(),
+        AmbiguousOffset::Gap { after, .. } => {
+            // With the offset of later on, a time in the gap lies before the change.
+            let before_change = after.to_timestamp(civil).ok()?;
+            zone.following(before_change).next().map(|change| change.timestamp())
+        }
     }
 }
 
@@ -130,6 +181,70 @@ mod tests {
             times("30 2 * * *", "Europe/Amsterdam", "2026-10-24T12:00:00Z", 2),
             ["10-25 02:30:00 +02:00", "10-26 02:30:00 +01:00"]
         );
+    }
+
+    #[test]
+    fn lists_and_ranges_are_fixed_times_too() {
+        // Both times are jumped over: one run, at the end of the gap.
+        assert_eq!(
+            times("15,45 2 * * *", "Europe/Amsterdam", "2026-03-28T12:00:00Z", 3),
+            ["03-29 03:00:00 +02:00", "03-30 02:15:00 +02:00", "03-30 02:45:00 +02:00"]
+        );
+        assert_eq!(
+            times("30 1-3 * * *", "Europe/Amsterdam", "2026-03-28T12:00:00Z", 4),
+            [
+                "03-29 01:30:00 +01:00",
+                "03-29 03:00:00 +02:00",
+                "03-29 03:30:00 +02:00",
+                "03-30 01:30:00 +02:00"
+            ]
+        );
+        // In London the clock shows one to two twice.
+        assert_eq!(
+            times("15,45 1 * * *", "Europe/London", "2026-10-24T12:00:00Z", 3),
+            ["10-25 01:15:00 +01:00", "10-25 01:45:00 +01:00", "10-26 01:15:00 +00:00"]
+        );
+        // A search that begins in the second hour doesn't repeat the first.
+        assert_eq!(
+            times("15,45 1 * * *", "Europe/London", "2026-10-25T01:20:00Z", 1),
+            ["10-26 01:15:00 +00:00"]
+        );
+        // A step in the minutes of a fixed hour.
+        assert_eq!(
+            times("*/30 1 * * *", "Europe/London", "2026-10-24T12:00:00Z", 3),
+            ["10-25 01:00:00 +01:00", "10-25 01:30:00 +01:00", "10-26 01:00:00 +00:00"]
+        );
+        // Half an hour, on Lord Howe Island.
+        assert_eq!(
+            times("10,20 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 2),
+            ["10-04 02:30:00 +11:00", "10-05 02:10:00 +11:00"]
+        );
+    }
+
+    #[test]
+    fn an_hourly_list_follows_the_clock_through_both_hours() {
+        assert_eq!(
+            times("15,45 * * * *", "Europe/London", "2026-10-25T00:00:00Z", 5),
+            [
+                "10-25 01:15:00 +01:00",
+                "10-25 01:45:00 +01:00",
+                "10-25 01:15:00 +00:00",
+                "10-25 01:45:00 +00:00",
+                "10-25 02:15:00 +00:00"
+            ]
+        );
+        assert_eq!(
+            times("@hourly", "Europe/London", "2026-10-25T00:30:00Z", 2),
+            ["10-25 01:00:00 +00:00", "10-25 02:00:00 +00:00"]
+        );
+    }
+
+    #[test]
+    fn the_shortest_period_is_that_of_the_closest_runs() {
+        for (expression, seconds) in [("0 6 * * *", 86_400), ("*/15 * * * * *", 15), ("0,10 6 * * 1", 600)] {
+            let cron = Cron::parse(expression, Some("UTC")).unwrap();
+            assert_eq!(cron.shortest_period(), Some(Duration::from_secs(seconds)), "{expression}");
+        }
     }
 
     #[test]

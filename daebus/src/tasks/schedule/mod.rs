@@ -68,8 +68,9 @@ impl Schedule {
     /// Runs when the clock on the wall says so: five fields as in crontab(5), minute first, or six with seconds in
     /// front; `@daily` and its like too. In the machine's time zone unless [`tz`](Self::tz) names one.
     ///
-    /// A change to daylight saving time counts as in cron: a fixed time that the clock jumps over runs right after
-    /// the jump, one that comes twice runs the first time, and `*` and steps in the hour or minute follow the clock.
+    /// Changes of the clock, to daylight saving time for example: with a fixed hour, or a list or range of hours, a time
+    /// that the clock skips runs at the end of the gap, and a time that the clock shows twice runs the first time. With `*`
+    /// or a step as the hour, the runs follow the clock.
     pub const fn cron(expression: &'static str) -> Self {
         Self::new(When::Cron { expression, zone: None })
     }
@@ -86,7 +87,8 @@ impl Schedule {
         self
     }
 
-    /// Delays each run by a random time up to this, so that many processes don't do the same at the same moment.
+    /// Delays each run by a random time up to this, so that many processes don't do the same at the same moment. It must be
+    /// less than the shortest time between two runs.
     pub const fn jitter(mut self, most: Duration) -> Self {
         self.jitter = most;
         self
@@ -132,17 +134,28 @@ impl Schedule {
         match self.when {
             When::Every(interval) => {
                 check_interval(interval)?;
-                if self.jitter >= interval {
-                    return Err(Mistake::new(format!(
-                        "a jitter of {:?} would carry a run past the next one; make it less than the interval of \
-                         {interval:?}",
-                        self.jitter
-                    )));
-                }
+                self.check_jitter(interval)?;
                 Ok(Timetable::Every(interval))
             }
-            When::Cron { expression, zone } => Cron::parse(expression, zone).map(Timetable::Cron),
+            When::Cron { expression, zone } => {
+                let cron = Cron::parse(expression, zone)?;
+                if !self.jitter.is_zero() {
+                    cron.shortest_period().map_or(Ok(()), |period| self.check_jitter(period))?;
+                }
+                Ok(Timetable::Cron(cron))
+            }
         }
+    }
+
+    fn check_jitter(&self, period: Duration) -> Result<(), Mistake> {
+        if self.jitter < period {
+            return Ok(());
+        }
+        Err(Mistake::new(format!(
+            "a jitter of {:?} would delay a run past the next one; make it less than {period:?}, the shortest time \
+             between two runs",
+            self.jitter
+        )))
     }
 }
 
