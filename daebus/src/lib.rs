@@ -187,8 +187,8 @@ pub use http::{Assets, Cors, Http, HttpLayer};
 pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, Frame, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use tasks::{
-    Overlap, Restart, Running, Schedule, ScheduleInfo, TaskEnded, TaskError, TaskHandle, Tasks, ThreadInfo,
-    ThreadOptions,
+    Misfire, Overlap, Restart, Running, Schedule, ScheduleInfo, TaskEnded, TaskError, TaskHandle, Tasks,
+    ThreadInfo, ThreadOptions,
 };
 
 /// Runs a future from a plain `fn` handler, waiting for it on this thread.

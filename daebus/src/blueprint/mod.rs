@@ -4,9 +4,6 @@ mod place;
 mod registry;
 mod trigger;
 
-use std::any::type_name;
-use std::panic::Location;
-
 pub use place::{BlueprintPath, OutsideOfBlueprints, Place, stands_in};
 pub(crate) use registry::Registry;
 use trigger::Registration;
@@ -14,7 +11,7 @@ pub use trigger::Trigger;
 
 use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket, SocketBinary, Thread};
 use crate::handler::layer::{AnyLayer, HandlerLayer};
-use crate::handler::{Definition, Endpoint, Handler, Needs, Source};
+use crate::handler::{Endpoint, Handler, Needs};
 use crate::http::route::Route;
 use crate::http::{AnyHttpLayer, HttpLayer};
 use crate::tasks::{Schedule, ThreadOptions};
@@ -60,21 +57,21 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn action<Args, H: Handler<Action, Args>>(self, name: &'static str, handler: H) -> Self {
-        self.endpoint(Trigger::Action(name), endpoint(handler))
+        self.endpoint(Trigger::Action(name), Endpoint::of(handler))
     }
 
     /// Hears a channel, or the channels that a Redis pattern matches.
     #[must_use]
     #[track_caller]
     pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {
-        self.endpoint(Trigger::Listen(topic), endpoint(handler))
+        self.endpoint(Trigger::Listen(topic), Endpoint::of(handler))
     }
 
     /// Answers messages of the type `kind` that WebSocket clients send.
     #[must_use]
     #[track_caller]
     pub fn socket<Args, H: Handler<Socket, Args>>(self, kind: &'static str, handler: H) -> Self {
-        self.endpoint(Trigger::Socket(kind), endpoint(handler))
+        self.endpoint(Trigger::Socket(kind), Endpoint::of(handler))
     }
 
     /// Runs when a WebSocket client comes, with the upgrade's query as the payload. An error turns the client away:
@@ -82,21 +79,21 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn socket_connect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::Socket("connect"), endpoint(handler))
+        self.endpoint(Trigger::Socket("connect"), Endpoint::of(handler))
     }
 
     /// Runs when a WebSocket client has gone, with the upgrade's query as the payload.
     #[must_use]
     #[track_caller]
     pub fn socket_disconnect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::Socket("disconnect"), endpoint(handler))
+        self.endpoint(Trigger::Socket("disconnect"), Endpoint::of(handler))
     }
 
     /// Answers messages of the type `register`, with which a client says who it is.
     #[must_use]
     #[track_caller]
     pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::Socket("register"), endpoint(handler))
+        self.endpoint(Trigger::Socket("register"), Endpoint::of(handler))
     }
 
     /// Answers binary frames that WebSocket clients send. The handler takes their content as
@@ -111,14 +108,14 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn on_start<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::OnStart, endpoint(handler))
+        self.endpoint(Trigger::OnStart, Endpoint::of(handler))
     }
 
     /// Runs when the service stops, after the last handler has ended; the last one registered runs first.
     #[must_use]
     #[track_caller]
     pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::OnStop, endpoint(handler))
+        self.endpoint(Trigger::OnStop, Endpoint::of(handler))
     }
 
     /// Runs when another instance of the service has joined, or was found after the start.
@@ -158,7 +155,7 @@ impl Blueprint {
         schedule: Schedule,
         handler: H,
     ) -> Self {
-        self.endpoint(Trigger::Background(name, schedule), endpoint(handler))
+        self.endpoint(Trigger::Background(name, schedule), Endpoint::of(handler))
     }
 
     /// Runs for as long as the service does, as a task. A plain `fn`, which gets an operating system's thread, needs
@@ -171,7 +168,7 @@ impl Blueprint {
         options: ThreadOptions,
         handler: H,
     ) -> Self {
-        self.endpoint(Trigger::Thread(name, options), endpoint(handler))
+        self.endpoint(Trigger::Thread(name, options), Endpoint::of(handler))
     }
 
     /// Wraps every action, listener, socket and route of this blueprint, those added later too; the last layer added is
@@ -283,14 +280,4 @@ pub trait Mount {
     /// Adds the function's endpoints.
     #[must_use]
     fn mount(blueprint: Blueprint) -> Blueprint;
-}
-
-/// A hand-written blueprint's endpoint, located where the blueprint's method is called.
-#[track_caller]
-fn endpoint<K, Args, H: Handler<K, Args>>(handler: H) -> Endpoint {
-    let at = Location::caller();
-    let source = Source::new(type_name::<H>(), "", at.file(), at.line());
-    let mut needs = Needs::default();
-    H::needs(&mut needs);
-    Endpoint::new(Definition::new(source, needs), move |cx| handler.clone().call(cx))
 }

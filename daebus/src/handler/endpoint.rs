@@ -1,11 +1,14 @@
 //! A handler as the bus, WebSockets, schedules, threads and hooks run it.
 
+use std::any::type_name;
 use std::future::Future;
+use std::panic::Location;
 
 use super::context::Context;
-use super::definition::Definition;
+use super::definition::{Definition, Source};
 use super::layer::{AnyLayer, HandlerService};
-use super::outcome::Outcome;
+use super::outcome::{Handler, Outcome};
+use super::state::Needs;
 
 /// A handler as the bus, WebSockets, schedules, threads and hooks run it.
 #[derive(Debug, Clone)]
@@ -22,6 +25,16 @@ impl Endpoint {
         Fut: Future<Output = Outcome> + Send + 'static,
     {
         Self { definition, run: HandlerService::new(run) }
+    }
+
+    /// Creates the endpoint of a handler without attributes, located at the caller.
+    #[track_caller]
+    pub(crate) fn of<K, Args, H: Handler<K, Args>>(handler: H) -> Self {
+        let at = Location::caller();
+        let source = Source::new(type_name::<H>(), "", at.file(), at.line());
+        let mut needs = Needs::default();
+        H::needs(&mut needs);
+        Self::new(Definition::new(source, needs), move |cx| handler.clone().call(cx))
     }
 
     /// Wraps the handler in layers; the last one is the outermost.

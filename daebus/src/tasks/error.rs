@@ -41,6 +41,32 @@ pub enum TaskError {
         /// What it returned, or how it panicked.
         reason: String,
     },
+    /// A schedule can't be added. Code `bad_schedule`.
+    #[error("{name:?} can't be scheduled: {reason}")]
+    BadSchedule {
+        /// The schedule.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is a schedule of this name. Code `bad_schedule`.
+    #[error("there is a schedule {name:?} already; remove it first, or take another name")]
+    NameTaken {
+        /// The schedule.
+        name: String,
+    },
+    /// Only schedules that were added at run time can be removed. Code `bad_schedule`.
+    #[error("{name:?} is part of a blueprint and can't be removed; pause it")]
+    NotAdded {
+        /// The schedule.
+        name: String,
+    },
+    /// The schedule was removed before the run that was asked for. Code `unknown_task`.
+    #[error("{name:?} was removed")]
+    Removed {
+        /// The schedule.
+        name: String,
+    },
     /// The schedule goes by a cron expression, so it has no interval to change. Code `no_interval`.
     #[error("{name:?} runs by a cron expression, so it has no interval to change")]
     NoInterval {
@@ -88,7 +114,10 @@ impl TaskError {
 
     fn code(&self) -> &'static str {
         match self {
-            Self::UnknownSchedule { .. } | Self::UnknownThread { .. } => "unknown_task",
+            Self::UnknownSchedule { .. } | Self::UnknownThread { .. } | Self::Removed { .. } => {
+                "unknown_task"
+            }
+            Self::BadSchedule { .. } | Self::NameTaken { .. } | Self::NotAdded { .. } => "bad_schedule",
             Self::Running { .. } | Self::StillRunning { .. } => "task_running",
             Self::Failed { .. } => "task_failed",
             Self::NoInterval { .. } | Self::BadInterval { .. } => "no_interval",

@@ -16,14 +16,14 @@ use tracing::{Instrument, error};
 
 pub use error::TaskError;
 pub use handle::{TaskEnded, TaskHandle};
-pub use schedule::{Overlap, Schedule, ScheduleInfo};
+pub use schedule::{Misfire, Overlap, Schedule, ScheduleInfo};
 pub(crate) use schedule::{Scheduled, Schedules};
 pub(crate) use thread::{AutoStart, Threaded, Threads};
 pub use thread::{Restart, Running, ThreadInfo, ThreadOptions, on_thread};
 
 use crate::handler::extract::Extract;
-use crate::handler::kind::Kind;
-use crate::handler::{Context, Failure};
+use crate::handler::kind::{Background, Kind};
+use crate::handler::{Context, Endpoint, Failure, Handler};
 use crate::runtime::{Panics, Shutdown, Workers};
 
 /// Schedules and threads by name, and work beside the handlers. An argument of any handler; from outside
@@ -72,6 +72,51 @@ impl Tasks {
     /// Every thread as it stands, by name.
     pub fn threads(&self) -> Vec<ThreadInfo> {
         self.threads.list()
+    }
+
+    /// Adds a schedule, which runs `handler` until it is [removed](Self::unschedule) or its last run has ended. In `on_start`
+    /// it begins once the service is ready.
+    ///
+    /// The handler takes what other background handlers take, and returns `()`, [`Json`](crate::Json) or a `Result`. A
+    /// service may have 10,000 schedules that were added. They aren't kept when the process ends.
+    ///
+    /// ```
+    /// use std::time::SystemTime;
+    ///
+    /// use daebus::prelude::*;
+    ///
+    /// #[action("remind_me_tomorrow")]
+    /// async fn remind_me_tomorrow(Payload(text): Payload<String>, tasks: Tasks) -> Result<(), daebus::TaskError> {
+    ///     let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
+    ///     let name = format!("remind of {text}");
+    ///     tasks.schedule(&name, Schedule::at(tomorrow), move |broadcast: Broadcast| {
+    ///         let text = text.clone();
+    ///         async move { broadcast.send("reminders", &text).await.map(drop).map_err(BoxError::from) }
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is a schedule of this name, if the schedule or its name can't be used, if the handler
+    /// takes a state that the application doesn't have, or if the service is stopping.
+    #[track_caller]
+    pub fn schedule<Args, H: Handler<Background, Args>>(
+        &self,
+        name: &str,
+        schedule: Schedule,
+        handler: H,
+    ) -> Result<(), TaskError> {
+        self.schedules.add(name, schedule, Endpoint::of(handler))
+    }
+
+    /// Removes a schedule that [`schedule`](Self::schedule) added. A run that goes on is left to end.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no such schedule, or if it is part of a blueprint.
+    pub fn unschedule(&self, name: &str) -> Result<(), TaskError> {
+        self.schedules.remove(name)
     }
 
     /// Changes a schedule's interval; the next run comes one interval from now. It holds until the process ends.

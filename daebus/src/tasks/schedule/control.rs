@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::info::ScheduleInfo;
 use super::timetable::Timetable;
@@ -19,12 +20,14 @@ pub(super) type Waiter = oneshot::Sender<Result<(), TaskError>>;
 /// What a schedule's own task and those who control it share.
 #[derive(Debug)]
 pub(super) struct ScheduleControl {
-    name: &'static str,
+    name: Arc<str>,
     overlap: Overlap,
     has_interval: bool,
     state: Mutex<ScheduleState>,
     /// There is something to do before the next run is due.
     pub(super) changed: Notify,
+    /// Cancelled when the schedule is removed.
+    pub(super) removed: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,7 @@ enum Phase {
 }
 
 impl ScheduleControl {
-    pub(super) fn new(entry: &Scheduled) -> Self {
+    pub(super) fn new(name: Arc<str>, entry: &Scheduled) -> Self {
         let state = ScheduleState {
             phase: Phase::Before,
             timing: entry.schedule.to_string(),
@@ -73,16 +76,21 @@ impl ScheduleControl {
             last_error: None,
         };
         Self {
-            name: entry.endpoint.definition.name,
+            name,
             overlap: entry.schedule.overlap_rule(),
             has_interval: matches!(entry.timetable, Timetable::Every(_)),
             state: Mutex::new(state),
             changed: Notify::new(),
+            removed: CancellationToken::new(),
         }
     }
 
+    pub(super) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     pub(super) fn set_interval(&self, interval: Duration) -> Result<(), TaskError> {
-        let name = self.name.to_owned();
+        let name = self.name.to_string();
         if !self.has_interval {
             return Err(TaskError::NoInterval { name });
         }
@@ -108,7 +116,7 @@ impl ScheduleControl {
         let (waiter, ended) = oneshot::channel();
         let mut state = self.state.lock();
         match state.phase {
-            Phase::Before => return Err(TaskError::NotReady { name: self.name.to_owned() }),
+            Phase::Before => return Err(TaskError::NotReady { name: self.name.to_string() }),
             Phase::Over => return Err(self.stopping()),
             Phase::Open => state.requests.push(waiter),
         }
@@ -118,13 +126,14 @@ impl ScheduleControl {
     }
 
     pub(super) fn stopping(&self) -> TaskError {
-        TaskError::Stopping { name: self.name.to_owned() }
+        let name = self.name.to_string();
+        if self.removed.is_cancelled() { TaskError::Removed { name } } else { TaskError::Stopping { name } }
     }
 
     pub(super) fn info(&self) -> ScheduleInfo {
         let state = self.state.lock();
         ScheduleInfo {
-            name: self.name.to_owned(),
+            name: self.name.to_string(),
             timing: state.timing.clone(),
             next_run: state.next_run.filter(|_| !state.paused && state.phase == Phase::Open),
             last_run: state.last_run,
@@ -135,6 +144,12 @@ impl ScheduleControl {
             failures: state.failures,
             skipped: state.skipped,
         }
+    }
+
+    /// Whether no run goes on, waits or is asked for.
+    pub(super) fn is_idle(&self) -> bool {
+        let state = self.state.lock();
+        state.running == 0 && !state.waiting && state.requests.is_empty()
     }
 
     pub(super) fn open(&self) {
@@ -178,7 +193,7 @@ impl ScheduleControl {
             }
             Overlap::Queue | Overlap::Skip => {
                 state.skipped += 1;
-                tracing::debug!(schedule = self.name, "a run is left out: the one before it still goes on");
+                tracing::debug!(schedule = &*self.name, "a run is left out: the one before it still goes on");
                 false
             }
         }
@@ -202,7 +217,7 @@ impl ScheduleControl {
         }
         drop(state);
         for waiter in requests {
-            let _ = waiter.send(Err(TaskError::Running { name: self.name.to_owned() }));
+            let _ = waiter.send(Err(TaskError::Running { name: self.name.to_string() }));
         }
         None
     }

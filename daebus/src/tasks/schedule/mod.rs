@@ -9,7 +9,9 @@ mod ticker;
 mod timetable;
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
 
 pub use info::ScheduleInfo;
 pub(crate) use schedules::Schedules;
@@ -38,11 +40,14 @@ pub struct Schedule {
     overlap: Overlap,
     immediate: bool,
     singleton: bool,
+    until: Option<SystemTime>,
+    misfire: Misfire,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum When {
     Every(Duration),
+    At(SystemTime),
     Cron { expression: &'static str, zone: Option<&'static str> },
 }
 
@@ -56,6 +61,21 @@ pub enum Overlap {
     Queue,
     /// Both go on side by side.
     Allow,
+}
+
+/// What happens to runs that were missed: the process was stopped or suspended when they were due, or the clock was set
+/// ahead.
+///
+/// A run by the wall clock counts as missed if it is more than a minute late, a run of an interval if the next one is due
+/// already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Misfire {
+    /// However many were missed, one run makes up for them at once.
+    #[default]
+    Once,
+    /// They are left out.
+    Skip,
 }
 
 impl Schedule {
@@ -75,8 +95,33 @@ impl Schedule {
         Self::new(When::Cron { expression, zone: None })
     }
 
+    /// Runs once, at a time of the wall clock. A time in the past is a missed run, see [`misfire`](Self::misfire).
+    pub const fn at(time: SystemTime) -> Self {
+        Self::new(When::At(time))
+    }
+
     const fn new(when: When) -> Self {
-        Self { when, jitter: Duration::ZERO, overlap: Overlap::Skip, immediate: false, singleton: false }
+        Self {
+            when,
+            jitter: Duration::ZERO,
+            overlap: Overlap::Skip,
+            immediate: false,
+            until: None,
+            misfire: Misfire::Once,
+            singleton: false,
+        }
+    }
+
+    /// Sets the end: no run is due after this time.
+    pub const fn until(mut self, end: SystemTime) -> Self {
+        self.until = Some(end);
+        self
+    }
+
+    /// Sets what happens to missed runs. Defaults to [`Misfire::Once`].
+    pub const fn misfire(mut self, misfire: Misfire) -> Self {
+        self.misfire = misfire;
+        self
     }
 
     /// The time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`.
@@ -125,6 +170,14 @@ impl Schedule {
         self.jitter
     }
 
+    pub(crate) fn end(&self) -> Option<SystemTime> {
+        self.until
+    }
+
+    pub(crate) fn misfire_rule(&self) -> Misfire {
+        self.misfire
+    }
+
     pub(crate) fn is_immediate(&self) -> bool {
         self.immediate
     }
@@ -137,6 +190,9 @@ impl Schedule {
                 self.check_jitter(interval)?;
                 Ok(Timetable::Every(interval))
             }
+            When::At(time) => Timestamp::try_from(time)
+                .map(Timetable::At)
+                .map_err(|error| Mistake::new(format!("the time to run at can't be used: {error}"))),
             When::Cron { expression, zone } => {
                 let cron = Cron::parse(expression, zone)?;
                 if !self.jitter.is_zero() {
@@ -163,10 +219,17 @@ impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.when {
             When::Every(interval) => write!(f, "every {interval:?}"),
+            When::At(time) => write!(f, "at {}", shown(time)),
             When::Cron { expression, zone: None } => write!(f, "cron {expression:?}"),
             When::Cron { expression, zone: Some(zone) } => write!(f, "cron {expression:?} in {zone}"),
-        }
+        }?;
+        self.until.map_or(Ok(()), |end| write!(f, " until {}", shown(end)))
     }
+}
+
+/// RFC 3339, in UTC.
+fn shown(time: SystemTime) -> String {
+    Timestamp::try_from(time).map_or_else(|_| "a time out of range".to_owned(), |time| time.to_string())
 }
 
 /// Less than tokio's clock can tell apart would be a loop without rest; more than this is past what it reaches.

@@ -1,44 +1,170 @@
 //! Runs handlers by the clock: one task a schedule, which wakes, checks, and calls.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::control::{Ended, ScheduleControl};
 use super::info::ScheduleInfo;
-use super::{Scheduled, serve};
-use crate::handler::Core;
+use super::{Schedule, Scheduled, serve};
+use crate::handler::{Core, Endpoint};
 use crate::runtime::Workers;
 use crate::tasks::error::TaskError;
 
+/// How many schedules may be added at run time, so that a service that adds one for each request doesn't grow for ever.
+const ADDED: usize = 10_000;
+
 /// Every schedule of a service, by name.
 #[derive(Debug)]
-pub(crate) struct Schedules {
-    controls: BTreeMap<&'static str, Arc<ScheduleControl>>,
+pub(crate) struct Schedules(Mutex<ScheduleMap>);
+
+#[derive(Debug)]
+struct ScheduleMap {
+    controls: BTreeMap<Arc<str>, Entry>,
+    /// How many were added at run time.
+    added: usize,
+    phase: StartPhase,
+}
+
+#[derive(Debug)]
+struct Entry {
+    control: Arc<ScheduleControl>,
+    is_added: bool,
+}
+
+/// Whether schedules run.
+#[derive(Debug)]
+enum StartPhase {
+    /// The service isn't ready: what was added runs later.
+    Before(Vec<(Scheduled, Arc<ScheduleControl>)>),
+    Started {
+        core: Weak<Core>,
+        workers: Workers,
+    },
 }
 
 impl Schedules {
     pub(crate) fn new(schedules: &[Scheduled]) -> Self {
-        let controls = schedules
-            .iter()
-            .map(|entry| (entry.endpoint.definition.name, Arc::new(ScheduleControl::new(entry))));
-        Self { controls: controls.collect() }
+        let controls = schedules.iter().map(|entry| {
+            let name: Arc<str> = entry.endpoint.definition.name.into();
+            let control = Arc::new(ScheduleControl::new(Arc::clone(&name), entry));
+            (name, Entry { control, is_added: false })
+        });
+        let phase = StartPhase::Before(Vec::new());
+        Self(Mutex::new(ScheduleMap { controls: controls.collect(), added: 0, phase }))
     }
 
     /// Starts them, the service being ready.
-    pub(crate) fn start(&self, core: &Arc<Core>, schedules: &[Scheduled], workers: &Workers) {
+    pub(crate) fn start(self: &Arc<Self>, core: &Arc<Core>, schedules: &[Scheduled], workers: &Workers) {
+        let mut map = self.0.lock();
         for entry in schedules {
-            if let Some(control) = self.controls.get(entry.endpoint.definition.name) {
+            if let Some(Entry { control, .. }) = map.controls.get(entry.endpoint.definition.name) {
                 // Before its task has begun, so that a service that says it is ready takes a `run_now` at once.
                 control.open();
                 let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());
-                workers.clone().spawn(serve::serve(core, entry.clone(), control, workers));
+                workers.clone().spawn(serve::serve(core, entry.clone(), control, workers, false));
+            }
+        }
+        let started = StartPhase::Started { core: Arc::downgrade(core), workers: workers.clone() };
+        if let StartPhase::Before(waiting) = std::mem::replace(&mut map.phase, started) {
+            for (entry, control) in waiting {
+                self.run_added(core, workers, entry, control);
+            }
+        }
+    }
+
+    /// Adds a schedule while the service runs, or in `on_start`: then it runs once the service is ready.
+    pub(crate) fn add(
+        self: &Arc<Self>,
+        name: &str,
+        schedule: Schedule,
+        endpoint: Endpoint,
+    ) -> Result<(), TaskError> {
+        let refused = |reason: String| TaskError::BadSchedule { name: name.to_owned(), reason };
+        if name.is_empty() || name.contains(char::is_control) {
+            return Err(refused("names are not empty and have no control characters".to_owned()));
+        }
+        let timetable = schedule.timetable().map_err(|mistake| refused(mistake.to_string()))?;
+        let entry = Scheduled { schedule, timetable, endpoint };
+        let mut map = self.0.lock();
+        let running = match &map.phase {
+            StartPhase::Before(_) => None,
+            StartPhase::Started { core, workers } => {
+                let stopping = || TaskError::Stopping { name: name.to_owned() };
+                let core =
+                    core.upgrade().filter(|core| !core.shutdown.is_requested()).ok_or_else(stopping)?;
+                let missing = entry.endpoint.definition.needs.iter().find(|need| !core.states.has(need));
+                if let Some(need) = missing {
+                    return Err(refused(need.missing(entry.endpoint.definition.source).to_string()));
+                }
+                Some((core, workers.clone()))
+            }
+        };
+        if map.controls.contains_key(name) {
+            return Err(TaskError::NameTaken { name: name.to_owned() });
+        }
+        if map.added >= ADDED {
+            return Err(refused(format!(
+                "{ADDED} schedules have been added, which is the maximum; remove some"
+            )));
+        }
+        let name: Arc<str> = name.into();
+        let control = Arc::new(ScheduleControl::new(Arc::clone(&name), &entry));
+        map.controls.insert(name, Entry { control: Arc::clone(&control), is_added: true });
+        map.added += 1;
+        match (running, &mut map.phase) {
+            (Some((core, workers)), _) => self.run_added(&core, &workers, entry, control),
+            (None, StartPhase::Before(waiting)) => waiting.push((entry, control)),
+            (None, StartPhase::Started { .. }) => {}
+        }
+        Ok(())
+    }
+
+    /// Runs a schedule that was added until it is removed, or its last run has ended.
+    fn run_added(
+        self: &Arc<Self>,
+        core: &Arc<Core>,
+        workers: &Workers,
+        entry: Scheduled,
+        control: Arc<ScheduleControl>,
+    ) {
+        control.open();
+        let (core, schedules, workers) = (Arc::clone(core), Arc::clone(self), workers.clone());
+        workers.clone().spawn(async move {
+            serve::serve(core, entry, Arc::clone(&control), workers, true).await;
+            schedules.forget(&control);
+        });
+    }
+
+    /// Removes a schedule that was added. A run that goes on is left to end.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), TaskError> {
+        let control = self.control(name)?;
+        let is_added = self.0.lock().controls.get(name).is_some_and(|entry| entry.is_added);
+        if !is_added {
+            return Err(TaskError::NotAdded { name: name.to_owned() });
+        }
+        control.removed.cancel();
+        self.forget(&control);
+        Ok(())
+    }
+
+    /// Takes a schedule that has ended out, unless another one has its name by now.
+    fn forget(&self, control: &Arc<ScheduleControl>) {
+        let mut map = self.0.lock();
+        let is_it = |entry: &Entry| Arc::ptr_eq(&entry.control, control);
+        if map.controls.get(control.name()).is_some_and(is_it) {
+            map.controls.remove(control.name());
+            map.added -= 1;
+            if let StartPhase::Before(waiting) = &mut map.phase {
+                waiting.retain(|(_, other)| !Arc::ptr_eq(other, control));
             }
         }
     }
 
     pub(crate) fn list(&self) -> Vec<ScheduleInfo> {
-        self.controls.values().map(|control| control.info()).collect()
+        self.0.lock().controls.values().map(|entry| entry.control.info()).collect()
     }
 
     pub(crate) fn set_interval(&self, name: &str, interval: Duration) -> Result<(), TaskError> {
@@ -55,8 +181,9 @@ impl Schedules {
         self.control(name)?.request()
     }
 
-    fn control(&self, name: &str) -> Result<&Arc<ScheduleControl>, TaskError> {
-        let unknown = || TaskError::unknown_schedule(name, self.controls.keys().copied());
-        self.controls.get(name).ok_or_else(unknown)
+    fn control(&self, name: &str) -> Result<Arc<ScheduleControl>, TaskError> {
+        let map = self.0.lock();
+        let unknown = || TaskError::unknown_schedule(name, map.controls.keys().map(|name| &**name));
+        map.controls.get(name).map(|entry| Arc::clone(&entry.control)).ok_or_else(unknown)
     }
 }

@@ -15,14 +15,16 @@ use crate::handler::{Context, Core, Invocation, Report};
 use crate::runtime::{LogOnChange, Workers};
 use crate::tasks::error::TaskError;
 
-/// Runs a schedule, which is open already, until the service is asked to stop.
+/// Runs a schedule, which is open already, until the service is asked to stop or the schedule is removed. With `ends` it
+/// ends after its last run too.
 pub(super) async fn serve(
     core: Arc<Core>,
     entry: Scheduled,
     control: Arc<ScheduleControl>,
     workers: Workers,
+    ends: bool,
 ) {
-    let mut ticker = Ticker::new(entry.timetable.clone(), core.clock.clone());
+    let mut ticker = Ticker::new(entry.timetable.clone(), &entry.schedule, core.clock.clone());
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
     let shutdown = core.shutdown.clone();
     let immediate = entry.schedule.is_immediate();
@@ -35,9 +37,13 @@ pub(super) async fn serve(
     let mut delayed: Option<Instant> = None;
     loop {
         control.set_next(ticker.next());
+        if ends && ticker.is_over() && delayed.is_none() && control.is_idle() {
+            break;
+        }
         tokio::select! {
             biased;
             () = shutdown.requested() => break,
+            () = control.removed.cancelled() => break,
             () = control.changed.notified() => {
                 if let Some(interval) = control.take_interval() {
                     ticker.set_interval(interval);
@@ -98,9 +104,7 @@ impl Runner {
             drop(running);
             let ended = match error {
                 None => Ok(()),
-                Some(reason) => {
-                    Err(TaskError::Failed { name: entry.endpoint.definition.name.to_owned(), reason })
-                }
+                Some(reason) => Err(TaskError::Failed { name: control.name().to_string(), reason }),
             };
             for waiter in waiters {
                 // Whoever asked may be gone.

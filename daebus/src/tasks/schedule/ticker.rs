@@ -7,11 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use super::timetable::Timetable;
+use super::{Misfire, Schedule};
 use crate::runtime::Clock;
 
 /// How long a cron schedule sleeps at most before it looks at the clock again, which may have been set meanwhile, or
 /// have gone on while the machine was asleep.
 const LOOK: Duration = Duration::from_secs(30);
+
+/// A run by the wall clock that is later than this was missed.
+const LATE: Duration = Duration::from_secs(60);
 
 /// A clock that is set back by no more than this repeats nothing; by more, the new time counts. As cron has it.
 const SET_BACK: SignedDuration = SignedDuration::from_hours(3);
@@ -22,13 +26,17 @@ pub(super) struct Ticker {
     clock: Clock,
     zone: TimeZone,
     timetable: Timetable,
+    end: Option<Timestamp>,
+    misfire: Misfire,
     next: NextRun,
 }
 
 #[derive(Debug)]
 enum NextRun {
+    /// The end is reached, or the only run has been.
+    Never,
     Interval(Instant),
-    Cron {
+    Wall {
         /// `None`: never again.
         due: Option<Timestamp>,
         /// Up to when everything that was due has been run or left out.
@@ -39,46 +47,72 @@ enum NextRun {
 }
 
 impl Ticker {
-    pub(super) fn new(timetable: Timetable, clock: Clock) -> Self {
+    pub(super) fn new(timetable: Timetable, schedule: &Schedule, clock: Clock) -> Self {
         let zone = clock.zone();
+        let now = clock.now();
         let next = match &timetable {
             Timetable::Every(interval) => NextRun::Interval(Instant::now() + *interval),
-            Timetable::Cron(cron) => {
-                let now = clock.now();
-                NextRun::Cron { due: cron.next(now, &zone), done: now, seen: now }
-            }
+            // Also if it has passed.
+            Timetable::At(time) => NextRun::Wall { due: Some(*time), done: now, seen: now },
+            Timetable::Cron(_) => NextRun::Wall { due: timetable.next(now, &zone), done: now, seen: now },
         };
-        Self { clock, zone, timetable, next }
+        let end = schedule.end().and_then(|end| Timestamp::try_from(end).ok());
+        let mut ticker = Self { clock, zone, timetable, end, misfire: schedule.misfire_rule(), next };
+        ticker.end_if_over();
+        ticker
+    }
+
+    /// Whether no run is due any more.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.next, NextRun::Never)
+    }
+
+    /// Ends the schedule if its next run is after its end.
+    fn end_if_over(&mut self) {
+        let Some(end) = self.end else { return };
+        let is_over = match &self.next {
+            NextRun::Never => true,
+            NextRun::Interval(at) => self.clock.at(*at) > SystemTime::from(end),
+            NextRun::Wall { due, .. } => due.is_none_or(|due| due > end),
+        };
+        if is_over {
+            self.next = NextRun::Never;
+        }
     }
 
     /// From now on at this interval.
     pub(super) fn set_interval(&mut self, interval: Duration) {
         self.timetable = Timetable::Every(interval);
         self.next = NextRun::Interval(Instant::now() + interval);
+        self.end_if_over();
     }
 
     /// When the next run is due.
     pub(super) fn next(&self) -> Option<SystemTime> {
         match &self.next {
             NextRun::Interval(at) => Some(self.clock.at(*at)),
-            NextRun::Cron { due, .. } => due.map(SystemTime::from),
+            NextRun::Wall { due, .. } => due.map(SystemTime::from),
+            NextRun::Never => None,
         }
     }
 
     /// Waits until a run is due. What was missed meanwhile counts as this one run. Given up halfway, nothing is lost.
     pub(super) async fn tick(&mut self) {
-        if let NextRun::Interval(at) = &self.next {
+        while let NextRun::Interval(at) = &self.next {
             tokio::time::sleep_until(*at).await;
-            self.step();
-            return;
+            let has_missed = self.step();
+            self.end_if_over();
+            if !has_missed || self.misfire == Misfire::Once {
+                return;
+            }
         }
         while let Some(rest) = self.look() {
             tokio::time::sleep(rest).await;
         }
     }
 
-    /// The next in step that lies ahead.
-    fn step(&mut self) {
+    /// The next in step that lies ahead. Returns whether a run before it was missed.
+    fn step(&mut self) -> bool {
         if let (Timetable::Every(interval), NextRun::Interval(at)) = (&self.timetable, &mut self.next) {
             *at += *interval;
             let late = Instant::now().saturating_duration_since(*at);
@@ -86,22 +120,21 @@ impl Ticker {
             if !late.is_zero() {
                 let missed = u32::try_from(missed).unwrap_or(u32::MAX).saturating_add(1);
                 *at += interval.saturating_mul(missed);
+                return true;
             }
         }
+        false
     }
 
     /// Looks at the clock on the wall: `None` when a run is due, else for how long to sleep.
     fn look(&mut self) -> Option<Duration> {
-        let (Timetable::Cron(cron), NextRun::Cron { due, done, seen }) = (&self.timetable, &mut self.next)
-        else {
-            return None;
-        };
+        let NextRun::Wall { due, done, seen } = &mut self.next else { return Some(LOOK) };
         let now = self.clock.now();
         if now < *seen {
             if done.duration_since(now) > SET_BACK {
                 *done = now;
             }
-            *due = cron.next(now.max(*done), &self.zone);
+            *due = self.timetable.next(now.max(*done), &self.zone);
         }
         *seen = now;
         let Some(at) = *due else { return Some(LOOK) };
@@ -109,9 +142,14 @@ impl Ticker {
         if rest.is_positive() {
             return Some(rest.unsigned_abs().min(LOOK));
         }
+        let is_missed = rest.unsigned_abs() > LATE;
         *done = now;
-        *due = cron.next(now, &self.zone);
-        None
+        *due = self.timetable.next(now, &self.zone);
+        if matches!(self.timetable, Timetable::At(_)) {
+            self.next = NextRun::Never;
+        }
+        self.end_if_over();
+        (is_missed && self.misfire == Misfire::Skip).then_some(Duration::ZERO)
     }
 }
 
@@ -126,15 +164,11 @@ mod tests {
 
     /// A ticker for six o'clock UTC every day, made when the clock shows `now`, and then shown other times.
     fn six_o_clock(now: &str) -> Ticker {
-        let timetable = Schedule::cron("0 6 * * *").tz("UTC").timetable().unwrap();
-        let mut ticker = Ticker::new(timetable, Clock::default());
-        show(&mut ticker, now);
-        if let (Timetable::Cron(cron), NextRun::Cron { due, done, seen }) =
-            (&ticker.timetable, &mut ticker.next)
-        {
-            (*due, *done, *seen) = (cron.next(at(now), &TimeZone::UTC), at(now), at(now));
-        }
-        ticker
+        ticker(Schedule::cron("0 6 * * *").tz("UTC"), now)
+    }
+
+    fn ticker(schedule: Schedule, now: &str) -> Ticker {
+        Ticker::new(schedule.timetable().unwrap(), &schedule, Clock::following_tokio(at(now)))
     }
 
     fn show(ticker: &mut Ticker, now: &str) {
@@ -171,10 +205,55 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_missed_run_by_the_wall_clock_is_left_out_if_asked_for() {
+        let schedule = Schedule::cron("0 6 * * *").tz("UTC").misfire(Misfire::Skip);
+        let mut ticker = ticker(schedule, "2026-01-01T00:00:00Z");
+        show(&mut ticker, "2026-03-01T09:00:00Z");
+        assert_eq!(ticker.look(), Some(Duration::ZERO));
+        show(&mut ticker, "2026-03-02T06:00:30Z");
+        assert_eq!(ticker.look(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_single_run_happens_once_also_if_its_time_has_passed() {
+        let time = SystemTime::from(at("2026-01-01T06:00:00Z"));
+        let mut late = ticker(Schedule::at(time), "2026-01-01T09:00:00Z");
+        assert_eq!((late.look(), late.is_over()), (None, true));
+        let mut skipped = ticker(Schedule::at(time).misfire(Misfire::Skip), "2026-01-01T09:00:00Z");
+        assert_eq!((skipped.look(), skipped.is_over()), (Some(Duration::ZERO), true));
+        // A clock that is set back far doesn't repeat it.
+        show(&mut late, "2026-01-01T01:00:00Z");
+        assert_eq!(late.look(), Some(LOOK));
+        let over = ticker(Schedule::at(time).until(time - Duration::from_secs(1)), "2026-01-01T00:00:00Z");
+        assert!(over.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_interval_leaves_out_the_late_run_too_if_asked_for() {
+        let start = Instant::now();
+        let schedule = Schedule::every(Duration::from_secs(10)).misfire(Misfire::Skip);
+        let mut ticker = ticker(schedule, "2026-01-01T00:00:00Z");
+        tokio::time::advance(Duration::from_secs(37)).await;
+        ticker.tick().await;
+        assert_eq!(start.elapsed().as_secs(), 40);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_run_is_due_after_the_end() {
+        let end = SystemTime::from(at("2026-01-01T00:00:25Z"));
+        let mut ticker = ticker(Schedule::every(Duration::from_secs(10)).until(end), "2026-01-01T00:00:00Z");
+        ticker.tick().await;
+        assert!(!ticker.is_over());
+        ticker.tick().await;
+        assert!(ticker.is_over());
+        assert_eq!(ticker.next(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn an_interval_keeps_in_step_and_leaves_out_what_was_missed() {
         let start = Instant::now();
         let every = Duration::from_secs(10);
-        let mut ticker = Ticker::new(Timetable::Every(every), Clock::default());
+        let mut ticker = Ticker::new(Timetable::Every(every), &Schedule::every(every), Clock::default());
         ticker.tick().await;
         assert_eq!(start.elapsed().as_secs(), 10);
         tokio::time::advance(Duration::from_secs(37)).await;
