@@ -89,12 +89,8 @@ struct AttachedSockets {
 }
 
 impl Attached {
-    /// Checks what is attached.
-    ///
-    /// # Errors
-    ///
-    /// Every mistake, each a sentence.
-    pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> Result<Self, Vec<Mistake>> {
+    /// Checks what is attached. Returns every mistake found as well.
+    pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         let (mut https, mut web_sockets) = (Vec::new(), Vec::new());
         for attachment in attachments {
@@ -131,7 +127,7 @@ impl Attached {
                 None
             }
         };
-        if mistakes.is_empty() { Ok(Self { http, sockets }) } else { Err(mistakes) }
+        (Self { http, sockets }, mistakes)
     }
 
     /// Takes the addresses, before anything else of the service runs. From now on the servers answer that the service is

@@ -83,12 +83,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     mistakes.extend(app.settle());
     let shown_name = app.shown_name();
     let setup = |mistakes| Error::Setup { service: shown_name.clone(), mistakes };
-    let name = match ServiceName::new(&app.name) {
-        Ok(name) => name,
-        // Where there is more to say, all of it is said.
-        Err(_) if !mistakes.is_empty() => return Err(setup(mistakes)),
-        Err(error) => return Err(error.into()),
-    };
+    let name = ServiceName::new(&app.name).map_err(Error::from);
     let instance_id = app.instance_id.as_deref().map(InstanceId::new).transpose();
     let instance_id = instance_id.unwrap_or_else(|error| {
         mistakes.push(Mistake::new(error.to_string()));
@@ -101,20 +96,25 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         attach::complete(&mut app.attachments, &app.blueprints);
     }
     attach::announce(&app.attachments, &mut app.states);
-    let registry = Registry::new(app.blueprints, &app.layers, &app.states).unwrap_or_else(|found| {
-        mistakes.extend(found);
-        Registry::default()
-    });
-    if !mistakes.is_empty() {
-        return Err(setup(mistakes));
-    }
+    let (registry, found) = Registry::new(app.blueprints, &app.layers, &app.states);
+    mistakes.extend(found);
+    let (attached, found) = Attached::new(app.attachments, &registry);
+    mistakes.extend(found);
+    let url = match &bus {
+        Some(_) => Ok(None),
+        None => bus::choose(&shown_name, app.bus.as_deref()),
+    };
+    let (name, url) = match (name, url) {
+        (Ok(name), Ok(url)) if mistakes.is_empty() => (name, url),
+        (name, url) => return Err(report(setup, mistakes, [name.err(), url.err()])),
+    };
     let (workers, shutdown) = (Workers::default(), Shutdown::default());
-    let bound = Attached::new(app.attachments, &registry).map_err(&setup)?.bind(binding, &workers).await?;
+    let bound = attached.bind(binding, &workers).await?;
     let interrupted = || Error::Interrupted { service: name.to_string() };
     let bus = match bus {
         Some(bus) => bus,
         None => {
-            let connecting = bus::connect(name.as_str(), app.bus.as_deref(), app.waits_for_bus);
+            let connecting = bus::connect(name.as_str(), url, app.waits_for_bus);
             interrupt.run_until_cancelled(connecting).await.ok_or_else(interrupted)??
         }
     };
@@ -185,6 +185,25 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
             Err(error)
         }
     }
+}
+
+/// All mistakes as one error. An error that is the only one stays what it is.
+fn report(
+    setup: impl FnOnce(Vec<Mistake>) -> Error,
+    mut mistakes: Vec<Mistake>,
+    errors: [Option<Error>; 2],
+) -> Error {
+    let mut errors: Vec<Error> = errors.into_iter().flatten().collect();
+    if mistakes.is_empty() && errors.len() == 1 {
+        return errors.remove(0);
+    }
+    for error in errors {
+        match error {
+            Error::Setup { mistakes: found, .. } => mistakes.extend(found),
+            error => mistakes.push(Mistake::new(error.to_string())),
+        }
+    }
+    setup(mistakes)
 }
 
 async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> Result<()> {

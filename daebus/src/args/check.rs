@@ -8,6 +8,7 @@ use jiff::SignedDuration;
 
 use super::setting::Setting;
 use crate::error::Mistake;
+use crate::runtime::address;
 use crate::runtime::logging::{self, Format};
 
 /// Checks a value; an error says what is wrong and what to write.
@@ -36,21 +37,6 @@ pub(crate) fn duration(value: &str) -> Result<Duration, Mistake> {
     })
 }
 
-/// Reads an address: `127.0.0.1:8080`, `[::1]:8080`, a host's name with a port; a port alone is every address.
-pub(crate) fn address(value: &str) -> Result<String, Mistake> {
-    let value = value.trim();
-    let (host, port) = value.rsplit_once(':').unwrap_or(("", value));
-    let host = if host.is_empty() { "0.0.0.0" } else { host };
-    let is_one = !host.contains(|c: char| c.is_whitespace() || c == '/')
-        && (!host.contains(':') || (host.starts_with('[') && host.ends_with(']')));
-    match port.parse::<u16>() {
-        Ok(port) if is_one => Ok(format!("{host}:{port}")),
-        _ => Err(Mistake::new(format!(
-            "{value:?} is no address: write 0.0.0.0:8080, 127.0.0.1:8080, [::1]:8080, or 8080"
-        ))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,21 +49,6 @@ mod tests {
         }
         for value in ["", "soon", "-5s", "5 parsecs"] {
             assert!(duration(value).unwrap_err().message().contains("write 30s"), "{value}");
-        }
-    }
-
-    #[test]
-    fn addresses_are_read() {
-        for (value, address_) in [
-            ("8080", "0.0.0.0:8080"),
-            (":8080", "0.0.0.0:8080"),
-            ("localhost:0", "localhost:0"),
-            ("[::1]:80", "[::1]:80"),
-        ] {
-            assert_eq!(address(value), Ok(address_.to_owned()));
-        }
-        for value in ["", "localhost", "::1:80", "http://localhost:80", "127.0.0.1:99999"] {
-            assert!(address(value).unwrap_err().message().contains("write 0.0.0.0:8080"), "{value}");
         }
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::check::{address, check};
+use super::check::check;
 use super::file::File;
 use super::service_args::ServiceArgs;
 use super::setting::{Setting, SettingSource};
 use crate::error::Mistake;
+use crate::runtime::address;
 
 /// The variable that names the file.
 const CONFIG: &str = "DAEBUS_CONFIG";

@@ -30,16 +30,13 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Mounts blueprints.
-    ///
-    /// # Errors
-    ///
-    /// Every mistake found: two handlers under one name, state that is missing, names that can't be.
+    /// Mounts blueprints. Returns every mistake found as well: two handlers under one name, state that is missing, names
+    /// that can't be.
     pub(crate) fn new(
         blueprints: Vec<Blueprint>,
         layers: &[AnyLayer],
         states: &States,
-    ) -> Result<Self, Vec<Mistake>> {
+    ) -> (Self, Vec<Mistake>) {
         let mut registry = Self::default();
         let mut mistakes: Vec<Mistake> = states
             .doubled()
@@ -62,7 +59,7 @@ impl Registry {
                 mistakes.push(mistake);
             }
         }
-        if mistakes.is_empty() { Ok(registry) } else { Err(mistakes) }
+        (registry, mistakes)
     }
 
     fn add(&mut self, Registration { trigger, endpoint }: Registration) -> Result<(), Mistake> {

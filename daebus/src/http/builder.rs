@@ -9,6 +9,7 @@ use super::assets::Assets;
 use super::cors::Cors;
 use super::layer::{AnyHttpLayer, HttpLayer};
 use super::limits::HttpLimits;
+use crate::runtime::address;
 
 /// An HTTP server for an application's routes, put in with [`Daebus::attach`](crate::Daebus::attach). HTTP/1 and HTTP/2.
 ///
@@ -67,11 +68,12 @@ pub struct Http {
 }
 
 impl Http {
-    /// Listens on an address, `"0.0.0.0:8080"` or a `SocketAddr`. Port 0 takes a free one, which
+    /// Listens on an address: `"0.0.0.0:8080"`, `"8080"` for every address of the machine, `"http://127.0.0.1:8080"`, or a
+    /// `SocketAddr`. Port 0 takes a free one, which
     /// [`Service::http_addr`](crate::Service::http_addr) tells.
     pub fn bind(address: impl Display) -> Self {
         Self {
-            address: address.to_string(),
+            address: readable(&address.to_string()),
             prefix: String::new(),
             cors: None,
             protects_from_other_origins: true,
@@ -212,4 +214,9 @@ impl Http {
         self.limits.connections_per_address = Some(connections);
         self
     }
+}
+
+/// The address as the operating system takes it. One that can't be read is kept, and reported at the start.
+fn readable(given: &str) -> String {
+    address(given).unwrap_or_else(|_| given.to_owned())
 }

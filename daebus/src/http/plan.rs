@@ -21,6 +21,7 @@ use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, check_prefix};
 use crate::error::{Error, Mistake};
 use crate::handler::Core;
+use crate::runtime::address;
 
 /// Everything an HTTP server is made of, checked.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ impl Plan {
         if http.routers > 1 {
             mistakes.push(Mistake::new("Http::router was called twice: merge the routers first, a.merge(b)"));
         }
+        mistakes.extend(address(&http.address).err().map(|mistake| mistake.at("the address to bind")));
         mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
         let mut collect = |mistake: Mistake| mistakes.push(mistake);
         let assets =

@@ -1,5 +1,6 @@
-//! Clock, task tracking, shutdown, readiness, contained panics, logging, written bytes.
+//! Addresses, clock, task tracking, shutdown, readiness, contained panics, logging, written bytes.
 
+mod address;
 mod clock;
 mod host;
 mod log_on_change;
@@ -10,6 +11,7 @@ mod shutdown;
 mod workers;
 mod written;
 
+pub(crate) use address::address;
 pub(crate) use clock::Clock;
 pub(crate) use host::host_name;
 pub(crate) use log_on_change::LogOnChange;

@@ -30,6 +30,48 @@ async fn every_mistake_is_told_at_once_with_its_position() {
 }
 
 #[tokio::test]
+async fn mistakes_of_every_part_are_in_one_report() {
+    #[route("/same")]
+    async fn first() {}
+    #[route("/same")]
+    async fn second() {}
+    #[action("needs_state")]
+    async fn needs_state(_: State<u32>) {}
+
+    let cors = Cors::new().allowed_origins(["localhost:3000"]);
+    let app = Daebus::new("caller:me")
+        .bus("http://me:secret@127.0.0.1")
+        .register(blueprint_of!["b"; first, second, needs_state])
+        .attach(Http::bind("nowhere").cors(cors))
+        .attach(WebSocket::new().path("/same"));
+    let error = error_of(app).await;
+    for part in [
+        "the service name \"caller:me\" is reserved",
+        "State<u32> is missing",
+        "start::first",
+        "start::second",
+        "the origin \"localhost:3000\"",
+        "\"nowhere\" is no address: write 0.0.0.0:8080",
+        "the scheme http:// is unknown",
+        "WebSocket",
+    ] {
+        assert!(error.contains(part), "{part} is missing in:\n{error}");
+    }
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[tokio::test]
+async fn addresses_may_be_a_port_or_a_url() -> Result<(), BoxError> {
+    for address in ["0", "http://127.0.0.1:0"] {
+        let app = Daebus::new("svc").bus("memory://start-address").attach(Http::bind(address));
+        let service = app.start().await?;
+        assert!(service.http_addr().is_some(), "{address}");
+        service.stop().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn state_put_in_twice_is_a_mistake() {
     let error = error_of(Daebus::new("svc").bus("memory://start").state(1u32).state(2u32)).await;
     assert!(error.contains("u32") && error.contains("twice"), "{error}");
