@@ -188,6 +188,8 @@ mod tests {
         #[cfg(feature = "redis")]
         refused("redis://", "host");
         #[cfg(feature = "redis")]
+        refused("redis://host:port", "invalid port number; write redis://127.0.0.1:6379 for example");
+        #[cfg(feature = "redis")]
         refused("redis://host/one", "");
         #[cfg(not(feature = "redis"))]
         refused("redis://host", "enable the feature \"redis\"");

@@ -3,6 +3,7 @@
 //! A filter is a list of directives, the more specific ones winning: `info`, `warn,my_app=debug`,
 //! `info,my_app::sensors=trace,daebus=warn`. A name alone is a module at `trace`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::IsTerminal;
 use std::str::FromStr;
@@ -85,7 +86,7 @@ pub fn init() {
     let format = variable(FORMAT_VARIABLE).and_then(|said| {
         said.parse().inspect_err(|error| problems.push(format!("{FORMAT_VARIABLE}: {error}"))).ok()
     });
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(DEFAULT_FILTER));
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(without_driver(DEFAULT_FILTER)));
     if set_up(filter, format.unwrap_or_default()) {
         for problem in problems {
             tracing::warn!("{problem}; it is left out");
@@ -112,8 +113,16 @@ pub(crate) fn check(filter: &str) -> Result<(), LogError> {
 }
 
 fn read(filter: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(filter)
+    EnvFilter::try_new(without_driver(filter))
         .map_err(|error| LogError::Filter { filter: filter.to_owned(), reason: error.to_string() })
+}
+
+/// The Redis driver logs the `Debug` output of errors that the bus reports itself; a filter that names `fred` shows it.
+fn without_driver(filter: &str) -> Cow<'_, str> {
+    if filter.contains("fred") || filter.trim().is_empty() {
+        return Cow::Borrowed(filter);
+    }
+    Cow::Owned(format!("{filter},fred=off"))
 }
 
 /// Returns whether this was the first.
@@ -138,6 +147,8 @@ mod tests {
         for filter in ["info", "warn,my_app=debug", "info,my_app::sensors=trace", "off"] {
             check(filter).unwrap();
         }
+        assert_eq!(without_driver("info"), "info,fred=off");
+        assert_eq!(without_driver("info,fred=debug"), "info,fred=debug");
         let error = check("my_app=loud").unwrap_err().to_string();
         assert!(error.contains("my_app=loud") && error.contains("info,my_app=debug"), "{error}");
         assert_eq!("JSON".parse(), Ok(Format::Json));

@@ -47,7 +47,7 @@ async fn configure(tasks: Tasks) -> Result<(), BoxError> {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("background-service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .register(blueprint_of!["background"; health_check, periodic_task, configure])
         .run()
         .await

@@ -10,7 +10,7 @@ use daebus::prelude::*;
 #[tokio::main]
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
-    let caller = Caller::connect(&daebus_examples::bus_url(), "my_service").await?;
+    let caller = Caller::connect(&daebus_examples::bus_url()?, "my_service").await?;
 
     let status: Value = caller.send_request("get_status", json!({"detail_level": "full"})).await?;
     println!("Service status: {status}");

@@ -35,7 +35,7 @@ async fn tell_the_others(callers: Callers) -> Result<(), BoxError> {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("my-service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .register(blueprint_of!["lifecycle"; tell_the_others])
         .run()
         .await

@@ -110,9 +110,9 @@ async fn main() -> daebus::Result<()> {
         .allow_credentials(true)
         .max_age(3600);
     Daebus::new("devices")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .register(blueprint_of!["devices"; status, device, control, hello, data])
-        .attach(daebus_examples::http().cors(cors))
+        .attach(daebus_examples::http()?.cors(cors))
         .run()
         .await
 }

@@ -35,7 +35,7 @@ async fn hello_world(Payload(hello): Payload<Hello>) -> Greeting {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("hello-service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .register(blueprint_of!["hello"; hello_world])
         .run()
         .await

@@ -31,7 +31,7 @@ async fn increment(State(counter): State<Counter>) -> Count {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("counter")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .state(Counter::default())
         .register(blueprint_of!["counter"; increment])
         .run()

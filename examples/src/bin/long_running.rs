@@ -90,7 +90,7 @@ async fn start(tasks: Tasks) -> Result<(), TaskError> {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("long_running")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .state(Work::default())
         .register(blueprint_of!["work"; background_processor, submit, processed, stop, start])
         .run()

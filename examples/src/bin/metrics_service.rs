@@ -162,12 +162,12 @@ async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let every = daebus_examples::seconds("METRICS_EVERY")?.unwrap_or(Duration::from_secs(10));
     Daebus::new("metrics_service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .state(Metrics::new())
         .state(Every(every))
         .register(metrics::blueprint())
-        .attach(daebus_examples::http())
-        .attach(daebus_examples::web_socket())
+        .attach(daebus_examples::http()?)
+        .attach(daebus_examples::web_socket()?)
         .run()
         .await
 }

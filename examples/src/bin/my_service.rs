@@ -69,7 +69,7 @@ pub mod my_service {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("my_service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .state(Instant::now())
         .register(my_service::blueprint())
         .run()

@@ -113,7 +113,7 @@ async fn remind_me(
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("scheduler")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .register(blueprint_of!["schedules"; poll, report, clock])
         .register(blueprint_of!["control"; schedules, set_interval, pause, resume, run_now, remind_me])
         .run()

@@ -60,6 +60,34 @@ fn background_service_refuses_an_interval_that_is_none() {
     service.line("HEALTH_CHECK_EVERY=soon is no number of seconds; write HEALTH_CHECK_EVERY=60 for example");
 }
 
+#[test]
+fn a_wrong_variable_is_reported_with_its_value_and_an_example() {
+    for (name, variable, value, expected) in [
+        (
+            "hello_service",
+            "DAEBUS_URL",
+            "redis://here:port",
+            "DAEBUS_URL: the bus URL \"redis://here:port\" can't be used: invalid port number; write redis://127.0.0.1:6379 for example",
+        ),
+        (
+            "kiosk",
+            "DAEBUS_HTTP",
+            "everywhere",
+            "DAEBUS_HTTP=everywhere is no address; write DAEBUS_HTTP=127.0.0.1:8080 for example",
+        ),
+        (
+            "metrics_service",
+            "METRICS_EVERY",
+            "0",
+            "METRICS_EVERY=0 is no number of seconds; write METRICS_EVERY=60 for example",
+        ),
+    ] {
+        let mut service = Process::start(example(name).env(variable, value));
+        assert_eq!(service.wait().code(), Some(1), "{}", service.said());
+        service.line(expected);
+    }
+}
+
 #[tokio::test]
 async fn long_running_works_until_it_is_stopped_and_again_when_it_is_started() {
     let redis = RedisServer::start();

@@ -1,5 +1,6 @@
 //! Why something failed on a connection, in three kinds: refused, in doubt, not sent.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use fred::error::{Error, ErrorKind};
@@ -29,7 +30,7 @@ pub(super) enum Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let details = error.details();
+        let details = &*sentence(error.details());
         match error.kind() {
             ErrorKind::Backpressure => Self::Full,
             ErrorKind::Config | ErrorKind::Url if !is_servers(details) => Self::Unusable(details.to_owned()),
@@ -37,6 +38,37 @@ impl From<Error> for Failure {
             _ => Self::Unsure(details.to_owned()),
         }
     }
+}
+
+/// What the driver reports, without the `Debug` output of the errors in it: `Os { code: 111, kind: ConnectionRefused,
+/// message: "Connection refused" }` becomes `Connection refused (os error 111)`.
+pub(super) fn sentence(details: &str) -> Cow<'_, str> {
+    let between = |start: &str, end: &str| details.split_once(start)?.1.split_once(end).map(|(text, _)| text);
+    if details.starts_with("Os {") {
+        if let (Some(code), Some(message)) = (between("code: ", ","), between("message: \"", "\"")) {
+            return Cow::Owned(format!("{message} (os error {code})"));
+        }
+    } else if details.starts_with("Custom {") {
+        let inner = details.split_once("error: ").and_then(|(_, rest)| rest.strip_suffix('}'));
+        if let Some(inner) = inner {
+            return Cow::Owned(sentence(inner.trim().trim_matches('"')).into_owned());
+        }
+    } else if let Some(kind) = details.strip_prefix("Kind(").and_then(|rest| rest.strip_suffix(')')) {
+        return Cow::Owned(words(kind));
+    }
+    Cow::Borrowed(details.trim_end_matches('.'))
+}
+
+/// `UnexpectedEof` → `unexpected eof`.
+fn words(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !words.is_empty() {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 /// fred has no kind for "the server said so". A server's error begins with a word in capitals, fred's own don't.
@@ -88,6 +120,31 @@ impl Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_output_becomes_a_sentence() {
+        for (details, expected) in [
+            (
+                "Os { code: 111, kind: ConnectionRefused, message: \"Connection refused\" }",
+                "Connection refused (os error 111)",
+            ),
+            (
+                "Custom { kind: Uncategorized, error: \"failed to lookup address\" }",
+                "failed to lookup address",
+            ),
+            (
+                "Custom { kind: Other, error: Os { code: 2, kind: NotFound, message: \"No such file\" } }",
+                "No such file (os error 2)",
+            ),
+            ("Kind(UnexpectedEof)", "unexpected eof"),
+            ("Request timed out.", "Request timed out"),
+            ("NOAUTH Authentication required.", "NOAUTH Authentication required"),
+        ] {
+            assert_eq!(sentence(details), expected);
+        }
+        let error = Error::from(std::io::Error::from_raw_os_error(111));
+        assert!(!Failure::from(error).to_string().contains("Os {"));
+    }
 
     #[test]
     fn the_servers_words_are_told_from_the_drivers() {

@@ -5,6 +5,7 @@ use std::fmt;
 use fred::error::Error;
 use fred::types::config::Config;
 
+use super::failure::sentence;
 use crate::bus::masked::masked;
 
 /// The URL of a Redis server, read by [`BusUrl::parse`](crate::bus::BusUrl::parse). [`Display`](fmt::Display) and
@@ -19,6 +20,8 @@ pub struct RedisUrl {
 impl RedisUrl {
     /// Parses a URL of one of fred's schemes.
     pub(crate) fn parse(url: &str) -> Result<Self, InvalidRedisUrl> {
+        // The driver parses the URL in the same way, and reports the `Debug` output of an error.
+        url::Url::parse(url)?;
         Ok(Self { masked: masked(url), config: Box::new(Config::from_url(url)?) })
     }
 
@@ -27,10 +30,14 @@ impl RedisUrl {
     }
 }
 
-/// A URL that the driver rejects.
+/// A URL that can't be read, or that the driver rejects.
 #[derive(Debug, thiserror::Error)]
-#[error("{}", .0.details())]
-pub(crate) struct InvalidRedisUrl(#[from] Error);
+pub(crate) enum InvalidRedisUrl {
+    #[error("{0}; write redis://127.0.0.1:6379 for example")]
+    Syntax(#[from] url::ParseError),
+    #[error("{}; write redis://127.0.0.1:6379 for example", sentence(.0.details()))]
+    Driver(#[from] Error),
+}
 
 impl fmt::Display for RedisUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -81,8 +81,8 @@ async fn main() -> daebus::Result<()> {
         .state(door.clone())
         .register(kiosk::blueprint())
         .register(page::blueprint())
-        .attach(daebus_examples::http())
-        .attach(daebus_examples::web_socket())
+        .attach(daebus_examples::http()?)
+        .attach(daebus_examples::web_socket()?)
         .start()
         .await?;
     door.is_at(service.socket_addr());

@@ -27,13 +27,13 @@ async fn initialize() {
 async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("user_service")
-        .bus(daebus_examples::bus_url())
+        .bus(daebus_examples::bus_url()?)
         .state(users::Users::with_one()?)
         .register(users::blueprint().prefix("/api"))
         .register(auth::blueprint().prefix("/api/auth"))
         .register(blueprint_of!["application"; initialize])
-        .attach(daebus_examples::http())
-        .attach(daebus_examples::web_socket())
+        .attach(daebus_examples::http()?)
+        .attach(daebus_examples::web_socket()?)
         .run()
         .await
 }
