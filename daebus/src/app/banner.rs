@@ -3,13 +3,28 @@
 use tracing::info;
 
 use super::Service;
+use crate::blueprint::Trigger;
 use crate::handler::Core;
+use crate::tasks::ScheduleInfo;
 
 /// Logs what is mounted and where. `is_ready`: the service has joined its bus; otherwise [`ready`] is logged when it has.
 pub(super) fn announce(service: &Service, is_ready: bool) {
     let (core, registry) = (service.core(), service.registry());
+    let schedules = service.tasks().schedules();
     for (trigger, endpoint) in registry.endpoints() {
-        info!("{trigger} → {}", endpoint.definition.source);
+        let source = endpoint.definition.source;
+        let schedule = match trigger {
+            Trigger::Background(name, _) => schedules.iter().find(|schedule| schedule.name == name),
+            _ => None,
+        };
+        // `on_start` may have changed what the attribute says.
+        match schedule {
+            Some(ScheduleInfo { name, timing, paused: true, .. }) => {
+                info!("background {name:?} ({timing}, paused) → {source}");
+            }
+            Some(ScheduleInfo { name, timing, .. }) => info!("background {name:?} ({timing}) → {source}"),
+            None => info!("{trigger} → {source}"),
+        }
     }
     for route in &registry.routes {
         info!("route {route} → {}", route.definition.source);

@@ -145,3 +145,23 @@ async fn log_lines_name_the_trigger_and_the_handler_of_every_kind() {
         assert!(line.contains(&fields), "{fields} is missing in: {line}");
     }
 }
+
+#[tokio::test]
+async fn the_start_lines_show_schedules_as_on_start_has_set_them() {
+    #[background("banner_tick", 60)]
+    async fn banner_tick() {}
+    #[background("banner_paused", 60)]
+    async fn banner_paused() {}
+    #[on_start]
+    async fn configure(tasks: Tasks) -> Result<(), BoxError> {
+        tasks.set_interval("banner_tick", Duration::from_secs(5))?;
+        Ok(tasks.pause("banner_paused")?)
+    }
+
+    let log = Log::of_process();
+    let app =
+        TestApp::new(Daebus::new("svc").register(blueprint_of!["b"; banner_tick, banner_paused, configure]));
+    app.await.finish().await;
+    assert!(log.line("background \"banner_tick\"").contains("(every 5s)"));
+    assert!(log.line("background \"banner_paused\"").contains("(every 60s, paused)"));
+}
