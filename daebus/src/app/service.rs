@@ -190,11 +190,6 @@ impl Service {
         self.servers.web_socket()
     }
 
-    #[cfg(feature = "testing")]
-    pub(crate) fn is_idle(&self) -> bool {
-        self.registry.is_idle()
-    }
-
     /// Ends a service that didn't come up.
     pub(super) async fn abandon(self) {
         self.core.shutdown.request();
@@ -210,7 +205,7 @@ impl Service {
         &self.core
     }
 
-    pub(super) fn registry(&self) -> &Arc<Registry> {
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
         &self.registry
     }
 

@@ -46,6 +46,7 @@ use std::time::{Duration, SystemTime};
 use daebus_caller::bus::Bus;
 use daebus_caller::{Caller, Link};
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -57,6 +58,7 @@ pub use socket::{SocketFrame, TestSocket};
 use time::Time;
 
 use crate::app::{Binding, Daebus, Environment, Service};
+use crate::blueprint::Registry;
 use crate::http::Server;
 use crate::runtime::{Clock, Panics};
 use crate::tasks::AutoStart;
@@ -82,7 +84,10 @@ pub struct TestApp {
     service: Service,
     bus: Arc<Recorder>,
     panics: Panics,
-    time: Time,
+    clock: Clock,
+    time: Arc<Time>,
+    /// The handlers of all applications on this bus.
+    registries: Arc<Mutex<Vec<Arc<Registry>>>>,
 }
 
 impl TestApp {
@@ -104,7 +109,7 @@ impl TestApp {
         let wall = Timestamp::try_from(wall)
             .unwrap_or_else(|error| panic!("the test can't start at this time: {error}"));
         let time = Time::paused();
-        Self::start(app, time, Clock::following_tokio(wall)).await
+        Self::first(app, time, Clock::following_tokio(wall)).await
     }
 
     /// Starts the application with the real clock.
@@ -113,22 +118,82 @@ impl TestApp {
     ///
     /// When the application doesn't start.
     pub async fn real_time(app: Daebus) -> Self {
-        Self::start(app, Time::real(), Clock::default()).await
+        Self::first(app, Time::real(), Clock::default()).await
     }
 
-    async fn start(app: Daebus, time: Time, clock: Clock) -> Self {
-        let bus = Recorder::new();
+    async fn first(app: Daebus, time: Time, clock: Clock) -> Self {
+        Self::start(app, Recorder::new(), Arc::new(time), clock, Arc::default()).await
+    }
+
+    /// Starts a second application on the same bus and clock, so that a service that calls another one is tested together
+    /// with it.
+    ///
+    /// The clock is advanced through either of the two. [`published`](Self::published) has the messages of both. Each has
+    /// its own [`caller`](Self::caller), its own [`panics`](Self::panics), and is [finished](Self::finish) by itself; an
+    /// application that is dropped is cut off.
+    ///
+    /// ```
+    /// use daebus::prelude::*;
+    /// use daebus::testing::TestApp;
+    ///
+    /// #[action("price_of")]
+    /// async fn price_of(Payload(article): Payload<String>) -> usize {
+    ///     article.len()
+    /// }
+    ///
+    /// #[action("total")]
+    /// async fn total(Payload(articles): Payload<Vec<String>>, callers: Callers) -> Result<usize, BoxError> {
+    ///     let prices = callers.to("prices");
+    ///     let mut total = 0;
+    ///     for article in articles {
+    ///         total += prices.send_request::<usize>("price_of", article).await?;
+    ///     }
+    ///     Ok(total)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxError> {
+    /// let shop = TestApp::new(Daebus::new("shop").register(blueprint_of!["shop"; total])).await;
+    /// let prices = shop.join(Daebus::new("prices").register(blueprint_of!["prices"; price_of])).await;
+    ///
+    /// let total: usize = shop.caller().send_request("total", ["tea", "milk"]).await?;
+    /// assert_eq!(total, 7);
+    /// shop.finish().await;
+    /// prices.finish().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When the application doesn't start.
+    #[must_use = "an application that is dropped is cut off"]
+    pub async fn join(&self, app: Daebus) -> Self {
+        let (bus, time) = (Arc::clone(&self.bus), Arc::clone(&self.time));
+        Self::start(app, bus, time, self.clock.clone(), Arc::clone(&self.registries)).await
+    }
+
+    async fn start(
+        app: Daebus,
+        bus: Arc<Recorder>,
+        time: Arc<Time>,
+        clock: Clock,
+        registries: Arc<Mutex<Vec<Arc<Registry>>>>,
+    ) -> Self {
         let panics = Panics::recorded();
         let environment = Environment {
             bus: Some(bus.another()),
-            clock,
+            clock: clock.clone(),
             panics: panics.clone(),
             auto_start: AutoStart::Never,
             binding: Binding::InMemory,
             interrupt: CancellationToken::new(),
         };
         match app.start_in(environment).await {
-            Ok(service) => Self { service, bus, panics, time },
+            Ok(service) => {
+                registries.lock().push(Arc::clone(service.registry()));
+                Self { service, bus, panics, clock, time, registries }
+            }
             Err(error) => panic!("the application doesn't start: {error}"),
         }
     }
@@ -217,7 +282,8 @@ impl TestApp {
     ///
     /// With the real clock this is a real wait.
     pub async fn advance(&self, duration: Duration) {
-        self.time.advance(duration, || self.service.is_idle()).await;
+        let is_idle = || self.registries.lock().iter().all(|registry| registry.is_idle());
+        self.time.advance(duration, is_idle).await;
     }
 
     /// Lets everything happen that is under way and doesn't wait for time to go by.

@@ -2,6 +2,7 @@ use std::fmt::Write;
 use std::ops::Deref;
 
 use bytes::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -42,14 +43,14 @@ impl Published {
         self.messages.iter().map(decode).collect()
     }
 
-    /// Exactly this was published, once.
+    /// Exactly this was published, once. It is compared as JSON.
     ///
     /// # Panics
     ///
-    /// When it wasn't.
+    /// When it wasn't, or can't be written as JSON.
     #[track_caller]
-    pub fn assert_one(&self, expected: impl Into<Value>) -> &Self {
-        self.assert_all([expected.into()])
+    pub fn assert_one(&self, expected: impl Serialize) -> &Self {
+        self.assert_all([json(expected)])
     }
 
     /// Exactly these were published, in this order.
@@ -70,14 +71,14 @@ impl Published {
         self
     }
 
-    /// This was published, among other things.
+    /// This was published, among other things. It is compared as JSON.
     ///
     /// # Panics
     ///
-    /// When it wasn't.
+    /// When it wasn't, or can't be written as JSON.
     #[track_caller]
-    pub fn assert_any(&self, expected: impl Into<Value>) -> &Self {
-        let expected = expected.into();
+    pub fn assert_any(&self, expected: impl Serialize) -> &Self {
+        let expected = json(expected);
         assert!(
             self.messages.contains(&expected),
             "on {:?}\nexpected among others {expected}\nand there was{}",
@@ -104,6 +105,12 @@ impl Deref for Published {
     fn deref(&self) -> &[Value] {
         &self.messages
     }
+}
+
+#[track_caller]
+fn json(expected: impl Serialize) -> Value {
+    serde_json::to_value(expected)
+        .unwrap_or_else(|error| panic!("what is expected can't be written as JSON: {error}"))
 }
 
 fn lines(messages: &[Value]) -> String {

@@ -136,3 +136,36 @@ async fn spawned_work_is_cancelled_at_the_end() {
     assert!(before.elapsed() < Duration::from_secs(1));
     assert_eq!(tasks.spawn(async { 7 }).await, Err(daebus::TaskEnded::Cancelled));
 }
+
+#[tokio::test]
+async fn a_joined_application_is_on_the_same_bus_and_clock() {
+    #[derive(Serialize)]
+    struct Asked {
+        name: String,
+    }
+
+    #[action("ask")]
+    async fn ask(Payload(name): Payload<String>, callers: Callers) -> Result<String, BoxError> {
+        Ok(callers.to("answers").send_request("answer", name).await?)
+    }
+    #[action("answer")]
+    async fn answer(Payload(name): Payload<String>, events: Broadcast) -> Result<String, BoxError> {
+        events.send("asked", json!({"name": name})).await?;
+        Ok(format!("hello, {name}"))
+    }
+    #[background("tick", 60)]
+    async fn tick(events: Broadcast) -> Result<(), BoxError> {
+        events.send("ticks", 1).await?;
+        Ok(())
+    }
+
+    let asks = TestApp::new(Daebus::new("asks").register(blueprint_of!["asks"; ask])).await;
+    let answers = asks.join(Daebus::new("answers").register(blueprint_of!["answers"; answer, tick])).await;
+    let greeting: String = asks.caller().send_request("ask", "Ada").await.unwrap();
+    assert_eq!(greeting, "hello, Ada");
+    asks.published("asked").await.assert_one(Asked { name: "Ada".into() });
+    asks.advance(Duration::from_secs(120)).await;
+    answers.published("ticks").await.assert_all([json!(1), json!(1)]).assert_any(1);
+    asks.finish().await;
+    answers.finish().await;
+}
