@@ -172,7 +172,7 @@ pub use args::ServiceArgs;
 #[cfg(feature = "args")]
 pub use clap;
 
-pub use app::{Attachment, Daebus, Service};
+pub use app::{Attachment, Daebus, Service, run_all};
 pub use axum;
 pub use blueprint::Blueprint;
 pub use error::{Error, Mistake, Result};

@@ -17,5 +17,6 @@ pub use attach::Attachment;
 pub(crate) use attach::Binding;
 pub use builder::Daebus;
 pub use service::Service;
+pub use signals::run_all;
 #[cfg(feature = "testing")]
 pub(crate) use startup::Environment;

@@ -1,12 +1,16 @@
 //! Running as a process: signals begin the drain, a second one ends it.
 
+use futures_util::future::{join_all, select_all};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::builder::Daebus;
+use super::service::Service;
 use super::startup::{Environment, start};
 use super::systemd;
 use crate::error::{Error, Result};
 use crate::handler::blocking_in_flight;
+use crate::runtime::Shutdown;
 
 impl Daebus {
     /// Starts the service and serves until SIGINT or SIGTERM, or until a handler asks to stop; then drains.
@@ -28,42 +32,127 @@ impl Daebus {
         if self.show_config()? {
             return Ok(());
         }
-        serve_until_signal(self).await
+        serve_until_signal(vec![self]).await
     }
 }
 
-async fn serve_until_signal(app: Daebus) -> Result<()> {
+/// Starts several services in one process and serves until SIGINT or SIGTERM; then drains all of them at once.
+///
+/// As [`Daebus::run`], which see about signals and systemd. The services start together, and none serves longer than the
+/// others: if one doesn't start, or a handler of one asks it to stop, all of them stop.
+///
+/// ```no_run
+/// use daebus::prelude::*;
+///
+/// #[action("ping")]
+/// async fn ping() {}
+///
+/// #[tokio::main]
+/// async fn main() -> daebus::Result<()> {
+///     let users = Daebus::new("users").register(blueprint_of!["users"; ping]);
+///     let orders = Daebus::new("orders").register(blueprint_of!["orders"; ping]);
+///     daebus::run_all([users, orders]).await
+/// }
+/// ```
+///
+/// # Errors
+///
+/// Returns the first error of a service that can't start, with the service's name, or of one whose handlers had to be cut
+/// off at its end.
+pub async fn run_all(apps: impl IntoIterator<Item = Daebus>) -> Result<()> {
+    let apps: Vec<Daebus> = apps.into_iter().collect();
+    #[cfg(feature = "args")]
+    {
+        let mut is_shown = false;
+        for app in &apps {
+            is_shown |= app.show_config()?;
+        }
+        if is_shown {
+            return Ok(());
+        }
+    }
+    serve_until_signal(apps).await
+}
+
+async fn serve_until_signal(apps: Vec<Daebus>) -> Result<()> {
+    if apps.is_empty() {
+        return Ok(());
+    }
     let mut signals = Signals::listen()?;
-    let environment = Environment::production();
-    let interrupt = environment.interrupt.clone();
-    let mut starting = Box::pin(start(app, environment));
-    let service = tokio::select! {
-        service = &mut starting => service?,
+    let interrupt = CancellationToken::new();
+    let mut starting = Box::pin(start_all(apps, interrupt.clone()));
+    let services = tokio::select! {
+        services = &mut starting => services?,
         signal = signals.next() => {
             info!("{} before the service was up", signal.name);
             interrupt.cancel();
             // What has started is stopped.
             return match signals.unless_again(starting).await {
-                Ok(service) => signals.unless_again(service.stop()).await,
+                Ok(services) => signals.unless_again(stop_all(services)).await,
                 Err(Error::Interrupted { .. }) => Ok(()),
                 Err(error) => Err(error),
             };
         }
     };
-    let shutdown = service.shutdown();
-    let supervised = systemd::up(&service);
+    let shutdowns: Vec<Shutdown> = services.iter().map(Service::shutdown).collect();
+    let requested = select_all(shutdowns.iter().map(|shutdown| Box::pin(shutdown.requested())));
+    let supervised = systemd::up(&services);
     tokio::select! {
         signal = signals.next() => info!("{}: draining; a second one ends the process at once", signal.name),
-        () = shutdown.requested() => info!("a handler asks the service to stop"),
+        ((), at, _) = requested => info!("a handler asks {} to stop", services[at].name()),
     }
     supervised.stopping();
-    let result = signals.unless_again(service.stop()).await;
+    let result = signals.unless_again(stop_all(services)).await;
     if result.is_err() && blocking_in_flight() > 0 {
         // The runtime would wait for these threads for as long as they like.
         warn!("a plain fn handler hasn't returned; the process ends without it");
         std::process::exit(1);
     }
     result
+}
+
+/// Starts all services at once. If one doesn't start, the others are stopped.
+async fn start_all(apps: Vec<Daebus>, interrupt: CancellationToken) -> Result<Vec<Service>> {
+    let is_one = apps.len() == 1;
+    let starting = apps.into_iter().map(|app| {
+        let name = app.shown_name();
+        let environment = Environment { interrupt: interrupt.clone(), ..Environment::production() };
+        let interrupt = interrupt.clone();
+        async move {
+            start(app, environment).await.map_err(|error| {
+                interrupt.cancel();
+                if is_one { error } else { error.of_service(name) }
+            })
+        }
+    });
+    let (mut services, mut errors) = (Vec::new(), Vec::new());
+    for started in join_all(starting).await {
+        match started {
+            Ok(service) => services.push(service),
+            Err(error) => errors.push(error),
+        }
+    }
+    // A service that was interrupted because of another one is not the reason.
+    let first = errors.iter().position(|error| !matches!(error, Error::Interrupted { .. })).unwrap_or(0);
+    if errors.is_empty() {
+        return Ok(services);
+    }
+    let error = errors.swap_remove(first);
+    if let Err(other) = stop_all(services).await {
+        warn!("{other}");
+    }
+    Err(error)
+}
+
+/// Drains all services at once. Returns the first error, and logs the others.
+async fn stop_all(services: Vec<Service>) -> Result<()> {
+    let stopped = join_all(services.into_iter().map(Service::stop)).await;
+    let mut errors = stopped.into_iter().filter_map(Result::err);
+    let Some(first) = errors.next() else { return Ok(()) };
+    for other in errors {
+        warn!("{other}");
+    }
+    Err(first)
 }
 
 impl Signals {

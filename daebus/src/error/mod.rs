@@ -106,9 +106,29 @@ pub enum Error {
     /// The signals that end a service can't be listened to.
     #[error("can't listen for signals: {0}")]
     Signal(#[source] std::io::Error),
+    /// One of several services in a process didn't start.
+    #[error("{service} can't start: {error}")]
+    OneOfSeveral {
+        /// The service.
+        service: String,
+        /// Why not.
+        error: Box<Error>,
+    },
     /// An error of the application itself, which `main` returns with `?`. Displayed with its sources.
     #[error("{}", chain(&**.0))]
     Other(BoxError),
+}
+
+impl Error {
+    /// Adds the service's name, where the sentence doesn't have it.
+    pub(crate) fn of_service(self, service: String) -> Self {
+        match self {
+            Self::Name(_) | Self::Bus(_) | Self::Bind { .. } | Self::Signal(_) | Self::Other(_) => {
+                Self::OneOfSeveral { service, error: Box::new(self) }
+            }
+            named => named,
+        }
+    }
 }
 
 impl From<BoxError> for Error {

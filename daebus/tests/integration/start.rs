@@ -61,6 +61,26 @@ async fn mistakes_of_every_part_are_in_one_report() {
 }
 
 #[tokio::test]
+async fn one_of_several_services_that_does_not_start_is_named() {
+    #[action("ping")]
+    async fn ping() {}
+    #[on_stop]
+    async fn stopped(State(stopped): State<tokio::sync::mpsc::UnboundedSender<()>>) {
+        let _ = stopped.send(());
+    }
+
+    let (sender, mut stopped) = tokio::sync::mpsc::unbounded_channel::<()>();
+    let good = Daebus::new("good").bus("memory://run-all").state(sender);
+    let good = good.register(blueprint_of!["good"; ping, stopped]);
+    let bad = Daebus::new("bad").bus("http://127.0.0.1").register(blueprint_of!["bad"; ping]);
+    let error = daebus::run_all([good, bad]).await.expect_err("one can't start").to_string();
+    assert!(error.starts_with("bad can't start: the bus URL"), "{error}");
+    // The other has been stopped, if it had started.
+    assert!(stopped.try_recv().is_ok());
+    daebus::run_all([]).await.unwrap();
+}
+
+#[tokio::test]
 async fn addresses_may_be_a_port_or_a_url() -> Result<(), BoxError> {
     for address in ["0", "http://127.0.0.1:0"] {
         let app = Daebus::new("svc").bus("memory://start-address").attach(Http::bind(address));

@@ -44,6 +44,35 @@ async fn a_signal_lets_finish_what_runs_and_exits_with_0() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_signal_drains_all_services_of_a_process() {
+    let redis = RedisServer::start();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_two_services"));
+    for variable in ["NOTIFY_SOCKET", "INVOCATION_ID", "RUST_LOG", "DAEBUS_LOG_FORMAT"] {
+        command.env_remove(variable);
+    }
+    let mut process = Process::start(command.env("DAEBUS_URL", redis.url()));
+    process.line("users is ready");
+    process.line("orders is ready");
+    let running = ["users", "orders"].map(|name| {
+        let url = redis.url();
+        tokio::spawn(async move {
+            let caller = Caller::connect(&url, name).await.unwrap();
+            caller.send_request::<u64>("slow", 700).await
+        })
+    });
+    let (next, _) = process.line_from(0, "slow begins");
+    process.line_from(next, "slow begins");
+    process.signal("TERM");
+    process.line("draining");
+    for call in running {
+        assert_eq!(call.await.unwrap().unwrap(), 700);
+    }
+    assert_eq!(process.wait().code(), Some(0), "{}", process.said());
+    process.line("users is stopping");
+    process.line("orders is stopping");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_it_at_once() {
     for (signal, code) in [("TERM", 143), ("INT", 130)] {
         let redis = RedisServer::start();
