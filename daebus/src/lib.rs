@@ -111,6 +111,7 @@ mod feature;
 mod handler;
 mod http;
 mod introspection;
+mod lease;
 pub mod prelude;
 mod presence;
 mod runtime;
@@ -184,6 +185,7 @@ pub use handler::extract::{
 pub use handler::layer::{self, Next};
 pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};
 pub use http::{Assets, Cors, Http, HttpLayer};
+pub use lease::Lease;
 pub use runtime::{Shutdown, logging};
 pub use socket::{Client, ClientInfo, Frame, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
 pub use tasks::{

@@ -31,4 +31,17 @@ async fn key() {}
 #[on_start]
 async fn start_twice() {}
 
+#[member_joined("users")]
+async fn of_a_service(_: Instance) {}
+
+#[member_left]
+#[member_left]
+async fn left_twice(_: Instance) {}
+
+#[bus_connected(singleton)]
+async fn connected() {}
+
+#[listen("a", singleton = true)]
+async fn singleton_with_value() {}
+
 fn main() {}

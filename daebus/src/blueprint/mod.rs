@@ -101,7 +101,7 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn socket_binary<Args, H: Handler<SocketBinary, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::SocketBinary, endpoint(handler))
+        self.endpoint(Trigger::SocketBinary, Endpoint::of(handler))
     }
 
     /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
@@ -122,28 +122,28 @@ impl Blueprint {
     #[must_use]
     #[track_caller]
     pub fn member_joined<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::MemberJoined, endpoint(handler))
+        self.endpoint(Trigger::MemberJoined, Endpoint::of(handler))
     }
 
     /// Runs when another instance of the service has left, or its presence has expired.
     #[must_use]
     #[track_caller]
     pub fn member_left<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::MemberLeft, endpoint(handler))
+        self.endpoint(Trigger::MemberLeft, Endpoint::of(handler))
     }
 
     /// Runs when the service has joined the bus, and after each reconnect.
     #[must_use]
     #[track_caller]
     pub fn bus_connected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::BusConnected, endpoint(handler))
+        self.endpoint(Trigger::BusConnected, Endpoint::of(handler))
     }
 
     /// Runs when the connection to the bus is lost.
     #[must_use]
     #[track_caller]
     pub fn bus_disconnected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
-        self.endpoint(Trigger::BusDisconnected, endpoint(handler))
+        self.endpoint(Trigger::BusDisconnected, Endpoint::of(handler))
     }
 
     /// Runs by the clock.

@@ -223,7 +223,12 @@ impl Actions {
     /// Runs or refuses a request that other instances may have received as well, once that is decided.
     fn wait_for_claim(&self, envelope: Arc<Envelope>, has_room: bool) {
         let inner = &self.0;
-        let Some(waiting) = inner.shared.place(envelope.raw.as_bytes().len()) else { return };
+        let Some(waiting) = inner.shared.place(envelope.raw.as_bytes().len()) else {
+            if !inner.shared.is_shared(&envelope) {
+                inner.refusals.push(&envelope, Reason::Overloaded);
+            }
+            return;
+        };
         let entry = inner.running.enter(key_of(&envelope));
         let this = self.clone();
         inner.workers.spawn(async move {

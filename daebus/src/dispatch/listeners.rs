@@ -17,6 +17,7 @@ use super::HandlerLimits;
 use super::intake::Intake;
 use super::refusals::QUIET;
 use crate::handler::{Context, Core, Endpoint, Envelope, Invocation, Report};
+use crate::lease::{LeaseHold, Singleton};
 use crate::presence::Join;
 use crate::runtime::Workers;
 
@@ -34,8 +35,11 @@ pub(crate) async fn listen(
     let (queue, receiver) = Queue::drop_oldest_of(endpoint.definition.source.to_string(), queue_limits);
     endpoint.definition.statistics.meter(queue.meter());
     let intake = Intake::open(&core, topic.clone(), queue.clone(), queue, join).await?;
+    let name = format!("listen:{topic}:{}", endpoint.definition.source.function());
+    let singleton = endpoint.definition.singleton.then(|| Singleton::start(&core, &name, &workers));
     let listener = Listener {
         core,
+        singleton,
         topic,
         cut,
         timeout: endpoint.definition.timeout.unwrap_or(limits.timeout),
@@ -50,6 +54,8 @@ pub(crate) async fn listen(
 #[derive(Clone)]
 struct Listener {
     core: Arc<Core>,
+    /// If one instance of the service handles the messages.
+    singleton: Option<Singleton>,
     topic: Topic,
     cut: CancellationToken,
     endpoint: Arc<Endpoint>,
@@ -72,7 +78,12 @@ impl Listener {
             let definition = &self.endpoint.definition;
             let run = Invocation::admitted(&self.core, "listen", definition, Report::Broadcast).await;
             run.span().record("channel", &*message.channel);
-            let handled = self.clone().handle(run, envelope);
+            // After the wait for the handler's limit: the lease may have been lost meanwhile.
+            let hold = self.singleton.as_ref().map(Singleton::hold);
+            if let Some(None) = hold {
+                continue;
+            }
+            let handled = self.clone().handle(run, envelope, hold.flatten());
             if self.endpoint.definition.concurrency > Some(1) {
                 workers.spawn(handled);
             } else {
@@ -104,12 +115,19 @@ impl Listener {
         Ok(Envelope::of_broadcast(message)?)
     }
 
-    async fn handle(self, run: Invocation, envelope: Arc<Envelope>) {
+    async fn handle(self, run: Invocation, envelope: Arc<Envelope>, hold: Option<LeaseHold>) {
         let deadline = Deadline::after(self.timeout);
-        let cx = Context::new(Arc::clone(&self.core), self.endpoint.definition.name)
+        let mut cx = Context::new(Arc::clone(&self.core), self.endpoint.definition.name)
             .with_message(Arc::clone(&envelope), deadline);
+        let outcome = match hold {
+            Some(hold) => {
+                hold.provide(&mut cx);
+                hold.run(run.call(&self.endpoint, cx)).await
+            }
+            None => run.call(&self.endpoint, cx).await,
+        };
         // Any other failure is in the log; a broadcast has no answer.
-        if let Err(failure) = run.call(&self.endpoint, cx).await
+        if let Err(failure) = outcome
             && failure.fault().reserved_code() == Some(FaultCode::InvalidPayload)
         {
             self.count_dropped(&envelope.channel, envelope.raw.as_bytes(), &failure);

@@ -72,9 +72,14 @@ impl SharedRequests {
         &self.membership
     }
 
+    /// Whether the request was published on the service's channel, which all instances receive.
+    pub(super) fn is_shared(&self, request: &Envelope) -> bool {
+        *request.channel == *self.core.service.as_str()
+    }
+
     /// Who may have received the request.
     pub(super) fn receivers(&self, request: &Envelope) -> Receivers {
-        let is_shared = *request.channel == *self.core.service.as_str();
+        let is_shared = self.is_shared(request);
         if is_shared && (self.everyone || request.request_id.is_none()) {
             return Receivers::Sole;
         }
@@ -118,8 +123,7 @@ impl SharedRequests {
                 Receivers::Sole => return Decision::Answer,
                 Receivers::Unknown => {
                     if !self.membership.settled(request.received).await {
-                        let is_shared = *request.channel == *self.core.service.as_str();
-                        return if is_shared { Decision::Ignore } else { Decision::Refuse };
+                        return if self.is_shared(request) { Decision::Ignore } else { Decision::Refuse };
                     }
                 }
                 Receivers::Several => match self.claim(request, has_action, &can_run).await {
@@ -136,14 +140,21 @@ impl SharedRequests {
         let Core { bus, service, identity, .. } = &*self.core;
         let members = self.membership.members();
         let action = request.action.as_deref().unwrap_or_default();
-        if !has_action && members.list(action) {
+        // An instance that can't run the request leaves it to those that can.
+        let is_left = if has_action {
+            self.membership.is_draining() && members.can_run(action)
+        } else {
+            members.list(action)
+        };
+        if is_left {
             return Some(false);
         }
         let reply_channel = request.reply_channel(service.as_str()).ok().flatten().unwrap_or_default();
         let request_id = request.request_id.as_ref().map_or("", |id| id.as_str());
         let hash = claim_hash(&reply_channel, request_id);
         let presence = identity.presence();
-        let rank = members.rank(presence.id(), action, &hash);
+        let may_run = has_action && !self.membership.is_draining();
+        let rank = members.rank(presence.id(), may_run, action, &hash);
         let mut delay =
             CLAIM_STEP.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX)).min(CLAIM_MAX_DELAY);
         sleep_unless_zero(delay).await;

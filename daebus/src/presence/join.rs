@@ -7,7 +7,7 @@ use daebus_caller::bus::{KeyExpiry, SetOptions, Standing};
 use daebus_caller::wire::presence::{MemberChange, info_key};
 use daebus_caller::{BusError, Instance, InstanceId};
 use tokio::time::{Instant, sleep};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 use super::state::{Phase, PresenceState, refuses_writes};
 use super::taken::Taken;
@@ -22,12 +22,15 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 /// sees `joined` before the first request that both receive.
 pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<(), Taken>, BusError> {
     state.listen().await?;
-    let was_lapsed = state.phase() != Phase::Joined;
+    let before = state.phase();
     let written = match write(state, is_first).await {
         Ok(Ok(written)) => written,
         Ok(Err(taken)) => return Ok(Err(taken)),
         Err(error) if refuses_writes(&error) => {
             state.enter(Phase::WritesRefused, Some(&error));
+            if is_first && let Err(error) = read_others(state).await {
+                debug!(%error, "the other instances can't be read");
+            }
             open(state).await?;
             return Ok(Ok(()));
         }
@@ -35,7 +38,8 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     };
     let change = if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined };
     state.announce(change).await?;
-    if !is_first && (was_lapsed || written == Written::Anew) {
+    let is_lapse = before == Phase::Lapsed || (before == Phase::Joined && written == Written::Anew);
+    if !is_first && is_lapse {
         // What was published before the announcement has been delivered by then. Another instance may have run it.
         state.core.bus.sync().await?;
         state.set_lapsed_until(Some(Instant::now()));
@@ -148,6 +152,8 @@ pub(super) async fn read_infos(state: &PresenceState, ids: Vec<InstanceId>) -> R
         match info.map(|info| Instance::read(&info)) {
             Some(Ok(info)) => state.hooks.changed(state.members.found(info)),
             Some(Err(error)) => warn!(%id, %error, "the info of an instance can't be read"),
+            // An info that can't be written is no sign of a dead instance.
+            None if state.phase() == Phase::WritesRefused => {}
             None => state.hooks.changed(state.members.missing(id)),
         }
     }

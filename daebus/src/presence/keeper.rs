@@ -23,13 +23,15 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
     let every = state.pace().refresh;
     let mut next = Instant::now() + every;
     loop {
+        let mut is_back = false;
         let is_due = tokio::select! {
             biased;
             changed = states.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                connection.changed(&state, *states.borrow_and_update())
+                is_back = connection.changed(&state, *states.borrow_and_update());
+                is_back
             }
             () = sleep_until(next) => true,
             () = state.work.notified() => false,
@@ -42,7 +44,7 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
             }
             BusState::Ready => {}
         }
-        let turn = turn(&state, is_due).await;
+        let turn = turn(&state, is_due, is_back).await;
         if let Err(error) = &turn {
             debug!(%error, "the presence was not refreshed");
         }
@@ -82,7 +84,8 @@ impl ConnectionHooks {
     }
 }
 
-async fn turn(state: &Arc<PresenceState>, is_due: bool) -> Result<(), BusError> {
+/// `is_due`: the presence is to be refreshed. `is_back`: events may have been missed, since the connection was lost.
+async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result<(), BusError> {
     let is_outside = state.has_actions() && !state.door.is_open() && !state.door.is_closed();
     let mut phase = state.phase();
     if is_due && phase == Phase::Joined && !is_outside {
@@ -92,6 +95,8 @@ async fn turn(state: &Arc<PresenceState>, is_due: bool) -> Result<(), BusError> 
         if let Err(taken) = join::join(state, false).await? {
             state.stop(taken);
         }
+    } else if is_back {
+        join::read_others(state).await?;
     } else if is_due {
         check_neighbour(state).await?;
     }

@@ -20,8 +20,9 @@ struct KnownMembers {
     others: BTreeMap<InstanceId, Member>,
     /// When the last one of them was removed.
     alone_since: Option<Instant>,
-    /// The runs that have left, with the time: their events may arrive late.
-    left: HashMap<Uuid, Instant>,
+    /// The runs that have left, with the revision and the time: earlier events may arrive late. An instance that was taken
+    /// for dead joins again with a later revision.
+    left: HashMap<Uuid, (u64, Instant)>,
 }
 
 #[derive(Debug)]
@@ -56,8 +57,11 @@ impl Members {
                 Vec::new()
             }
             MemberChange::Left => {
-                known.remember(event.run);
-                let is_known = known.others.get(&event.id).is_some_and(|member| member.run == event.run);
+                known.remember(event.run, event.rev);
+                let is_known = known
+                    .others
+                    .get(&event.id)
+                    .is_some_and(|member| member.run == event.run && member.rev <= event.rev);
                 if is_known { known.remove(&event.id).into_iter().collect() } else { Vec::new() }
             }
             MemberChange::Joined | MemberChange::Draining => {
@@ -92,8 +96,8 @@ impl Members {
         if since.elapsed() < INFO_TTL {
             return None;
         }
-        let run = member.run;
-        known.remember(run);
+        let (run, rev) = (member.run, member.rev);
+        known.remember(run, rev);
         known.remove(id)
     }
 
@@ -137,15 +141,24 @@ impl Members {
         known.others.values().filter_map(|member| member.info.as_ref()).any(|info| lists(info, action))
     }
 
-    /// The rank of the instance `own` for a claim: how many of the others that may run the request are ranked higher. An
-    /// instance whose info has not been read counts as one that has the action.
-    pub(crate) fn rank(&self, own: &InstanceId, action: &str, claim_hash: &str) -> usize {
-        let own = claim_rank(own, claim_hash);
+    /// Whether another instance takes new requests for the action.
+    pub(crate) fn can_run(&self, action: &str) -> bool {
         let known = self.0.lock();
-        let may_run = known.others.iter().filter(|(_, member)| {
-            !member.is_draining && member.info.as_ref().is_none_or(|info| lists(info, action))
+        let running = known.others.values().filter(|member| !member.is_draining);
+        running.filter_map(|member| member.info.as_ref()).any(|info| lists(info, action))
+    }
+
+    /// The rank of the instance `own` for a claim: how many others claim before. Instances that take new requests and have the
+    /// action are ranked before those that don't; `own_may_run` is that of `own`. An instance whose info has not been read
+    /// counts as one that has the action.
+    pub(crate) fn rank(&self, own: &InstanceId, own_may_run: bool, action: &str, claim_hash: &str) -> usize {
+        let own = (own_may_run, claim_rank(own, claim_hash));
+        let known = self.0.lock();
+        let ranks = known.others.iter().map(|(id, member)| {
+            let may_run = !member.is_draining && member.info.as_ref().is_none_or(|info| lists(info, action));
+            (may_run, claim_rank(id, claim_hash))
         });
-        may_run.filter(|(id, _)| claim_rank(id, claim_hash) > own).count()
+        ranks.filter(|rank| *rank > own).count()
     }
 }
 
@@ -156,7 +169,7 @@ fn lists(info: &Instance, action: &str) -> bool {
 impl KnownMembers {
     /// Notes a revision of an instance. Returns the earlier run of this id, if there was one.
     fn note(&mut self, id: &InstanceId, run: Uuid, rev: u64, is_draining: bool) -> Option<MembershipChange> {
-        if self.left.contains_key(&run) {
+        if self.left.get(&run).is_some_and(|(left, _)| rev <= *left) {
             return None;
         }
         if let Some(member) = self.others.get_mut(id).filter(|member| member.run == run) {
@@ -168,7 +181,7 @@ impl KnownMembers {
         }
         let member = Member { run, rev, is_draining, info: None, missing_since: None };
         let earlier = self.others.insert(id.clone(), member)?;
-        self.remember(earlier.run);
+        self.remember(earlier.run, u64::MAX);
         earlier.info.map(MembershipChange::Left)
     }
 
@@ -180,10 +193,10 @@ impl KnownMembers {
         member.info.map(MembershipChange::Left)
     }
 
-    fn remember(&mut self, run: Uuid) {
+    fn remember(&mut self, run: Uuid, rev: u64) {
         let now = Instant::now();
-        self.left.retain(|_, since| now.duration_since(*since) < LEFT_MEMORY);
-        self.left.insert(run, now);
+        self.left.retain(|_, (_, since)| now.duration_since(*since) < LEFT_MEMORY);
+        self.left.insert(run, (rev, now));
     }
 }
 
@@ -222,6 +235,10 @@ mod tests {
         assert_eq!(members.apply(&event(MemberChange::Left, "a", 1, 2)), [MembershipChange::Left(a)]);
         assert_eq!(members.apply(&event(MemberChange::Joined, "a", 1, 1)), [], "an event that arrives late");
         assert_eq!(members.count(), 0);
+        members.apply(&event(MemberChange::Joined, "a", 1, 3));
+        assert_eq!(members.count(), 1, "the same run joins again");
+        assert_eq!(members.apply(&event(MemberChange::Left, "a", 1, 2)), [], "an event that arrives late");
+        assert_eq!(members.count(), 1);
     }
 
     #[tokio::test(start_paused = true)]
@@ -263,7 +280,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn instances_that_drain_or_lack_the_action_are_not_ranked() {
+    async fn instances_that_drain_or_lack_the_action_are_ranked_last() {
         let members = Members::default();
         let own = id("own");
         for name in ["a", "b", "c", "d"] {
@@ -274,16 +291,19 @@ mod tests {
         };
         let hash =
             (0..).map(|n| n.to_string()).find(|hash| higher(hash, &["a", "b", "c", "d"]) == 4).unwrap();
-        assert_eq!(members.rank(&own, "act", &hash), 4);
-        assert_eq!(members.rank(&own, "other", &hash), 0);
+        assert_eq!(members.rank(&own, true, "act", &hash), 4);
+        assert_eq!(members.rank(&own, true, "other", &hash), 0);
+        assert_eq!(members.rank(&own, false, "other", &hash), 4, "nobody has the action");
+        let low = (0..).map(|n| n.to_string()).find(|hash| higher(hash, &["a", "b", "c", "d"]) == 0).unwrap();
+        assert_eq!(members.rank(&own, false, "act", &low), 4, "behind all that have the action");
         members.apply(&event(MemberChange::Draining, "a", u128::from(b'a'), 2));
-        assert_eq!(members.rank(&own, "act", &hash), 3);
+        assert_eq!(members.rank(&own, true, "act", &hash), 3);
         let mut draining = info("b", u128::from(b'b'), 2);
         draining.state = InstanceState::Draining;
         members.found(draining);
-        assert_eq!(members.rank(&own, "act", &hash), 2);
+        assert_eq!(members.rank(&own, true, "act", &hash), 2);
         members.apply(&event(MemberChange::Joined, "e", 9, 1));
-        assert_eq!(members.rank(&own, "act", &hash), 2 + higher(&hash, &["e"]), "not read yet");
+        assert_eq!(members.rank(&own, true, "act", &hash), 2 + higher(&hash, &["e"]), "not read yet");
         assert!(members.list("act") && !members.list("other"));
     }
 }

@@ -90,6 +90,10 @@ impl Membership {
         self.state.phase() == Phase::Lapsed || self.state.is_of_lapse(received)
     }
 
+    pub(crate) fn is_draining(&self) -> bool {
+        self.state.is_draining()
+    }
+
     /// Marks the instance as lapsed: the bus has reported that its info doesn't exist.
     pub(crate) fn lapse(&self) {
         self.state.lapse();

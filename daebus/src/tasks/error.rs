@@ -89,6 +89,12 @@ pub enum TaskError {
         /// How long it was waited for: the service's drain time.
         after: Duration,
     },
+    /// Another instance of the service runs this singleton. Code `not_holder`.
+    #[error("{name:?} is a singleton, and this instance doesn't hold its lease")]
+    NotHolder {
+        /// The schedule.
+        name: String,
+    },
     /// The service isn't ready yet, and nothing runs before it is. Code `not_ready`.
     #[error("{name:?} can't run before the service is ready")]
     NotReady {
@@ -121,6 +127,7 @@ impl TaskError {
             Self::Running { .. } | Self::StillRunning { .. } => "task_running",
             Self::Failed { .. } => "task_failed",
             Self::NoInterval { .. } | Self::BadInterval { .. } => "no_interval",
+            Self::NotHolder { .. } => "not_holder",
             Self::NotReady { .. } => "not_ready",
             Self::Stopping { .. } => "stopping",
         }

@@ -112,6 +112,32 @@ pub mod users {
     #[action("nothing")]
     pub async fn nothing() {}
 
+    #[member_joined]
+    pub async fn joined(member: Instance, State(seen): State<Seen>) {
+        seen.0.lock().unwrap().push(format!("joined {}", member.id));
+    }
+
+    #[member_left]
+    pub async fn left(member: Instance, State(seen): State<Seen>) {
+        seen.0.lock().unwrap().push(format!("left {}", member.id));
+    }
+
+    #[bus_connected]
+    pub async fn connected(State(seen): State<Seen>) {
+        seen.0.lock().unwrap().push("connected".into());
+    }
+
+    #[bus_disconnected]
+    pub async fn disconnected() {}
+
+    #[background("report", 60, singleton)]
+    pub async fn report(lease: daebus::Lease) {
+        assert!(lease.token() > 0);
+    }
+
+    #[listen("orders", singleton)]
+    pub async fn order(_: Payload<Value>) {}
+
     #[on_start]
     pub async fn warm_up(State(db): State<Db>) -> Result<(), BoxError> {
         db.insert(NewUser { email: "root@example.com".into() });
@@ -124,6 +150,10 @@ pub mod users {
     }
 }
 
+/// What the hooks have reported.
+#[derive(Clone, Default)]
+pub struct Seen(Arc<Mutex<Vec<String>>>);
+
 #[derive(Clone)]
 pub struct Heard(tokio::sync::mpsc::UnboundedSender<UserEvent>);
 
@@ -135,6 +165,7 @@ async fn a_service_and_its_typed_caller() -> Result<(), BoxError> {
         .bus("memory://api")
         .state(db.clone())
         .state(Heard(heard))
+        .state(Seen::default())
         .register(users::blueprint())
         .start()
         .await?;
@@ -176,4 +207,28 @@ async fn a_service_and_its_typed_caller() -> Result<(), BoxError> {
     service.stop().await?;
     assert!(db.get(1).is_none(), "on_stop ran");
     Ok(())
+}
+
+#[tokio::test]
+async fn instances_with_ids_report_each_other() -> Result<(), BoxError> {
+    let (heard, _events) = tokio::sync::mpsc::unbounded_channel();
+    let seen = Seen::default();
+    let app = |id: &str, seen: &Seen| {
+        Daebus::new("user_service")
+            .bus("memory://api-instances")
+            .instance_id(id)
+            .everyone()
+            .state(Db::default())
+            .state(Heard(heard.clone()))
+            .state(seen.clone())
+            .register(users::blueprint())
+    };
+    let first = app("user_service@1", &seen).start().await?;
+    let second = app("user_service@2", &Seen::default()).start().await?;
+    second.stop().await?;
+    let expected = ["connected", "joined user_service@2", "left user_service@2"];
+    while *seen.0.lock().unwrap() != expected {
+        tokio::task::yield_now().await;
+    }
+    Ok(first.stop().await?)
 }

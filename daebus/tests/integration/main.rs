@@ -22,6 +22,7 @@ mod http_paths;
 mod http_runs;
 mod http_server;
 mod incidents;
+mod instances;
 mod intake;
 mod introspection;
 mod layers;

@@ -6,6 +6,7 @@
 )]
 
 mod calls;
+mod instances;
 mod introspection;
 mod load;
 mod service;

@@ -14,6 +14,7 @@ mod examples;
 mod examples_daemon;
 mod examples_web;
 mod hygiene;
+mod instances;
 mod kiosk_browser;
 mod late_requests;
 mod replies;

@@ -12,6 +12,7 @@ use super::Scheduled;
 use super::control::{ScheduleControl, Waiter};
 use super::ticker::Ticker;
 use crate::handler::{Context, Core, Invocation, Report};
+use crate::lease::Singleton;
 use crate::runtime::{LogOnChange, Workers};
 use crate::tasks::error::TaskError;
 
@@ -28,8 +29,17 @@ pub(super) async fn serve(
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
     let shutdown = core.shutdown.clone();
     let immediate = entry.schedule.is_immediate();
-    let runner = Runner { core, entry: Arc::new(entry), control, workers, log: Arc::default() };
+    let name = entry.endpoint.definition.name;
+    let singleton = entry.schedule.is_singleton().then(|| Singleton::start(&core, name, &workers));
+    let runner = Runner { core, entry: Arc::new(entry), control, workers, singleton, log: Arc::default() };
     let control = &runner.control;
+    if let Some(singleton) = runner.singleton.as_ref().filter(|_| immediate) {
+        tokio::select! {
+            biased;
+            () = shutdown.requested() => {}
+            () = singleton.decided() => {}
+        }
+    }
     if immediate && control.due() {
         runner.begin(Vec::new());
     }
@@ -83,12 +93,23 @@ struct Runner {
     entry: Arc<Scheduled>,
     control: Arc<ScheduleControl>,
     workers: Workers,
+    singleton: Option<Singleton>,
     log: Arc<Mutex<LogOnChange>>,
 }
 
 impl Runner {
-    /// Begins a run in a task of its own.
+    /// Begins a run in a task of its own, unless another instance holds the lease.
     fn begin(&self, waiters: Vec<Waiter>) {
+        let hold = self.singleton.as_ref().map(Singleton::hold);
+        if let Some(None) = hold {
+            let name = self.entry.endpoint.definition.name;
+            for waiter in waiters {
+                // Whoever asked may be gone.
+                let _ = waiter.send(Err(TaskError::NotHolder { name: name.to_owned() }));
+            }
+            return;
+        }
+        let hold = hold.flatten();
         let running = self.control.begin(&self.core.clock);
         let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
         let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
@@ -98,7 +119,15 @@ impl Runner {
             cx.deadline = endpoint.definition.timeout.map(Deadline::after);
             let run = Invocation::new(&core, "background", &endpoint.definition, Report::Invoker);
             let span = run.span().clone();
-            let error = run.call(endpoint, cx).await.err().map(|failure| failure.to_string());
+            if let Some(hold) = &hold {
+                hold.provide(&mut cx);
+            }
+            let run = run.call(endpoint, cx);
+            let outcome = match hold {
+                Some(hold) => hold.run(run).await,
+                None => run.await,
+            };
+            let error = outcome.err().map(|failure| failure.to_string());
             span.in_scope(|| log.lock().log(&endpoint.definition.source, error.as_deref()));
             control.ended(error.clone());
             drop(running);

@@ -1,0 +1,43 @@
+//! One of several instances of a service, for tests that kill, stop and freeze it. Its id is the first argument.
+
+use daebus::Lease;
+use daebus::prelude::*;
+
+#[derive(Clone)]
+struct Name(String);
+
+/// Counts its runs per request in Redis, and answers with the instance.
+#[action("work")]
+async fn work(
+    Payload(n): Payload<u64>,
+    State(Name(name)): State<Name>,
+    cache: Cache,
+) -> Result<String, BoxError> {
+    cache.increment(&format!("ran:{n}"), 1).await?;
+    Ok(name)
+}
+
+/// Reports which instance runs the singleton.
+#[background("tick", every = "100ms", singleton)]
+async fn tick(lease: Lease, State(Name(name)): State<Name>, broadcast: Broadcast) -> Result<(), BoxError> {
+    broadcast.send("ticks", json!({"instance": name, "token": lease.token()})).await?;
+    Ok(())
+}
+
+#[bus_connected]
+async fn connected() {
+    println!("bus_connected ran");
+}
+
+#[bus_disconnected]
+async fn disconnected() {
+    println!("bus_disconnected ran");
+}
+
+#[tokio::main]
+async fn main() -> daebus::Result<()> {
+    daebus::logging::init();
+    let id = std::env::args().nth(1).unwrap_or_default();
+    let app = Daebus::new("cluster").instance_id(&id).state(Name(id));
+    app.register(blueprint_of!["cluster"; work, tick, connected, disconnected]).run().await
+}
