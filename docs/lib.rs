@@ -15,7 +15,7 @@ macro_rules! chapters {
 }
 
 chapters! {
-    start handlers extractors blueprints calling schedules http websockets errors testing operating protocol python
+    start handlers extractors blueprints calling schedules http websockets scaling errors testing operating protocol python
 }
 
 // Chapters whose file's name is no name in Rust.

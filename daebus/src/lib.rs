@@ -69,6 +69,7 @@
 //! | work by the clock and all the time | [`background`](macro@background), [`thread`](macro@thread), [`Tasks`], [`Running`] | [Schedules and threads] |
 //! | HTTP | [`route`](macro@route), [`Http`], [`Cors`] | [HTTP] |
 //! | WebSockets | [`socket`](macro@socket), [`WebSocket`], [`Client`], [`Sockets`] | [WebSockets] |
+//! | several instances of a service | [`member_joined`](macro@member_joined), [`Instance`], [`Lease`] | [Scaling out] |
 //! | errors that travel | [`Fault`](macro@Fault), [`Fault`](struct@Fault) | [Errors] |
 //! | what wraps handlers | [`layer`](mod@layer) | [Extractors] |
 //! | tests | `testing::TestApp`, with the feature `testing` | [Testing] |
@@ -93,6 +94,7 @@
 //! [Schedules and threads]: https://github.com/daebus/daebus/blob/main/docs/src/schedules.md
 //! [HTTP]: https://github.com/daebus/daebus/blob/main/docs/src/http.md
 //! [WebSockets]: https://github.com/daebus/daebus/blob/main/docs/src/websockets.md
+//! [Scaling out]: https://github.com/daebus/daebus/blob/main/docs/src/scaling.md
 //! [Errors]: https://github.com/daebus/daebus/blob/main/docs/src/errors.md
 //! [Testing]: https://github.com/daebus/daebus/blob/main/docs/src/testing.md
 //! [The wire protocol]: https://github.com/daebus/daebus/blob/main/docs/src/protocol.md
