@@ -19,7 +19,7 @@ struct WaitingChecks {
 }
 
 /// Ends the turn of the check that runs the commands, also if it is dropped: the checks that wait run their own.
-struct Turn<'a>(&'a ClaimChecks);
+struct CheckTurn<'a>(&'a ClaimChecks);
 
 impl ClaimChecks {
     pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
@@ -35,7 +35,7 @@ impl ClaimChecks {
             !std::mem::replace(&mut waiting.is_busy, true)
         };
         if is_first {
-            let _turn = Turn(self);
+            let _turn = CheckTurn(self);
             loop {
                 let checks = std::mem::take(&mut self.waiting.lock().checks);
                 if checks.is_empty() {
@@ -54,7 +54,7 @@ impl ClaimChecks {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CheckTurn<'_> {
     fn drop(&mut self) {
         let mut waiting = self.0.waiting.lock();
         waiting.is_busy = false;

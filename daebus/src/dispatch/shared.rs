@@ -14,7 +14,7 @@ use tracing::{debug, info, warn};
 
 use super::claim_checks::ClaimChecks;
 use crate::handler::{Core, Envelope};
-use crate::presence::{Membership, Phase, refuses_writes};
+use crate::presence::{Membership, PresencePhase, refuses_writes};
 
 /// The unit in which the bytes of waiting requests are counted.
 const UNIT: usize = 1024;
@@ -162,7 +162,7 @@ impl SharedRequests {
             sleep(CLAIM_HANDICAP).await;
             delay += CLAIM_HANDICAP;
         }
-        if self.membership.phase() == Phase::WritesRefused {
+        if self.membership.phase() == PresencePhase::WritesRefused {
             return Some(rank == 0);
         }
         let key = claim_key(service.as_str(), &hash);

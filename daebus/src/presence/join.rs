@@ -9,7 +9,7 @@ use daebus_caller::{BusError, Instance, InstanceId};
 use tokio::time::{Instant, sleep};
 use tracing::{debug, info, warn};
 
-use super::state::{Phase, PresenceState, refuses_writes};
+use super::state::{PresencePhase, PresenceState, refuses_writes};
 use super::taken::Taken;
 
 /// How often the expiry of an id that another process had is checked.
@@ -27,7 +27,7 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
         Ok(Ok(written)) => written,
         Ok(Err(taken)) => return Ok(Err(taken)),
         Err(error) if refuses_writes(&error) => {
-            state.enter(Phase::WritesRefused, Some(&error));
+            state.enter(PresencePhase::WritesRefused, Some(&error));
             if is_first && let Err(error) = read_others(state).await {
                 debug!(%error, "the other instances can't be read");
             }
@@ -38,7 +38,8 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     };
     let change = if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined };
     state.announce(change).await?;
-    let is_lapse = before == Phase::Lapsed || (before == Phase::Joined && written == Written::Anew);
+    let is_lapse =
+        before == PresencePhase::Lapsed || (before == PresencePhase::Joined && written == Written::Anew);
     if !is_first && is_lapse {
         // What was published before the announcement has been delivered by then. Another instance may have run it.
         state.core.bus.sync().await?;
@@ -49,7 +50,7 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
         state.set_lapsed_until(None);
     }
     open(state).await?;
-    state.enter(Phase::Joined, None);
+    state.enter(PresencePhase::Joined, None);
     Ok(Ok(()))
 }
 
@@ -153,7 +154,7 @@ pub(super) async fn read_infos(state: &PresenceState, ids: Vec<InstanceId>) -> R
             Some(Ok(info)) => state.hooks.changed(state.members.found(info)),
             Some(Err(error)) => warn!(%id, %error, "the info of an instance can't be read"),
             // An info that can't be written is no sign of a dead instance.
-            None if state.phase() == Phase::WritesRefused => {}
+            None if state.phase() == PresencePhase::WritesRefused => {}
             None => state.hooks.changed(state.members.missing(id)),
         }
     }

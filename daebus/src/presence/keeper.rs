@@ -11,7 +11,7 @@ use tracing::{debug, warn};
 
 use super::hooks::HookEvent;
 use super::join;
-use super::state::{Phase, PresenceState, refuses_writes};
+use super::state::{PresencePhase, PresenceState, refuses_writes};
 
 /// The delay after a failed attempt to join again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -88,10 +88,10 @@ impl ConnectionHooks {
 async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result<(), BusError> {
     let is_outside = state.has_actions() && !state.door.is_open() && !state.door.is_closed();
     let mut phase = state.phase();
-    if is_due && phase == Phase::Joined && !is_outside {
+    if is_due && phase == PresencePhase::Joined && !is_outside {
         phase = refresh(state).await?;
     }
-    if is_outside || phase == Phase::Lapsed || (is_due && phase == Phase::WritesRefused) {
+    if is_outside || phase == PresencePhase::Lapsed || (is_due && phase == PresencePhase::WritesRefused) {
         if let Err(taken) = join::join(state, false).await? {
             state.stop(taken);
         }
@@ -104,13 +104,13 @@ async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result
 }
 
 /// Extends the life of the info and of the set.
-async fn refresh(state: &PresenceState) -> Result<Phase, BusError> {
+async fn refresh(state: &PresenceState) -> Result<PresencePhase, BusError> {
     let pace = state.pace();
     match state.core.bus.refresh(&state.presence(), pace.info, pace.index).await {
         Ok(Standing::Kept) => {}
         Ok(Standing::Lapsed) => state.lapse(),
         Ok(Standing::TakenOver) => state.stop(join::holder(state).await?),
-        Err(error) if refuses_writes(&error) => state.enter(Phase::WritesRefused, Some(&error)),
+        Err(error) if refuses_writes(&error) => state.enter(PresencePhase::WritesRefused, Some(&error)),
         Err(error) => return Err(error),
     }
     Ok(state.phase())

@@ -15,7 +15,7 @@ use super::hooks::{HookEvent, Hooks};
 use super::join;
 use super::keeper;
 use super::members::Members;
-use super::state::{Phase, PresenceState};
+use super::state::{PresencePhase, PresenceState};
 use super::step::STEP;
 use super::taken::Taken;
 use super::when_available::{Join, when_available};
@@ -81,13 +81,13 @@ impl Membership {
     }
 
     /// Whether the other instances see this one.
-    pub(crate) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> PresencePhase {
         self.state.phase()
     }
 
     /// Whether this message arrived while the instance was lapsed, so that another instance may have run it.
     pub(crate) fn is_lapsed(&self, received: Instant) -> bool {
-        self.state.phase() == Phase::Lapsed || self.state.is_of_lapse(received)
+        self.state.phase() == PresencePhase::Lapsed || self.state.is_of_lapse(received)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -102,13 +102,13 @@ impl Membership {
     /// Waits until a lapsed instance has joined again. Returns whether the instance may run what it received at this time.
     pub(crate) async fn settled(&self, received: Instant) -> bool {
         let mut phase = self.state.phase.subscribe();
-        let settled = timeout(SETTLE, phase.wait_for(|phase| *phase != Phase::Lapsed)).await;
+        let settled = timeout(SETTLE, phase.wait_for(|phase| *phase != PresencePhase::Lapsed)).await;
         matches!(settled, Ok(Ok(_))) && !self.state.is_of_lapse(received)
     }
 
     /// Enters the phase in which writes are refused, with the refusal.
     pub(crate) fn writes_refused(&self, error: &BusError) {
-        self.state.enter(Phase::WritesRefused, Some(error));
+        self.state.enter(PresencePhase::WritesRefused, Some(error));
     }
 
     /// Announces that the instance takes no new requests. Leaves the service's channel if another instance takes them, else

@@ -18,6 +18,6 @@ mod when_available;
 
 pub(crate) use hooks::Hooks;
 pub(crate) use membership::Membership;
-pub(crate) use state::{Phase, refuses_writes};
+pub(crate) use state::{PresencePhase, refuses_writes};
 pub(crate) use taken::Taken;
 pub(crate) use when_available::{Join, when_available};

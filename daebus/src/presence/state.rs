@@ -22,7 +22,7 @@ use crate::runtime::host_name;
 
 /// Whether the other instances see this one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum PresencePhase {
     /// The info is refreshed.
     Joined,
     /// The info has expired or was lost, and has not been written again.
@@ -38,7 +38,7 @@ pub(super) struct PresenceState {
     pub(super) hooks: Hooks,
     /// The subscription to the service's channel.
     pub(super) door: Door,
-    pub(super) phase: watch::Sender<Phase>,
+    pub(super) phase: watch::Sender<PresencePhase>,
     /// Wakes the keeper.
     pub(super) work: Notify,
     /// Notified when another instance may have begun to take requests.
@@ -75,7 +75,7 @@ impl PresenceState {
             members: Arc::default(),
             hooks,
             door: Door::default(),
-            phase: watch::Sender::new(Phase::Joined),
+            phase: watch::Sender::new(PresencePhase::Joined),
             work: Notify::new(),
             joined: Notify::new(),
             actions,
@@ -222,9 +222,9 @@ impl PresenceState {
     /// Marks the instance as lapsed, so that the keeper joins again.
     pub(super) fn lapse(&self) {
         let lapsed = self.phase.send_if_modified(|phase| {
-            let is_new = *phase == Phase::Joined;
+            let is_new = *phase == PresencePhase::Joined;
             if is_new {
-                *phase = Phase::Lapsed;
+                *phase = PresencePhase::Lapsed;
             }
             is_new
         });
@@ -235,9 +235,9 @@ impl PresenceState {
     }
 
     /// Sets the phase after an attempt to write; logs when writes begin and end to be refused.
-    pub(super) fn enter(&self, next: Phase, reason: Option<&BusError>) {
+    pub(super) fn enter(&self, next: PresencePhase, reason: Option<&BusError>) {
         let before = self.phase.send_replace(next);
-        match (before == Phase::WritesRefused, next == Phase::WritesRefused) {
+        match (before == PresencePhase::WritesRefused, next == PresencePhase::WritesRefused) {
             (false, true) => {
                 let reason = reason.map(ToString::to_string).unwrap_or_default();
                 error!(
@@ -250,7 +250,7 @@ impl PresenceState {
         }
     }
 
-    pub(super) fn phase(&self) -> Phase {
+    pub(super) fn phase(&self) -> PresencePhase {
         *self.phase.borrow()
     }
 
