@@ -27,7 +27,7 @@ pub struct Queue {
 struct QueueState {
     limits: QueueLimits,
     when_full: FullPolicy,
-    buffer: Mutex<Buffer>,
+    buffer: Arc<Mutex<Buffer>>,
     arrived: Notify,
 }
 
@@ -39,7 +39,7 @@ enum FullPolicy {
     Refuse(Box<dyn Fn(Message) + Send + Sync>),
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Buffer {
     messages: VecDeque<Message>,
     bytes: usize,
@@ -80,7 +80,7 @@ impl Queue {
 
     fn new(limits: QueueLimits, when_full: FullPolicy) -> (Arc<Self>, QueueReceiver) {
         let state =
-            Arc::new(QueueState { limits, when_full, buffer: Mutex::default(), arrived: Notify::new() });
+            Arc::new(QueueState { limits, when_full, buffer: Arc::default(), arrived: Notify::new() });
         (Arc::new(Self { state: Arc::clone(&state) }), QueueReceiver { state })
     }
 
@@ -91,7 +91,7 @@ impl Queue {
 
     /// Returns a meter of this queue, which doesn't keep the queue open.
     pub fn meter(&self) -> QueueMeter {
-        QueueMeter { state: Arc::clone(&self.state) }
+        QueueMeter { buffer: Arc::clone(&self.state.buffer) }
     }
 
     /// Takes no more messages; what waits can still be received.
@@ -103,23 +103,24 @@ impl Queue {
 /// Reads the length of a [`Queue`] and its count of dropped messages, also after the queue is closed.
 #[derive(Debug, Clone)]
 pub struct QueueMeter {
-    state: Arc<QueueState>,
+    /// Without the policy, which may hold what holds this meter.
+    buffer: Arc<Mutex<Buffer>>,
 }
 
 impl QueueMeter {
     /// Returns how many messages wait.
     pub fn waiting(&self) -> usize {
-        self.state.lock().messages.len()
+        self.buffer.lock().messages.len()
     }
 
     /// Returns how many messages were dropped or refused since the queue was made.
     pub fn dropped(&self) -> u64 {
-        self.state.lock().dropped
+        self.buffer.lock().dropped
     }
 
     /// Returns whether both meter the same queue.
     pub fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.state, &other.state)
+        Arc::ptr_eq(&self.buffer, &other.buffer)
     }
 }
 
