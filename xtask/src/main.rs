@@ -6,7 +6,7 @@ mod setup;
 mod step;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use step::Report;
 
@@ -14,11 +14,13 @@ const HELP: &str = "\
 cargo xtask <command>
 
   setup   install redis-server and chromium (with apt) if missing, and the Python packages daebus, requests and websockets
-          into target/interop-venv
+          into target/interop-venv; with --bench, install nats-server and valgrind as well
   test    run setup, compile all tests, then run them: unit tests, buses, failures of Redis, interoperation with Python,
           a browser, examples, documentation
   lint    run rustfmt, clippy and rustdoc with warnings as errors, and package the crates without publishing them
   ci      run lint, then test
+  bench   measure Daebus beside its peers (Redis driver by hand, NATS, axum, tarpc, Python) in one run, and write the table
+          to target/bench; cargo xtask bench --help lists its options
   new     NAME PATH: create a project from templates/service, as in cargo xtask new room-thermostat ../thermostat
 
 A failed step doesn't stop the others, but tests run only if they compile. The summary at the end names the failed
@@ -31,7 +33,11 @@ fn main() -> ExitCode {
     if command == Some("new") {
         return new(&arguments.collect::<Vec<_>>());
     }
-    if let Some(extra) = arguments.next() {
+    if command == Some("bench") {
+        return bench(&arguments.collect::<Vec<_>>());
+    }
+    let for_benchmarks = command == Some("setup") && arguments.clone().eq(["--bench"]);
+    if let Some(extra) = arguments.next().filter(|_| !for_benchmarks) {
         eprintln!("cargo xtask takes one command and no further argument; {extra:?} is too much\n\n{HELP}");
         return ExitCode::from(2);
     }
@@ -41,7 +47,12 @@ fn main() -> ExitCode {
             println!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        Some("setup") => setup::run(&mut report),
+        Some("setup") => {
+            setup::run(&mut report);
+            if for_benchmarks {
+                setup::benchmarks(&mut report);
+            }
+        }
         Some("test") => checks::test(&mut report),
         Some("lint") => checks::lint(&mut report),
         Some("ci") => {
@@ -67,6 +78,20 @@ fn new(arguments: &[&str]) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
             eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs the harness of the benchmarks, which is a package of its own.
+fn bench(arguments: &[&str]) -> ExitCode {
+    let mut harness = Command::new("cargo");
+    harness.args(["run", "--quiet", "--package", "daebus-benches", "--"]).args(arguments);
+    match harness.current_dir(root()).env("DAEBUS_INTEROP_VENV", setup::venv()).status() {
+        Ok(status) if status.success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("cargo can't be started: {error}");
             ExitCode::FAILURE
         }
     }

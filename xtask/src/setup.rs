@@ -23,6 +23,12 @@ pub(crate) fn run(report: &mut Report) {
     report.step("the Python package daebus", |_| python());
 }
 
+/// Installs what only the benchmarks need: a peer, and the tool that counts instructions.
+pub(crate) fn benchmarks(report: &mut Report) {
+    report.step("nats-server", |_| program("nats-server", "the benchmarks compare Daebus with NATS"));
+    report.step("valgrind", |_| program("valgrind", "the benchmarks count instructions with it"));
+}
+
 fn redis() -> Result<(), String> {
     program("redis-server", "the tests start their own, on free ports")
 }
@@ -67,7 +73,7 @@ fn python() -> Result<(), String> {
 }
 
 /// The virtual environment: `DAEBUS_INTEROP_VENV`, else `target/interop-venv`. The tests look in the same places.
-fn venv() -> PathBuf {
+pub(crate) fn venv() -> PathBuf {
     if let Some(path) = std::env::var_os("DAEBUS_INTEROP_VENV") {
         return path.into();
     }

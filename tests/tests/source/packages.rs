@@ -16,9 +16,11 @@ fn only_the_three_crates_are_published() {
         // `publish = false` is an empty list of registries.
         assert_eq!(package["publish"].is_null(), CRATES.contains(&name), "{name}: {}", package["publish"]);
     }
-    // The template is a workspace of its own.
-    let template = fs::read_to_string(workspace().join("templates/service/Cargo.toml")).unwrap();
-    assert!(template.contains("\npublish = false\n"));
+    for own_workspace in ["templates/service", "benches/peers"] {
+        let manifest = fs::read_to_string(workspace().join(own_workspace).join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("\n[workspace]\n"), "{own_workspace} is part of this workspace");
+        assert!(manifest.contains("\npublish = false\n"), "{own_workspace} could be published");
+    }
 }
 
 #[test]

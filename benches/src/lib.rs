@@ -1,1 +1,0 @@
-//! The speed tables; see `benches/`.
