@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -33,7 +34,8 @@ impl Server {
 
     fn with_output(command: &mut Command, stdout: Stdio) -> Result<Self, String> {
         command.stdin(Stdio::piped()).stdout(stdout).stderr(Stdio::null());
-        let mut child = command.spawn().map_err(|error| format!("{command:?} can't be started: {error}"))?;
+        let program = shown(command);
+        let mut child = command.spawn().map_err(|error| format!("{program} can't be started: {error}"))?;
         let stdin = child.stdin.take();
         Ok(Self { child, stdin, is_contender: false, address: String::new() })
     }
@@ -49,10 +51,10 @@ impl Server {
                 lines.for_each(|line| drop(sender.send(line)));
             });
         }
-        let deadline = Instant::now() + PATIENCE;
+        let (program, deadline) = (shown(command), Instant::now() + PATIENCE);
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            let line = lines.recv_timeout(left).map_err(|_| format!("{command:?} was not ready"))?;
+            let line = lines.recv_timeout(left).map_err(|_| format!("{program} was not ready"))?;
             if let Some(address) = line.strip_prefix("ready ") {
                 address.clone_into(&mut server.address);
                 server.is_contender = true;
@@ -63,10 +65,10 @@ impl Server {
 
     /// Starts a server that accepts connections on a port.
     pub(crate) fn on_port(command: &mut Command, port: u16) -> Result<Self, String> {
-        let mut server = Self::spawn(command)?;
-        until(&format!("{command:?} accepts connections"), || match server.child.try_wait() {
+        let (program, mut server) = (shown(command), Self::spawn(command)?);
+        until(&format!("{program} accepts connections"), || match server.child.try_wait() {
             Ok(None) => Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()),
-            _ => Err(format!("{command:?} ended at once")),
+            _ => Err(format!("{program} ended at once")),
         })?;
         Ok(server)
     }
@@ -140,21 +142,29 @@ pub(crate) fn results(command: &mut Command, within: Duration) -> Result<Results
 /// Runs a program to its end, and kills it if it takes too long.
 pub(crate) fn output(command: &mut Command, within: Duration) -> Result<Output, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let child = command.spawn().map_err(|error| format!("{command:?} can't be started: {error}"))?;
+    let program = shown(command);
+    let child = command.spawn().map_err(|error| format!("{program} can't be started: {error}"))?;
     let (id, (sender, ended)) = (child.id(), mpsc::channel());
     thread::spawn(move || drop(sender.send(child.wait_with_output())));
     let Ok(output) = ended.recv_timeout(within) else {
         // It has not been waited for, so the id is still its own.
         let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
-        return Err(format!("{command:?} did not end within {} s", within.as_secs()));
+        return Err(format!("{program} did not end within {} s", within.as_secs()));
     };
-    let output = output.map_err(|error| format!("{command:?}: {error}"))?;
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
     if output.status.success() {
         return Ok(output);
     }
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    Err(format!("{command:?} ended with {}: {last}", output.status))
+    Err(format!("{program} ended with {}: {last}", output.status))
+}
+
+/// A command without its folders and variables, for messages.
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| Path::new(word).file_name().unwrap_or(word).to_string_lossy());
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// Waits for a condition.

@@ -35,10 +35,15 @@ impl Line {
         Some(self.goal?.is_met(self.bounded()?, limit))
     }
 
-    fn notes(&self) -> Vec<String> {
-        let ours = self.ours.as_ref().err().map(|reason| format!("Daebus not measured: {reason}"));
+    fn note(&self) -> String {
         let theirs = self.peer.as_ref().and_then(|(_, values)| values.as_ref().err());
-        ours.into_iter().chain(theirs.map(|reason| format!("not measured: {reason}"))).collect()
+        match (&self.ours, theirs) {
+            (Err(ours), Some(theirs)) if ours != theirs => {
+                format!("Daebus not measured: {ours}; peer not measured: {theirs}")
+            }
+            (Err(reason), _) | (Ok(_), Some(reason)) => format!("not measured: {reason}"),
+            (Ok(_), None) => String::new(),
+        }
     }
 
     fn cells(&self) -> [String; 9] {
@@ -63,7 +68,7 @@ impl Line {
             self.ratio().map_or_else(dash, |ratio| format!("{ratio:.2}")),
             limit(self.goal.map(|goal| goal.required)),
             limit(self.goal.and_then(|goal| goal.stretch)),
-            self.notes().join("; "),
+            self.note(),
         ]
     }
 

@@ -31,7 +31,7 @@ pub struct Calls {
     #[arg(long, default_value_t = 1)]
     in_flight: usize,
     #[command(flatten)]
-    time: Option<Time>,
+    time: Time,
 }
 
 /// Prints `ready` as a service, and what was measured as a caller.
@@ -42,10 +42,10 @@ pub async fn run(Calls { peer, role, url, in_flight, time }: Calls) -> Result<()
         (_, Peer::ByHand) => by_hand::serve(&url).await.map(|()| None)?,
         (_, Peer::Nats) => nats::serve(&url).await.map(|()| None)?,
     };
-    let Some(time) = time.filter(|_| role != Role::Serve) else {
+    if role == Role::Serve {
         serve_until_closed(url).await?;
         return stop(service).await;
-    };
+    }
     let measured = match peer {
         Peer::Daebus => {
             let caller = Caller::connect(&url, "bench").await?;

@@ -29,9 +29,9 @@ impl Echo {
 /// How long to measure, in seconds.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Time {
-    #[arg(long)]
+    #[arg(long, default_value_t = 0.25)]
     pub warm_up: f64,
-    #[arg(long)]
+    #[arg(long, default_value_t = 1.0)]
     pub seconds: f64,
 }
 

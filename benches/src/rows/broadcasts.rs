@@ -13,7 +13,7 @@ pub(super) fn lines(bench: &Bench) -> Vec<Line> {
     let mut lines = Vec::new();
     for listeners in [1, 10, 100] {
         for (bytes, size) in [(16, "16 B"), (1024, "1 KiB")] {
-            let what = format!("broadcasts of {size} to {listeners} listeners");
+            let what = format!("broadcasts of {size}, listeners: {listeners}");
             let figure = Figure::new(what, "messages/s").goal(Goal::ratio_at_least(BY_HAND, 0.95, 1.0));
             let rate = |peer, url: &Result<String, String>| -> Values {
                 let url = url.clone()?;
