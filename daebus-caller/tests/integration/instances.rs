@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use daebus_caller::bus::{Bus, BusState, MemoryBus};
+use daebus_caller::bus::{Bus, BusState, MemoryBus, Queue, QueueLimits, Topic};
 use daebus_caller::wire::presence::{info_key, instance_channel};
 use daebus_caller::{CallError, Caller, Fault, InstanceId, Retry};
 use daebus_tests_support::eventually;
@@ -81,7 +81,7 @@ async fn a_killed_instance_is_removed_from_the_list_that_is_watched() {
         b.write_info().await;
     }
     assert!(killed.elapsed() <= Duration::from_secs(20), "{:?}", killed.elapsed());
-    assert_eq!(*members.borrow(), [b.info.clone()]);
+    assert_eq!(*members.borrow(), std::slice::from_ref(&b.info));
     drop(a);
 }
 
@@ -180,9 +180,8 @@ async fn a_suspended_instance_is_selected_again_after_a_second() {
 async fn an_instance_that_only_a_monitor_listens_for_is_lost_with_its_info() {
     let bus = bus();
     let mut a = HandMade::join(&bus, "a", silence).await;
-    let _monitor = Service::start(&bus, "another", silence).await;
-    let (queue, _messages) = daebus_caller::bus::Queue::drop_oldest(Default::default());
-    let _end = bus.subscribe(daebus_caller::bus::Topic::parse("*"), queue).await.unwrap();
+    let (queue, _messages) = Queue::drop_oldest(QueueLimits::default());
+    let _end = bus.subscribe(Topic::parse("*"), queue).await.unwrap();
     let caller = on(&bus).timeout(LONG);
     caller.wait_for(1, LONG).await.unwrap();
     a.service.leave();
