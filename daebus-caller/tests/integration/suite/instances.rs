@@ -1,89 +1,14 @@
 //! Services that run as several instances.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::Duration;
 
-use daebus_caller::bus::{Bus, SetOptions};
-use daebus_caller::wire::presence::{
-    INDEX_TTL, INFO_TTL, MemberChange, MemberEvent, Presence, instance_channel, members_channel,
-};
-use daebus_caller::{Balance, BusError, CallError, Caller, Fault, Instance, InstanceId, InstanceState};
+use daebus_caller::wire::presence::{info_key, instance_channel};
+use daebus_caller::{Balance, BusError, CallError, Caller, Fault, Instance, InstanceId};
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use uuid::Uuid;
 
-use super::{BOUND, Ground, Service, echo, eventually, silence, success};
-
-/// An instance of the service `svc`, as far as its callers can see.
-pub(crate) struct HandMade {
-    pub(crate) service: Service,
-    pub(crate) info: Instance,
-    presence: Presence,
-    bus: Arc<dyn Bus>,
-}
-
-impl HandMade {
-    /// Joins. `answer` returns the replies to a request.
-    pub(crate) async fn join(
-        bus: &Arc<dyn Bus>,
-        id: &str,
-        answer: impl Fn(&Value) -> Vec<Value> + Send + 'static,
-    ) -> Self {
-        let id = InstanceId::new(id).unwrap();
-        let info = Instance::new(id.clone(), "svc", Uuid::new_v4());
-        let service = Service::start(bus, &instance_channel(&id), answer).await;
-        let presence = Presence::new("svc", id, info.run);
-        let instance = Self { service, info, presence, bus: bus.clone() };
-        instance.write_info().await;
-        instance.announce(MemberChange::Joined).await;
-        instance
-    }
-
-    /// Joins, and answers each request with its own id.
-    pub(crate) async fn naming_itself(bus: &Arc<dyn Bus>, id: &str) -> Self {
-        let name = json!(id);
-        Self::join(bus, id, move |_| vec![success(&name)]).await
-    }
-
-    /// Joins, and refuses each request with that code.
-    pub(crate) async fn refusing(bus: &Arc<dyn Bus>, id: &str, code: &'static str) -> Self {
-        Self::join(bus, id, move |_| vec![refusal(code)]).await
-    }
-
-    pub(crate) async fn write_info(&self) {
-        let options = SetOptions { ttl: Some(INFO_TTL), only_if_absent: false };
-        self.bus.set(self.presence.info_key(), self.info.write(), options).await.unwrap();
-        self.bus.refresh(&self.presence, INFO_TTL, INDEX_TTL).await.unwrap();
-    }
-
-    pub(crate) async fn announce(&self, event: MemberChange) {
-        let event = MemberEvent { event, id: self.info.id.clone(), run: self.info.run, rev: self.info.rev };
-        self.bus.publish(&members_channel("svc"), event.write()).await.unwrap();
-    }
-
-    pub(crate) async fn drain(&mut self) {
-        self.info.state = InstanceState::Draining;
-        self.info.rev += 1;
-        self.write_info().await;
-        self.announce(MemberChange::Draining).await;
-    }
-
-    pub(crate) async fn leave(&mut self) {
-        self.announce(MemberChange::Left).await;
-        self.bus.withdraw(&self.presence).await.unwrap();
-        self.service.leave();
-    }
-
-    /// The number of requests received since the last call.
-    pub(crate) fn received(&mut self) -> usize {
-        std::iter::from_fn(|| self.service.heard.try_recv().ok()).count()
-    }
-}
-
-fn refusal(code: &str) -> Value {
-    json!({"status": "error", "payload": {"error": "no", "code": code}, "refused": true, "final": true})
-}
+use super::{BOUND, Ground, HandMade, Service, echo, eventually, silence, success};
 
 pub(crate) fn caller(ground: &Ground) -> Caller {
     Caller::on_bus(ground.caller.clone(), "svc").unwrap()
@@ -276,7 +201,7 @@ pub(crate) async fn an_instance_whose_channel_has_no_receiver_is_skipped(ground:
     assert!(started.elapsed() < Duration::from_millis(500), "{:?}", started.elapsed());
     assert_eq!(caller.members().borrow().len(), 2, "its info exists");
     let bus = &ground.service;
-    bus.delete(dead.presence.info_key()).await.unwrap();
+    bus.delete(&info_key(&dead.info.id)).await.unwrap();
     let error = caller.send_request::<Value>("get", ()).on_instance("dead").await.unwrap_err();
     assert!(matches!(error, CallError::InstanceLost { .. }), "{error:?}");
     assert_eq!(caller.members().borrow().len(), 1);

@@ -17,13 +17,15 @@ mod calls;
 mod channels;
 mod ends;
 mod errors;
-pub(crate) mod instances;
+mod hand_made;
+mod instances;
 mod progress;
 
 pub(crate) use calls::*;
 pub(crate) use channels::*;
 pub(crate) use ends::*;
 pub(crate) use errors::*;
+pub(crate) use hand_made::*;
 pub(crate) use instances::*;
 pub(crate) use progress::*;
 
