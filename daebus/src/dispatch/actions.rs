@@ -7,6 +7,7 @@ use std::time::Duration;
 use daebus_caller::bus::{Deliver, Message, Queue, QueueReceiver};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -214,7 +215,7 @@ impl Actions {
         }
         let has_room = !matches!(place, Place::None);
         if inner.shared.receivers(&envelope) == Receivers::Sole {
-            self.run_or_refuse(&envelope, has_room, Refusals::push);
+            self.run_or_refuse(&envelope, has_room, None, Refusals::push);
         } else {
             self.wait_for_claim(envelope, has_room);
         }
@@ -234,36 +235,41 @@ impl Actions {
         inner.workers.spawn(async move {
             let inner = &this.0;
             let action = envelope.action.as_deref().and_then(|action| inner.registry.action(action));
-            let can_run = || {
-                has_room
-                    && !inner.draining.is_cancelled()
-                    && action.is_none_or(|action| inner.core.admission.admit(&action.definition).is_some())
+            let reserve = || {
+                let takes_requests = has_room && !inner.draining.is_cancelled();
+                action
+                    .filter(|_| takes_requests)
+                    .and_then(|action| inner.core.admission.admit(&action.definition))
             };
             let decision = tokio::select! {
                 biased;
                 _ = entry.ended() => return,
-                decision = inner.shared.decide(&envelope, action.is_some(), can_run) => decision,
+                decision = inner.shared.decide(&envelope, action.is_some(), reserve) => decision,
             };
             drop((entry, waiting));
             match decision {
-                Decision::Answer => this.run_or_refuse(&envelope, has_room, Refusals::push_claimed),
+                Decision::Answer(place) => {
+                    this.run_or_refuse(&envelope, has_room, place, Refusals::push_claimed);
+                }
                 Decision::Refuse => inner.refusals.push(&envelope, Reason::Lapsed),
                 Decision::Ignore => {}
             }
         });
     }
 
-    /// Starts the handler of a request, or refuses the request with `refuse`.
+    /// Starts the handler of a request, or refuses the request with `refuse`. A request that has its `place` was admitted before
+    /// it was claimed: it runs even if the drain has begun meanwhile.
     fn run_or_refuse(
         &self,
         envelope: &Arc<Envelope>,
         has_room: bool,
+        place: Option<OwnedSemaphorePermit>,
         refuse: fn(&Refusals, &Envelope, Reason),
     ) {
         let inner = &self.0;
         let refuse = |reason| refuse(&inner.refusals, envelope, reason);
         let action = envelope.action.as_deref().unwrap_or_default();
-        if inner.draining.is_cancelled() {
+        if place.is_none() && inner.draining.is_cancelled() {
             return refuse(Reason::ShuttingDown);
         }
         if !has_room {
@@ -292,7 +298,7 @@ impl Actions {
             let fault = Fault::reserved(FaultCode::DeadlineExceeded, fault);
             return refuse(Reason::Failed(fault));
         }
-        let Some(place) = inner.core.admission.admit(&action.definition) else {
+        let Some(place) = place.or_else(|| inner.core.admission.admit(&action.definition)) else {
             return refuse(Reason::Overloaded);
         };
         let deadline = Deadline::after(budget);

@@ -31,14 +31,22 @@ pub(super) enum Receivers {
 }
 
 /// What happens to a request that other instances may have received.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Decision {
-    /// This instance answers it.
-    Answer,
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision<P> {
+    /// This instance answers it, in the place that was reserved for it before the claim, if there was one.
+    Answer(Option<P>),
     /// This instance refuses it: it was sent to this instance only, which may not run it.
     Refuse,
     /// Another instance answers it.
     Ignore,
+}
+
+/// How an attempt to claim a request ended.
+enum ClaimOutcome<P> {
+    Won(Option<P>),
+    Lost,
+    /// The bus doesn't have this instance's info.
+    Lapsed,
 }
 
 /// Requests that other instances of the service receive as well.
@@ -111,32 +119,36 @@ impl SharedRequests {
     }
 
     /// Decides about a request that other instances may have received. `has_action`: this instance has its action;
-    /// `can_run`: it has a place for it.
-    pub(super) async fn decide(
+    /// `reserve` gives the request a place if this instance can run it now.
+    pub(super) async fn decide<P>(
         &self,
         request: &Envelope,
         has_action: bool,
-        can_run: impl Fn() -> bool,
-    ) -> Decision {
+        reserve: impl Fn() -> Option<P>,
+    ) -> Decision<P> {
         loop {
             match self.receivers(request) {
-                Receivers::Sole => return Decision::Answer,
+                Receivers::Sole => return Decision::Answer(None),
                 Receivers::Unknown => {
                     if !self.membership.settled(request.received).await {
                         return if self.is_shared(request) { Decision::Ignore } else { Decision::Refuse };
                     }
                 }
-                Receivers::Several => match self.claim(request, has_action, &can_run).await {
-                    Some(is_claimed) if is_claimed => return Decision::Answer,
-                    Some(_) => return Decision::Ignore,
-                    None => self.membership.lapse(),
+                Receivers::Several => match self.claim(request, has_action, &reserve).await {
+                    ClaimOutcome::Won(place) => return Decision::Answer(place),
+                    ClaimOutcome::Lost => return Decision::Ignore,
+                    ClaimOutcome::Lapsed => self.membership.lapse(),
                 },
             }
         }
     }
 
-    /// Returns whether this instance has the claim; `None` if it has lapsed.
-    async fn claim(&self, request: &Envelope, has_action: bool, can_run: &impl Fn() -> bool) -> Option<bool> {
+    async fn claim<P>(
+        &self,
+        request: &Envelope,
+        has_action: bool,
+        reserve: &impl Fn() -> Option<P>,
+    ) -> ClaimOutcome<P> {
         let Core { bus, service, identity, .. } = &*self.core;
         let members = self.membership.members();
         let action = request.action.as_deref().unwrap_or_default();
@@ -147,7 +159,7 @@ impl SharedRequests {
             members.list(action)
         };
         if is_left {
-            return Some(false);
+            return ClaimOutcome::Lost;
         }
         let reply_channel = request.reply_channel(service.as_str()).ok().flatten().unwrap_or_default();
         let request_id = request.request_id.as_ref().map_or("", |id| id.as_str());
@@ -158,37 +170,41 @@ impl SharedRequests {
         let mut delay =
             CLAIM_STEP.saturating_mul(u32::try_from(rank).unwrap_or(u32::MAX)).min(CLAIM_MAX_DELAY);
         sleep_unless_zero(delay).await;
-        if !has_action || !can_run() {
+        // Before the claim: the drain may begin while the claim is in flight.
+        let mut place = reserve();
+        if place.is_none() {
             sleep(CLAIM_HANDICAP).await;
             delay += CLAIM_HANDICAP;
+            place = reserve();
         }
         if self.membership.phase() == PresencePhase::WritesRefused {
-            return Some(rank == 0);
+            return if rank == 0 { ClaimOutcome::Won(place) } else { ClaimOutcome::Lost };
         }
         let key = claim_key(service.as_str(), &hash);
         if !delay.is_zero() && self.checks.is_claimed(&key).await {
-            return Some(false);
+            return ClaimOutcome::Lost;
         }
         if !has_action && self.has_unknown_subscribers().await {
-            return Some(false);
+            return ClaimOutcome::Lost;
         }
-        match bus.claim(&presence, &key, CLAIM_TTL).await {
-            Ok(Claimed::Won) => Some(true),
-            Ok(Claimed::Held { .. }) => Some(false),
-            Ok(Claimed::Lapsed) => None,
+        let has_claim = match bus.claim(&presence, &key, CLAIM_TTL).await {
+            Ok(Claimed::Won) => true,
+            Ok(Claimed::Held { .. }) => false,
+            Ok(Claimed::Lapsed) => return ClaimOutcome::Lapsed,
             Err(error) if refuses_writes(&error) => {
                 self.membership.writes_refused(&error);
-                Some(rank == 0)
+                rank == 0
             }
             Err(BusError::Unknown { .. }) => {
                 let value = bus.get(&key).await;
-                Some(matches!(value, Ok(Some(value)) if value == presence.holder().as_bytes()))
+                matches!(value, Ok(Some(value)) if value == presence.holder().as_bytes())
             }
             Err(error) => {
                 debug!(%error, "a request was not claimed");
-                Some(false)
+                false
             }
-        }
+        };
+        if has_claim { ClaimOutcome::Won(place) } else { ClaimOutcome::Lost }
     }
 
     /// Whether a subscriber of the service's channel isn't one of the known instances, so that it may have the action.

@@ -188,11 +188,27 @@ async fn presence_claims_and_singletons_survive_a_restart_of_redis() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn requests_are_answered_once_while_redis_refuses_writes() {
+async fn requests_are_answered_once_while_redis_is_out_of_memory() {
+    refuse_writes(&["CONFIG", "SET", "maxmemory", "1"], &["CONFIG", "SET", "maxmemory", "0"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_once_while_redis_is_read_only() {
+    refuse_writes(&["REPLICAOF", "127.0.0.1", "1"], &["REPLICAOF", "NO", "ONE"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_answered_once_while_redis_forbids_writes() {
+    let forbid = ["ACL", "SETUSER", "default", "-@write", "-@scripting"];
+    refuse_writes(&forbid, &["ACL", "SETUSER", "default", "+@all"]).await;
+}
+
+/// Runs `refuse`, after which Redis publishes but refuses writes, and later `allow`.
+async fn refuse_writes(refuse: &[&str], allow: &[&str]) {
     let redis = RedisServer::start();
     let instances = ["a", "b"].map(|id| instance(&redis, id));
     let mut peer = Peer::on(&redis).await;
-    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    redis.cli(refuse);
     for n in 0..50_u64 {
         let request = json!({"action": "unknown", "payload": n, "request_id": n, "reply_to": "caller:peer"});
         peer.bus.publish("cluster", request.to_string().into()).await.unwrap();
@@ -208,7 +224,7 @@ async fn requests_are_answered_once_while_redis_refuses_writes() {
     for process in &instances {
         process.line("the bus refuses to write keys");
     }
-    redis.cli(&["CONFIG", "SET", "maxmemory", "0"]);
+    redis.cli(allow);
     for process in &instances {
         process.line("the bus writes keys again");
     }
