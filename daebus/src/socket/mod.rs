@@ -8,6 +8,7 @@ mod extract;
 mod frame;
 mod heartbeat;
 mod inbox;
+mod info;
 mod messages;
 mod outgoing;
 mod room;
@@ -17,6 +18,7 @@ mod settings;
 mod sockets;
 mod table;
 mod upgrade;
+mod waiting_frames;
 mod writer;
 
 use std::fmt::Display;
@@ -24,15 +26,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use accept::Acceptor;
-pub use client::{Client, ClientInfo};
+pub use client::Client;
 pub use error::SocketError;
 pub use extract::Frame;
-pub use outgoing::WhenFull;
+pub use info::ClientInfo;
 pub use room::Room;
 use server::SocketServer;
 use settings::Settings;
 pub use sockets::Sockets;
 pub use upgrade::Upgrade;
+pub use waiting_frames::WhenFull;
 
 use crate::blueprint::Registry;
 use crate::error::Mistake;

@@ -1,9 +1,7 @@
 //! The queue of one client: frames that wait to be written.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use axum::extract::ws::Message;
 use parking_lot::{Mutex, MutexGuard};
@@ -14,27 +12,7 @@ use tracing::warn;
 
 use super::close::{CLOSE_WITHIN, Close};
 use super::error::{SocketError, not_connected};
-
-/// What happens to a client that doesn't keep up with what is sent to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum WhenFull {
-    /// The oldest frames of its queue make room for the newest, as suits live data. Answers to the client's messages, and
-    /// frames sent with [`Client::send_async`](crate::Client::send_async), are never dropped.
-    #[default]
-    DropOldest,
-    /// It is disconnected with 1013, and its queue is dropped: for clients that must not miss anything.
-    Disconnect,
-}
-
-/// The bounds of a client's queue.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct QueueBounds {
-    pub(super) frames: usize,
-    /// Also the largest frame.
-    pub(super) bytes: usize,
-    pub(super) when_full: WhenFull,
-}
+use super::waiting_frames::{QueueBounds, WaitingFrames, WhenFull, size};
 
 /// The queue of one client.
 ///
@@ -63,10 +41,7 @@ pub(super) struct Outgoing {
 
 #[derive(Debug, Default)]
 struct OutgoingState {
-    kept: Lane,
-    droppable: Lane,
-    /// The number of the next frame, so that the two lanes are written in one order.
-    next: u64,
+    frames: WaitingFrames,
     ping: bool,
     /// A client's ping has been read, and its pong is not written yet.
     pong: bool,
@@ -74,63 +49,6 @@ struct OutgoingState {
     last_sent: Option<Instant>,
     /// When the connection last accepted bytes after it had accepted none for a while.
     drained: Option<Instant>,
-}
-
-/// Frames in order, with their number, and their size.
-#[derive(Debug, Default)]
-struct Lane {
-    frames: VecDeque<(u64, Message)>,
-    bytes: usize,
-}
-
-impl Lane {
-    fn push(&mut self, number: u64, frame: Message) {
-        self.bytes += size(&frame);
-        self.frames.push_back((number, frame));
-    }
-
-    fn pop(&mut self) -> Option<Message> {
-        let (_, frame) = self.frames.pop_front()?;
-        self.bytes -= size(&frame);
-        Some(frame)
-    }
-
-    fn first(&self) -> Option<u64> {
-        self.frames.front().map(|(number, _)| *number)
-    }
-
-    fn fits(&self, frame: usize, bounds: &QueueBounds) -> bool {
-        self.frames.len() < bounds.frames && self.bytes.saturating_add(frame) <= bounds.bytes
-    }
-}
-
-impl OutgoingState {
-    fn fits(&self, frame: usize, bounds: &QueueBounds) -> bool {
-        self.kept.frames.len() + self.droppable.frames.len() < bounds.frames
-            && self.kept.bytes.saturating_add(self.droppable.bytes).saturating_add(frame) <= bounds.bytes
-    }
-
-    /// Drops the oldest droppable frames until a frame fits. Returns how many were dropped.
-    fn make_room(&mut self, frame: usize, bounds: &QueueBounds) -> usize {
-        let mut dropped = 0;
-        while !self.fits(frame, bounds) && self.droppable.pop().is_some() {
-            dropped += 1;
-        }
-        dropped
-    }
-
-    fn number(&mut self) -> u64 {
-        self.next += 1;
-        self.next
-    }
-
-    fn pop(&mut self) -> Option<Message> {
-        match (self.kept.first(), self.droppable.first()) {
-            (Some(kept), Some(droppable)) if droppable < kept => self.droppable.pop(),
-            (Some(_), _) => self.kept.pop(),
-            (None, _) => self.droppable.pop(),
-        }
-    }
 }
 
 /// What the writer does next.
@@ -165,12 +83,11 @@ impl Outgoing {
         let bytes = self.checked_size(&frame)?;
         let mut state = self.open_state()?;
         let mut dropped = 0;
-        if !state.fits(bytes, &self.bounds) {
+        if !state.frames.fits(bytes, &self.bounds) {
             match self.bounds.when_full {
-                WhenFull::DropOldest => dropped = state.make_room(bytes, &self.bounds),
+                WhenFull::DropOldest => dropped = state.frames.make_room(bytes, &self.bounds),
                 WhenFull::Disconnect => {
-                    let lost = state.kept.frames.len() + state.droppable.frames.len() + 1;
-                    (state.kept, state.droppable) = (Lane::default(), Lane::default());
+                    let lost = std::mem::take(&mut state.frames).count() + 1;
                     state.close = Some(Close::hurried(1013, "too slow for what is sent"));
                     drop(state);
                     self.count_dropped(lost);
@@ -179,9 +96,8 @@ impl Outgoing {
                 }
             }
         }
-        if state.fits(bytes, &self.bounds) {
-            let number = state.number();
-            state.droppable.push(number, frame);
+        if state.frames.fits(bytes, &self.bounds) {
+            state.frames.push(frame);
         } else {
             // The queue is full of frames that are never dropped.
             dropped += 1;
@@ -200,7 +116,7 @@ impl Outgoing {
     pub(super) async fn deliver(&self, frame: Message) -> Result<(), SocketError> {
         let bytes = self.checked_size(&frame)?;
         let _turn = self.turn.lock().await;
-        self.until(|state| self.has_place(state, bytes)).await;
+        self.until(|state| state.frames.has_place(bytes, &self.bounds)).await;
         // Only the holder of the turn queues kept frames, so the place is still there, except for those of `force`.
         self.force(frame)
     }
@@ -210,23 +126,14 @@ impl Outgoing {
         let bytes = self.checked_size(&frame)?;
         let mut state = self.open_state()?;
         let dropped = match self.bounds.when_full {
-            WhenFull::DropOldest => state.make_room(bytes, &self.bounds),
+            WhenFull::DropOldest => state.frames.make_room(bytes, &self.bounds),
             WhenFull::Disconnect => 0,
         };
-        let number = state.number();
-        state.kept.push(number, frame);
+        state.frames.keep(frame);
         drop(state);
         self.count_dropped(dropped);
         self.changed.notify_one();
         Ok(())
-    }
-
-    fn has_place(&self, state: &OutgoingState, bytes: usize) -> bool {
-        match self.bounds.when_full {
-            // Droppable frames make room.
-            WhenFull::DropOldest => state.kept.fits(bytes, &self.bounds),
-            WhenFull::Disconnect => state.fits(bytes, &self.bounds),
-        }
     }
 
     /// Returns whether the client's messages are not to be read for now: its answers fill half of the queue, or the pong
@@ -236,10 +143,7 @@ impl Outgoing {
     }
 
     fn is_state_behind(&self, state: &OutgoingState) -> bool {
-        let Lane { frames, bytes } = &state.kept;
-        state.pong
-            || (!frames.is_empty()
-                && (frames.len() >= self.bounds.frames.div_ceil(2) || *bytes >= self.bounds.bytes / 2))
+        state.pong || state.frames.are_half_kept(&self.bounds)
     }
 
     /// Waits until the client's messages may be read again.
@@ -308,8 +212,7 @@ impl Outgoing {
     /// Ends writing: the client is gone. The queue is released.
     pub(super) fn end(&self) {
         self.ended.cancel();
-        let mut state = self.state();
-        (state.kept, state.droppable) = (Lane::default(), Lane::default());
+        self.state().frames = WaitingFrames::default();
     }
 
     pub(super) fn closing(&self) -> &CancellationToken {
@@ -331,7 +234,7 @@ impl Outgoing {
                 if std::mem::take(&mut state.ping) {
                     return Step::Ping;
                 }
-                if let Some(frame) = state.pop() {
+                if let Some(frame) = state.frames.pop() {
                     return Step::Frame(frame);
                 }
                 if let Some(close) = &state.close {
@@ -360,7 +263,7 @@ impl Outgoing {
     /// Waits until a close has been asked for and its time is over.
     pub(super) async fn overdue(&self) {
         self.closing.cancelled().await;
-        let within: Duration = self.state().close.as_ref().map_or(CLOSE_WITHIN, Close::within);
+        let within = self.state().close.as_ref().map_or(CLOSE_WITHIN, Close::within);
         tokio::time::sleep(within).await;
     }
 
@@ -398,27 +301,13 @@ impl Outgoing {
         Ok(state)
     }
 
-    /// Returns the frames that wait, in their order.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> Vec<Message> {
-        let state = self.state();
-        let mut frames: Vec<_> = state.kept.frames.iter().chain(&state.droppable.frames).cloned().collect();
-        frames.sort_by_key(|(number, _)| *number);
-        frames.into_iter().map(|(_, frame)| frame).collect()
+        self.state().frames.all()
     }
 
     fn state(&self) -> MutexGuard<'_, OutgoingState> {
-        // Whole after every statement that holds the lock.
         self.state.lock()
-    }
-}
-
-/// The size of a frame's payload.
-fn size(frame: &Message) -> usize {
-    match frame {
-        Message::Text(text) => text.len(),
-        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
-        Message::Close(_) => 0,
     }
 }
 
@@ -437,8 +326,7 @@ mod tests {
     }
 
     fn queued(outgoing: &Outgoing) -> Vec<String> {
-        let frames = outgoing.waiting();
-        frames.into_iter().map(|frame| frame.into_text().unwrap().to_string()).collect()
+        outgoing.waiting().iter().map(|frame| frame.to_text().unwrap().to_owned()).collect()
     }
 
     #[test]

@@ -10,8 +10,8 @@ use daebus_caller::wire::RawJson;
 use governor::Quota;
 
 use super::frame;
-use super::outgoing::{QueueBounds, WhenFull};
 use super::upgrade::Upgrade;
+use super::waiting_frames::{QueueBounds, WhenFull};
 use crate::error::Mistake;
 
 /// How much tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for

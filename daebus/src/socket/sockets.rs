@@ -204,8 +204,9 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::socket::outgoing::{Outgoing, QueueBounds, WhenFull};
+    use crate::socket::outgoing::Outgoing;
     use crate::socket::upgrade::Upgrade;
+    use crate::socket::waiting_frames::{QueueBounds, WhenFull};
 
     fn client(sockets: &Sockets, id: &str) -> Client {
         let (request, ()) = axum::http::Request::new(()).into_parts();

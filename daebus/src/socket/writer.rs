@@ -82,7 +82,7 @@ mod tests {
     use super::*;
     use crate::runtime::CountWritten;
     use crate::socket::close::Close;
-    use crate::socket::outgoing::{QueueBounds, WhenFull};
+    use crate::socket::waiting_frames::{QueueBounds, WhenFull};
 
     const BYTES: usize = 1_500_000;
 
