@@ -145,12 +145,12 @@ mod tests {
             }
             client
         });
-        let limit = Duration::from_secs(10);
+        let (limit, content) = (Duration::from_secs(10), vec![0; 100 * 1024]);
         let progressed = AtomicU64::new(0);
         let count = || {
             progressed.fetch_add(1, Ordering::Relaxed);
         };
-        let all = written.while_progressing(limit, server.write_all(&[0; 100 * 1024]), count).await;
+        let all = written.while_progressing(limit, server.write_all(&content), count).await;
         assert!(matches!(all, Some(Ok(()))));
         assert!(progressed.load(Ordering::Relaxed) > 50);
         let _client = reader.await.unwrap();

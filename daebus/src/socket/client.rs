@@ -226,7 +226,7 @@ impl Client {
 
     /// Returns the rooms that the client is in, in alphabetical order.
     pub fn rooms(&self) -> Vec<String> {
-        self.0.rooms.lock().iter().map(|room| room.to_string()).collect()
+        self.0.rooms.lock().iter().map(ToString::to_string).collect()
     }
 
     /// Returns the subprotocol that was agreed on, one of

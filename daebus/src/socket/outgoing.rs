@@ -167,7 +167,6 @@ impl Outgoing {
         }
     }
 
-    /// The number of frames written.
     pub(super) fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
     }

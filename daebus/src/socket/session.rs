@@ -88,8 +88,8 @@ impl Session {
         let Connection { mut slot, stream, joined, .. } = connection;
         let farewell = async move {
             // The writer has bounds of its own, and what can't be joined has nothing more to write.
-            let closes = writer.await.unwrap_or_default();
-            if let Some(mut stream) = stream.filter(|_| closes) {
+            let is_closing = writer.await.unwrap_or_default();
+            if let Some(mut stream) = stream.filter(|_| is_closing) {
                 let closed = async { while let Some(Ok(_)) = stream.next().await {} };
                 let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
             }

@@ -76,7 +76,7 @@ async fn a_client_that_pings_and_does_not_read_is_not_read_either() {
     let service = serve("pings", WebSocket::new(), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
     // Masked pings of 125 bytes; the mask is zero.
-    let mut ping = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+    let mut ping = vec![0x89, 0xfd, 0, 0, 0, 0];
     ping.extend([b'x'; 125]);
     let pings = ping.repeat(512);
     let mut accepted = 0;
@@ -237,7 +237,7 @@ async fn a_client_that_has_gone_makes_room_though_its_messages_are_not_handled_y
                 next = Peer::try_connect(&service, "/ws", &[]).await.ok();
             }
         };
-        within(connected).await;
+        within(Box::pin(connected)).await;
         assert!(!client.is_connected());
         assert_eq!(service.sockets().unwrap().count(), 1);
         gate.open();
@@ -261,7 +261,7 @@ async fn a_client_that_reads_slowly_and_steadily_stays_connected() {
         assert!(bytes > 0, "disconnected after {:?} and {read} bytes", started.elapsed());
         read += bytes;
         // The client's pace.
-        sleep(Duration::from_secs_f64(bytes as f64 / 300_000.0)).await;
+        sleep(Duration::from_micros(bytes as u64 * 1_000_000 / 300_000)).await;
     }
     assert!(client.is_connected());
     assert!(started.elapsed() > Duration::from_secs(4), "{:?}", started.elapsed());
