@@ -17,6 +17,10 @@ use crate::runtime::BytesWritten;
 /// How often a connection is looked at within the time it may be quiet; so it is closed at most half that time late.
 const LOOKS: u32 = 4;
 
+/// How many bytes have to be written from one look to the next, so that the client is reading: more than the pings of HTTP/2,
+/// which keep no connection open.
+const PROGRESS: u64 = 256;
+
 /// How often a connection that is to end is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -87,7 +91,8 @@ impl Activity {
         while looks < LOOKS {
             sleep(within / LOOKS).await;
             let now = moves();
-            let is_quiet = now == seen && self.counts.ours.load(Ordering::Relaxed) == 0;
+            let has_written = now.1 - seen.1 >= PROGRESS;
+            let is_quiet = now.0 == seen.0 && !has_written && self.counts.ours.load(Ordering::Relaxed) == 0;
             looks = if is_quiet { looks + 1 } else { 0 };
             seen = now;
         }

@@ -116,6 +116,28 @@ async fn an_idle_connection_is_left() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_of_http_2_is_left_although_it_answers_pings() {
+    let (service, addr) = start("limits-idle-2", http().header_timeout(SHORT)).await;
+    let mut stream = connect(addr, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    let frames = async {
+        let mut head = [0; 9];
+        while stream.read_exact(&mut head).await.is_ok() {
+            let mut payload = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+            if stream.read_exact(&mut payload).await.is_err() {
+                break;
+            }
+            if head[3] == 6 && head[4] == 0 {
+                let answer = [[0, 0, 8, 6, 1, 0, 0, 0, 0].as_slice(), &payload].concat();
+                let _ = stream.write_all(&answer).await;
+            }
+        }
+    };
+    within(frames).await;
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_doesnt_read_its_answer_is_left() {
     let (service, addr) = start("limits-unread", http().header_timeout(SHORT).max_connections(1)).await;
     let _unread = connect(addr, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
