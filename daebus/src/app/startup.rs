@@ -46,7 +46,7 @@ impl Daebus {
     /// Starts the service somewhere else than in the world.
     #[cfg(feature = "testing")]
     pub(crate) async fn start_in(self, environment: Environment) -> Result<Service> {
-        start(self, environment).await
+        Box::pin(start(self, environment)).await
     }
 }
 

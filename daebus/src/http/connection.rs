@@ -125,7 +125,7 @@ impl ConnectionServer {
     async fn note_download(&self, activity: &Activity) {
         activity.answered().await;
         let _entered = self.workers.enter("response that an HTTP client is reading".to_owned());
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

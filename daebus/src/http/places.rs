@@ -48,15 +48,15 @@ impl Places {
     pub(super) async fn next(&self) -> Option<ConnectionPlace> {
         tokio::select! {
             biased;
-            permit = Arc::clone(&self.regular).acquire_owned() => regular(permit.ok()?),
-            permit = Arc::clone(&self.spare).acquire_owned() => spare(permit.ok()?),
+            permit = Arc::clone(&self.regular).acquire_owned() => permit.ok().map(regular),
+            permit = Arc::clone(&self.spare).acquire_owned() => permit.ok().map(spare),
         }
     }
 
     /// Returns a place if there is one at once.
     pub(super) fn try_next(&self) -> Option<ConnectionPlace> {
-        let permit = Arc::clone(&self.regular).try_acquire_owned().ok();
-        permit.and_then(regular).or_else(|| spare(Arc::clone(&self.spare).try_acquire_owned().ok()?))
+        let permit = Arc::clone(&self.regular).try_acquire_owned().map(regular);
+        permit.or_else(|_| Arc::clone(&self.spare).try_acquire_owned().map(spare)).ok()
     }
 
     /// Returns the place of a connection that has been accepted: a regular one if one has become free meanwhile. Logs when
@@ -89,12 +89,12 @@ impl Places {
     }
 }
 
-fn regular(permit: OwnedSemaphorePermit) -> Option<ConnectionPlace> {
-    Some(ConnectionPlace { _permit: permit, is_spare: false })
+fn regular(permit: OwnedSemaphorePermit) -> ConnectionPlace {
+    ConnectionPlace { _permit: permit, is_spare: false }
 }
 
-fn spare(permit: OwnedSemaphorePermit) -> Option<ConnectionPlace> {
-    Some(ConnectionPlace { _permit: permit, is_spare: true })
+fn spare(permit: OwnedSemaphorePermit) -> ConnectionPlace {
+    ConnectionPlace { _permit: permit, is_spare: true }
 }
 
 /// An address has as many connections as it may have.

@@ -187,7 +187,7 @@ impl Service<Context> for InspectService {
             let answer = inner.await?;
             let json = answer.json().map(|json| json.as_str().to_owned());
             match (json.as_deref(), answer.http().is_some()) {
-                (Some(r#"{"created":true}"#), false) | (Some("\"Ada\""), false) | (None, true) => Ok(answer),
+                (Some(r#"{"created":true}"# | "\"Ada\""), false) | (None, true) => Ok(answer),
                 other => Err(Failure::internal(format!("{other:?}")).into()),
             }
         })
