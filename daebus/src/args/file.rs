@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+use toml::Table;
 use toml::de::{DeTable, DeValue};
 
 use super::setting::{Setting, SettingSource};
@@ -46,8 +48,7 @@ impl File {
             let line = line_of(name.span().start);
             let name = name.get_ref();
             let value = value.get_ref();
-            // Tables are the application's own.
-            if value.is_table() {
+            if is_of_application(value) {
                 continue;
             }
             let Some(key) = Setting::ALL.into_iter().find(|key| key.name() == name.as_ref()) else {
@@ -75,6 +76,46 @@ impl File {
     }
 }
 
+/// Tables, `[room]`, and lists of tables, `[[sensors]]`, are the application's own.
+fn is_of_application(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Table(_) => true,
+        DeValue::Array(values) => !values.is_empty() && values.iter().all(|value| value.get_ref().is_table()),
+        _ => false,
+    }
+}
+
+/// Reads the application's own tables of a file. Without a file there are none.
+pub(super) fn settings<T: DeserializeOwned>(path: Option<&Path>) -> Result<T, Mistake> {
+    let mut table = match path {
+        Some(path) => read_table(path)?,
+        None => Table::new(),
+    };
+    for key in Setting::ALL {
+        table.remove(key.name());
+    }
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let field = error.path().to_string();
+        let reason = error.into_inner().message().to_owned();
+        let message = if field == "." { reason } else { format!("{field}: {reason}") };
+        match path {
+            Some(path) => Mistake::new(message).at(path.display()),
+            None => Mistake::new(format!("{message}; name a settings file with --config FILE")),
+        }
+    })
+}
+
+fn read_table(path: &Path) -> Result<Table, Mistake> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Mistake::new(format!("the file can't be read: {error}")).at(path.display()))?;
+    text.parse().map_err(|error: toml::de::Error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1;
+        Mistake::new(format!("not valid TOML: {}", error.message()))
+            .at(format_args!("{}:{line}", path.display()))
+    })
+}
+
 /// A text, or a number where one makes sense.
 fn text_of(key: Setting, value: &DeValue<'_>) -> Option<String> {
     match value {
@@ -100,6 +141,14 @@ mod tests {
         let expected =
             [(Setting::Bus, ("redis://a".to_owned(), at(2))), (Setting::Drain, ("5".to_owned(), at(4)))];
         assert_eq!(file.values, BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn lists_of_tables_are_the_applications() {
+        let file = File::parse("x.toml", "drain = 5\n[[sensors]]\npin = 1\n[[sensors]]\npin = 2\n");
+        assert!(file.mistakes.is_empty(), "{:?}", file.mistakes);
+        let file = File::parse("x.toml", "sensors = [1, 2]\n");
+        assert!(file.mistakes[0].to_string().contains("no setting \"sensors\""), "{:?}", file.mistakes);
     }
 
     #[test]

@@ -23,6 +23,15 @@ pub(crate) struct Given {
     show: bool,
 }
 
+/// The settings file, and who named it.
+pub(super) fn config(
+    args: &ServiceArgs,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Option<(PathBuf, SettingSource)> {
+    let by_flag = args.config.clone().map(|path| (path, SettingSource::Flag("--config")));
+    by_flag.or_else(|| Some((variable(CONFIG)?.into(), SettingSource::Variable(CONFIG))))
+}
+
 /// What the code says.
 pub(crate) type Code = BTreeMap<Setting, String>;
 
@@ -36,8 +45,7 @@ impl Given {
     /// Reads them; a mistake is kept for the start.
     pub(crate) fn read(args: &ServiceArgs, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
-        let by_flag = args.config.clone().map(|path| (path, SettingSource::Flag("--config")));
-        let config = by_flag.or_else(|| Some((variable(CONFIG)?.into(), SettingSource::Variable(CONFIG))));
+        let config = config(args, variable);
         let File { values: in_file, mut mistakes } =
             config.as_ref().map(|(path, said)| File::read(path, said)).unwrap_or_default();
         let mut values = BTreeMap::new();

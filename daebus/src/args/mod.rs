@@ -1,5 +1,6 @@
 //! What is said to every service on its command line, in its environment and in its file (feature `args`).
 
+mod application;
 mod check;
 mod file;
 mod given;

@@ -4,6 +4,10 @@ use std::path::PathBuf;
 
 use super::setting::Setting;
 
+/// Above the service's flags in `--help`. On each of them: a heading for all that follow would hold for the application's
+/// flags too.
+const HEADING: &str = "Service";
+
 /// The arguments that every service has, to be flattened into an application's own.
 ///
 /// ```
@@ -42,44 +46,44 @@ use super::setting::Setting;
 /// An address may be a port alone, which means every address of the machine. `--ws` is for WebSockets that have a
 /// server of their own.
 ///
-/// The file is TOML. Its tables are the application's; a key of its own that isn't in this list is a mistake. A
+/// The file is TOML. Its tables and lists of tables are the application's, which reads them with
+/// [`settings`](Self::settings); a key of its own that isn't in this list is a mistake. A
 /// variable that is empty counts as unset. `--show-config` prints every value and where it was said, passwords
 /// masked, instead of running the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-#[command(next_help_heading = "Service")]
 // The fields' documentation is what `--help` prints, where backticks would only be in the way.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
 #[non_exhaustive]
 pub struct ServiceArgs {
     /// The name of the service [env: DAEBUS_NAME]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = HEADING, long, value_name = "NAME")]
     pub name: Option<String>,
     /// Where the bus is, as in redis://127.0.0.1:6379 [env: DAEBUS_URL]
-    #[arg(long, value_name = "URL")]
+    #[arg(help_heading = HEADING, long, value_name = "URL")]
     pub bus: Option<String>,
     /// Where HTTP is answered [env: DAEBUS_HTTP]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(help_heading = HEADING, long, value_name = "HOST:PORT")]
     pub http: Option<String>,
     /// Where WebSockets have a server of their own [env: DAEBUS_WS]
-    #[arg(long, value_name = "HOST:PORT")]
+    #[arg(help_heading = HEADING, long, value_name = "HOST:PORT")]
     pub ws: Option<String>,
     /// What is logged, as in info,my_app=debug [env: DAEBUS_LOG]
-    #[arg(long, value_name = "FILTER")]
+    #[arg(help_heading = HEADING, long, value_name = "FILTER")]
     pub log: Option<String>,
     /// Log more: the same as --log debug
-    #[arg(long, conflicts_with = "log")]
+    #[arg(help_heading = HEADING, long, conflicts_with = "log")]
     pub debug: bool,
     /// How a line of the log is written: text or json [env: DAEBUS_LOG_FORMAT]
-    #[arg(long, value_name = "FORMAT")]
+    #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// How long a stopping service waits for what runs, as in 30s [env: DAEBUS_DRAIN]
-    #[arg(long, value_name = "TIME")]
+    #[arg(help_heading = HEADING, long, value_name = "TIME")]
     pub drain: Option<String>,
     /// A TOML file that may say all of this too [env: DAEBUS_CONFIG]
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = HEADING, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print every value and where it was said, then end
-    #[arg(long)]
+    #[arg(help_heading = HEADING, long)]
     pub show_config: bool,
 }
 

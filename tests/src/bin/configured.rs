@@ -12,9 +12,32 @@ struct Args {
     /// The application's own.
     #[arg(long, default_value = "kitchen")]
     room: String,
+    /// Print the pins of the sensors in the file, then end.
+    #[arg(long)]
+    pins: bool,
     /// Everything from the arguments, the name too.
     #[arg(long)]
     nothing_in_code: bool,
+}
+
+/// The application's part of the file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    #[serde(default)]
+    sensors: Vec<Sensor>,
+    #[serde(default)]
+    room: Room,
+}
+
+#[derive(Deserialize)]
+struct Sensor {
+    pin: u8,
+}
+
+#[derive(Deserialize, Default)]
+struct Room {
+    name: String,
 }
 
 /// The room.
@@ -32,6 +55,12 @@ async fn page(State(room): State<String>) -> String {
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let args = Args::parse();
+    if args.pins {
+        let settings: Settings = args.service.settings()?;
+        let pins: Vec<String> = settings.sensors.iter().map(|sensor| sensor.pin.to_string()).collect();
+        println!("{} {}", settings.room.name, pins.join(" "));
+        return Ok(());
+    }
     let app = if args.nothing_in_code {
         Daebus::from_args(&args.service)
     } else {

@@ -133,6 +133,27 @@ fn help_shows_the_services_arguments_beside_the_applications() {
     for words in ["--room", "Service:", "--bus <URL>", "[env: DAEBUS_URL]", "--show-config"] {
         assert!(said.contains(words), "{words:?} is missing in:\n{said}");
     }
+    let (of_application, of_service) = said.split_once("Service:").unwrap();
+    assert!(of_application.contains("--room") && !of_service.contains("--room"), "{said}");
+}
+
+#[test]
+fn an_application_reads_its_own_tables() {
+    let file = TempFile::new(
+        "bus = \"memory://x\"\n[[sensors]]\npin = 4\n[[sensors]]\npin = 7\n[room]\nname = \"attic\"\n",
+    );
+    let with_file = output(&["--pins", "--config", file.path()], &[]);
+    assert_eq!(String::from_utf8(with_file.stdout).unwrap(), "attic 4 7\n");
+    let by_variable = output(&["--pins"], &[("DAEBUS_CONFIG", file.path())]);
+    assert_eq!(String::from_utf8(by_variable.stdout).unwrap(), "attic 4 7\n");
+    let without = output(&["--pins"], &[]);
+    assert_eq!(String::from_utf8(without.stdout).unwrap(), " \n");
+
+    let wrong = TempFile::new("[[sensors]]\npin = 4\n[[sensors]]\npin = 700\n");
+    let said = String::from_utf8(output(&["--pins", "--config", wrong.path()], &[]).stderr).unwrap();
+    for words in [wrong.path(), "sensors[1].pin", "700"] {
+        assert!(said.contains(words), "{words:?} is missing in:\n{said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
