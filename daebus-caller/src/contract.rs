@@ -1,8 +1,11 @@
 //! Contracts: the actions, events and errors that a service and its callers share, by name and by type.
 
+use std::fmt;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::CallError;
 use crate::wire::Fault;
 
 /// An action of a contract or a blueprint.
@@ -92,6 +95,37 @@ impl IntoFault for Box<dyn std::error::Error + Send + Sync> {
 
     fn internal_reason(&self) -> Option<String> {
         if self.is::<Fault>() { None } else { Some(chain(&**self)) }
+    }
+}
+
+/// The error of a called service as the error of the handler that made the call.
+///
+/// [`CallError::Service`] stays what it is: its code, status and details reach the caller of the handler. Every other error
+/// of a call is `internal`, and the log has the reason.
+impl<E: IntoFault + fmt::Display> IntoFault for CallError<E> {
+    type Remote = E::Remote;
+
+    fn into_fault(self) -> Fault {
+        match self {
+            Self::Service(error) => error.into_fault(),
+            _ => Fault::internal(),
+        }
+    }
+
+    fn internal_reason(&self) -> Option<String> {
+        match self {
+            Self::Service(error) => error.internal_reason(),
+            error => Some(error.to_string()),
+        }
+    }
+}
+
+/// For a variant with `#[fault(transparent)]`: the error of the called service.
+impl<E: FromFault> FromFault for CallError<E> {
+    const CODES: &'static [&'static str] = E::CODES;
+
+    fn from_fault(fault: Fault) -> Result<Self, Fault> {
+        E::from_fault(fault).map(Self::Service)
     }
 }
 

@@ -1,9 +1,7 @@
 //! What can go wrong on the bus and in a call.
 
-use std::fmt;
 use std::time::Duration;
 
-use crate::contract::{FromFault, IntoFault};
 use crate::wire::{Fault, NameError, PayloadError};
 
 /// What went wrong between us and the bus.
@@ -175,37 +173,6 @@ impl<E> From<BusError> for CallError<E> {
             BusError::Closed => Self::Closed,
             error => Self::Bus(error),
         }
-    }
-}
-
-/// The error of a called service as the error of the handler that made the call.
-///
-/// [`CallError::Service`] stays what it is: its code, status and details reach the caller of the handler. Every other error
-/// of a call is `internal`, and the log has the reason.
-impl<E: IntoFault + fmt::Display> IntoFault for CallError<E> {
-    type Remote = E::Remote;
-
-    fn into_fault(self) -> Fault {
-        match self {
-            Self::Service(error) => error.into_fault(),
-            _ => Fault::internal(),
-        }
-    }
-
-    fn internal_reason(&self) -> Option<String> {
-        match self {
-            Self::Service(error) => error.internal_reason(),
-            error => Some(error.to_string()),
-        }
-    }
-}
-
-/// For a variant with `#[fault(transparent)]`: the error of the called service.
-impl<E: FromFault> FromFault for CallError<E> {
-    const CODES: &'static [&'static str] = E::CODES;
-
-    fn from_fault(fault: Fault) -> Result<Self, Fault> {
-        E::from_fault(fault).map(Self::Service)
     }
 }
 

@@ -6,9 +6,10 @@ use proc_macro2::{Span, TokenStream, TokenTree};
 use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
 use syn::spanned::Spanned as _;
-use syn::{Expr, ExprLit, Ident, Lit, LitStr, Path, Token, Type};
+use syn::{Expr, Ident, Lit, LitStr, Path, Token, Type};
 
 use super::duration::MAX;
+use super::literal::literal;
 use crate::mistakes::Mistakes;
 use crate::suggestion::suggestion;
 
@@ -94,23 +95,6 @@ impl Value {
             _ => None,
         }
     }
-}
-
-/// The literal that an expression consists of. A literal that came through a fragment of a `macro_rules!` is in a group
-/// without delimiters, once for each macro that passed it on.
-pub(crate) fn literal(expr: &Expr) -> Option<&Lit> {
-    match ungrouped(expr) {
-        Expr::Lit(ExprLit { lit, .. }) => Some(lit),
-        _ => None,
-    }
-}
-
-/// The expression in groups without delimiters.
-pub(super) fn ungrouped(mut expr: &Expr) -> &Expr {
-    while let Expr::Group(group) = expr {
-        expr = &group.expr;
-    }
-    expr
 }
 
 impl Arguments {

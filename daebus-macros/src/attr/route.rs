@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use syn::{Expr, Lit, LitStr};
 
-use super::arguments::{Arguments, literal, ungrouped};
+use super::arguments::Arguments;
 use super::duration_argument;
+use super::literal::{literal, ungrouped};
 use super::pattern::parameters;
 use crate::mistakes::Mistakes;
 use crate::suggestion::suggestion;

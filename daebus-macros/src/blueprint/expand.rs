@@ -41,8 +41,8 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let sound = mistakes.is_empty() && blueprint.handlers_are_sound;
     let assertions = blueprint.handlers.iter().filter(|_| sound && !blueprint.methods.is_empty());
     let assertions = assertions.map(|handler| assertions::of_handler(handler, private));
-    let constructor = (!blueprint.constructor_is_taken).then(|| constructor(private, blueprint));
-    let stub = (blueprint.has_caller && !blueprint.caller_is_taken).then(|| stub(private, blueprint));
+    let constructor = (!blueprint.taken.blueprint).then(|| constructor(private, blueprint));
+    let stub = (blueprint.taken.has_caller && !blueprint.taken.caller).then(|| stub(private, blueprint));
     let (import, check) = agreement::expand(private, blueprint, sound).unzip();
     let advice = blueprint.module.items.iter().filter_map(|item| {
         let ident = item.name_of_file_module()?;

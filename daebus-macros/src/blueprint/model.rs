@@ -3,6 +3,7 @@
 use syn::{Ident, LitStr, Path};
 
 use super::parse::Module;
+use super::scope::Taken;
 use crate::endpoint::Handler;
 use crate::stub::Method;
 
@@ -19,11 +20,8 @@ pub(super) struct Blueprint {
     pub(super) methods: Vec<(usize, Method)>,
     /// Handlers that stay plain functions, since their struct would hide something. This has been reported.
     pub(super) shadowing: Vec<Ident>,
-    /// Whether there is a typed caller: not with `caller = false`.
-    pub(super) has_caller: bool,
-    /// Whether the module has something of this name already, which has been reported.
-    pub(super) constructor_is_taken: bool,
-    pub(super) caller_is_taken: bool,
+    /// Which of the names that the attribute adds are taken, which has been reported.
+    pub(super) taken: Taken,
 }
 
 impl Blueprint {

@@ -12,8 +12,8 @@ use crate::mistakes::Mistakes;
 pub(super) struct Taken {
     pub(super) blueprint: bool,
     pub(super) caller: bool,
-    /// Whether the attribute adds `Caller`.
-    has_caller: bool,
+    /// Whether the attribute adds `Caller`: not with `caller = false`.
+    pub(super) has_caller: bool,
 }
 
 impl Taken {
@@ -115,7 +115,7 @@ fn imported(tree: &UseTree, names: &mut Vec<Ident>) {
         UseTree::Group(group) => group.items.iter().for_each(|tree| imported(tree, names)),
         UseTree::Name(name) => names.push(name.ident.clone()),
         UseTree::Rename(rename) => names.push(rename.rename.clone()),
-        _ => {}
+        UseTree::Glob(_) => {}
     }
 }
 

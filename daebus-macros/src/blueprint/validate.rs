@@ -58,10 +58,8 @@ pub(super) fn validate(
         handlers,
         handlers_are_sound: of_handlers.is_empty(),
         methods,
-        has_caller,
         shadowing,
-        constructor_is_taken: taken.blueprint,
-        caller_is_taken: taken.caller,
+        taken,
     }
 }
 

@@ -16,7 +16,9 @@ pub(super) fn check(key: Setting, value: &str) -> Result<(), Mistake> {
     match key {
         Setting::Name => ServiceName::new(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
         Setting::Bus => BusUrl::parse(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
-        Setting::Http | Setting::Ws => address(value).map(drop),
+        Setting::Http | Setting::Ws => {
+            address(value).map(drop).map_err(|error| Mistake::new(error.to_string()))
+        }
         Setting::Log => logging::check(value).map_err(|error| Mistake::new(error.to_string())),
         Setting::LogFormat => {
             value.parse::<Format>().map(drop).map_err(|error| Mistake::new(error.to_string()))

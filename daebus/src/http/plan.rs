@@ -63,7 +63,8 @@ impl Plan {
         if http.routers > 1 {
             mistakes.push(Mistake::new("Http::router was called twice: merge the routers first, a.merge(b)"));
         }
-        mistakes.extend(address(&http.address).err().map(|mistake| mistake.at("the address to bind")));
+        let wrong = address(&http.address).err();
+        mistakes.extend(wrong.map(|error| Mistake::new(error.to_string()).at("the address to bind")));
         mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
         let mut collect = |mistake: Mistake| mistakes.push(mistake);
         let assets =

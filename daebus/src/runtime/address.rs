@@ -1,10 +1,13 @@
 //! Addresses to listen on.
 
-use crate::error::Mistake;
+/// A text that is no address.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is no address: write 0.0.0.0:8080, 127.0.0.1:8080, [::1]:8080, or 8080")]
+pub(crate) struct AddressError(String);
 
 /// Reads an address: `127.0.0.1:8080`, `[::1]:8080`, a host's name with a port, `http://127.0.0.1:8080`; a port alone is
 /// every address of the machine.
-pub(crate) fn address(value: &str) -> Result<String, Mistake> {
+pub(crate) fn address(value: &str) -> Result<String, AddressError> {
     let value = value.trim();
     let bare = value.strip_prefix("http://").or_else(|| value.strip_prefix("ws://")).unwrap_or(value);
     let bare = bare.strip_suffix('/').unwrap_or(bare);
@@ -14,9 +17,7 @@ pub(crate) fn address(value: &str) -> Result<String, Mistake> {
         && (!host.contains(':') || (host.starts_with('[') && host.ends_with(']')));
     match port.parse::<u16>() {
         Ok(port) if is_one => Ok(format!("{host}:{port}")),
-        _ => Err(Mistake::new(format!(
-            "{value:?} is no address: write 0.0.0.0:8080, 127.0.0.1:8080, [::1]:8080, or 8080"
-        ))),
+        _ => Err(AddressError(value.to_owned())),
     }
 }
 
@@ -40,7 +41,7 @@ mod tests {
         for value in
             ["", "localhost", "::1:80", "https://localhost:80", "http://localhost:80/x", "127.0.0.1:99999"]
         {
-            assert!(address(value).unwrap_err().message().contains("write 0.0.0.0:8080"), "{value}");
+            assert!(address(value).unwrap_err().to_string().contains("write 0.0.0.0:8080"), "{value}");
         }
     }
 }

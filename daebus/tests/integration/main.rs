@@ -32,6 +32,7 @@ mod listeners;
 mod logs;
 mod macro_rules;
 mod schedules;
+mod schedules_added;
 mod socket;
 mod start;
 mod testing;

@@ -96,7 +96,10 @@ fn instant(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
 
 impl fmt::Debug for Cron {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cron").field("pattern", &self.pattern.as_str()).field("zone", &self.zone).finish()
+        f.debug_struct("Cron")
+            .field("pattern", &self.pattern.as_str())
+            .field("zone", &self.zone)
+            .finish_non_exhaustive()
     }
 }
 

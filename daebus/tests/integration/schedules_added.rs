@@ -1,0 +1,72 @@
+//! Schedules that are added and removed while the service runs.
+
+use daebus::prelude::*;
+use daebus::testing::TestApp;
+use daebus::{Schedule, TaskError};
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn schedules_are_added_and_removed_while_the_service_runs() {
+    #[on_start]
+    async fn early(tasks: Tasks) -> Result<(), TaskError> {
+        tasks.schedule("early", Schedule::every(seconds(60)), async |events: Broadcast| {
+            events.send("early", 1).await.map(drop).map_err(BoxError::from)
+        })
+    }
+    #[background("fixed", 3600)]
+    async fn fixed() {}
+
+    let app = TestApp::new(Daebus::new("svc").register(blueprint_of!["b"; early, fixed])).await;
+    let tasks = app.service().tasks();
+    let tick = async |events: Broadcast| events.send("ticks", 1).await.map(drop).map_err(BoxError::from);
+    tasks.schedule("tick", Schedule::every(seconds(10)), tick).unwrap();
+    let taken = tasks.schedule("tick", Schedule::every(seconds(10)), tick).unwrap_err();
+    assert_eq!(taken, TaskError::NameTaken { name: "tick".to_owned() });
+    app.advance(seconds(60)).await;
+    assert_eq!(app.published("ticks").await.len(), 6);
+    app.published("early").await.assert_one(1);
+    tasks.run_now("tick").await.unwrap();
+    assert_eq!(app.published("ticks").await.len(), 7);
+
+    tasks.unschedule("tick").unwrap();
+    app.advance(seconds(60)).await;
+    assert_eq!(app.published("ticks").await.len(), 7);
+    assert!(matches!(tasks.unschedule("tick"), Err(TaskError::UnknownSchedule { .. })));
+    assert_eq!(tasks.unschedule("fixed"), Err(TaskError::NotAdded { name: "fixed".to_owned() }));
+    // The name is free again.
+    tasks.schedule("tick", Schedule::every(seconds(10)), tick).unwrap();
+
+    for (schedule, reason) in
+        [(Schedule::cron("0 25 * * *"), "hour \"25\""), (Schedule::every(Duration::ZERO), "can't be kept")]
+    {
+        let refused = tasks.schedule("bad", schedule, tick).unwrap_err().to_string();
+        assert!(refused.contains(reason), "{refused}");
+    }
+    let refused = tasks.schedule("state", Schedule::every(seconds(1)), async |_: State<u8>| {}).unwrap_err();
+    assert!(refused.to_string().contains("State<u8> is missing"), "{refused}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_single_run_and_the_end_of_a_schedule_take_it_out_of_the_list() {
+    let app = TestApp::new(Daebus::new("svc")).await;
+    let tasks = app.service().tasks();
+    // The first of January 2026, when the test begins.
+    let start = std::time::SystemTime::UNIX_EPOCH + seconds(1_767_225_600);
+    let tick = async |events: Broadcast| events.send("ticks", 1).await.map(drop).map_err(BoxError::from);
+    tasks.schedule("once", Schedule::at(start + seconds(90)), tick).unwrap();
+    tasks.schedule("some", Schedule::every(seconds(60)).until(start + seconds(150)), tick).unwrap();
+    let timings: Vec<String> = tasks.schedules().into_iter().map(|schedule| schedule.timing).collect();
+    assert_eq!(timings, ["at 2026-01-01T00:01:30Z", "every 60s until 2026-01-01T00:02:30Z"]);
+    app.advance(seconds(91)).await;
+    assert_eq!(app.published("ticks").await.len(), 2);
+    let names: Vec<String> = tasks.schedules().into_iter().map(|schedule| schedule.name).collect();
+    assert_eq!(names, ["some"]);
+    app.advance(seconds(600)).await;
+    assert_eq!(app.published("ticks").await.len(), 3);
+    assert_eq!(tasks.schedules(), []);
+    app.finish().await;
+}
