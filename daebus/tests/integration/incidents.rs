@@ -94,7 +94,9 @@ async fn nothing_is_published_to_a_reply_channel_with_an_invalid_name() -> Resul
     let bus = connect("names").await;
     let (received, mut replies) = mpsc::unbounded_channel::<Arc<str>>();
     let take = move |message: Message| received.send(message.channel).unwrap();
-    let _monitor = bus.subscribe(Topic::parse("*:*"), Arc::new(take)).await?;
+    let take: Arc<dyn Deliver> = Arc::new(take);
+    let _inboxes = bus.subscribe(Topic::parse("caller:*"), Arc::clone(&take)).await?;
+    let _reserved = bus.subscribe(Topic::parse("daebus:x"), take).await?;
     let names = [format!("caller:{}", "x".repeat(249)), "caller:\n".into(), "daebus:x".into()];
     for (name, action) in names.iter().zip(["echo", "unknown", "echo"]) {
         let request = json!({"action": action, "payload": 1, "request_id": 1, "reply_to": name});

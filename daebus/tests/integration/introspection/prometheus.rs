@@ -167,7 +167,7 @@ async fn the_metrics_are_in_prometheus_s_format_and_equal_what_was_done() -> Res
     assert_eq!(requests("action", "fail", "error"), 1.0);
     assert_eq!(requests("route", "GET /fail", "error"), 1.0);
     assert_eq!(requests("listen", "events", "success"), 2.0);
-    assert_eq!(metrics.get("daebus_requests_refused_total", [("code", "unknown_action")]), 1.0);
+    assert_eq!(metrics.get("daebus_requests_refused_total", [("code", "unknown_action")]), 2.0);
     assert_eq!(metrics.get("daebus_queue_length", [("queue", "backlog")]), 0.0);
     assert_eq!(metrics.get("daebus_listener_dropped_total", [("channel", "events")]), 0.0);
     assert_eq!(metrics.get("daebus_replies_lost_total", []), 0.0);
