@@ -289,12 +289,13 @@ mod tests {
         let higher = |hash: &str, names: &[&str]| {
             names.iter().filter(|name| claim_rank(&id(name), hash) > claim_rank(&own, hash)).count()
         };
-        let hash =
-            (0..).map(|n| n.to_string()).find(|hash| higher(hash, &["a", "b", "c", "d"]) == 4).unwrap();
+        let all = ["a", "b", "c", "d"];
+        let hash_with =
+            |count| (0..10_000).map(|n| n.to_string()).find(|hash| higher(hash, &all) == count).unwrap();
+        let (hash, low) = (hash_with(4), hash_with(0));
         assert_eq!(members.rank(&own, true, "act", &hash), 4);
         assert_eq!(members.rank(&own, true, "other", &hash), 0);
         assert_eq!(members.rank(&own, false, "other", &hash), 4, "nobody has the action");
-        let low = (0..).map(|n| n.to_string()).find(|hash| higher(hash, &["a", "b", "c", "d"]) == 0).unwrap();
         assert_eq!(members.rank(&own, false, "act", &low), 4, "behind all that have the action");
         members.apply(&event(MemberChange::Draining, "a", u128::from(b'a'), 2));
         assert_eq!(members.rank(&own, true, "act", &hash), 3);

@@ -21,7 +21,7 @@ async fn report(lease: daebus::Lease, State(Name(name)): State<Name>, State(runs
 async fn endless(State(Name(name)): State<Name>, State(runs): State<Runs>) {
     runs.0.send((name.clone(), 1)).unwrap();
     let _cancelled = Cancelled(name, runs.0.clone());
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 struct Cancelled(String, mpsc::UnboundedSender<(String, u64)>);
