@@ -3,7 +3,9 @@
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
-pub use crate::blueprint::{Blueprint, BlueprintPath, Mount, OutsideOfBlueprints, Place, Trigger, stands_in};
+pub use crate::blueprint::{
+    Blueprint, BlueprintPath, HandlerPlace, Mount, OutsideOfBlueprints, Trigger, stands_in,
+};
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
     ArgumentSchema, Context, Definition, Endpoint, MakeSchema, Needs, Outcome, Ret, SchemaProbe,

@@ -90,10 +90,7 @@ impl Argument {
 
 impl Value {
     fn literal(&self) -> Option<&Lit> {
-        match self {
-            Self::Expr(expr) => literal(expr),
-            _ => None,
-        }
+        if let Self::Expr(expr) = self { literal(expr) } else { None }
     }
 }
 

@@ -98,7 +98,7 @@ fn place(private: &Private) -> TokenStream {
             }
         }
 
-        impl __DaebusBlueprint for #p::Place {}
+        impl __DaebusBlueprint for #p::HandlerPlace {}
     }
 }
 

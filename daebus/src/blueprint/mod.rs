@@ -4,14 +4,16 @@ mod place;
 mod registry;
 mod trigger;
 
-pub use place::{BlueprintPath, OutsideOfBlueprints, Place, stands_in};
+pub use place::{BlueprintPath, HandlerPlace, OutsideOfBlueprints, stands_in};
 pub(crate) use registry::Registry;
 use trigger::Registration;
 pub use trigger::Trigger;
 
+#[cfg(feature = "testing")]
+use crate::handler::Needs;
 use crate::handler::kind::{Action, Background, Hook, Listen, MemberHook, Socket, SocketBinary, Thread};
 use crate::handler::layer::{AnyLayer, HandlerLayer};
-use crate::handler::{Endpoint, Handler, Needs};
+use crate::handler::{Endpoint, Handler};
 use crate::http::route::Route;
 use crate::http::{AnyHttpLayer, HttpLayer};
 use crate::tasks::{Schedule, ThreadOptions};

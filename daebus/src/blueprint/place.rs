@@ -1,12 +1,12 @@
 //! Which module a handler is written in, as far as generated code can find out.
 //!
 //! `#[blueprint]` collects the handlers that it sees in its module. It does not see those that a macro call in the module
-//! produces. Such a handler finds out by method resolution: `Place.daebus_place()` is the method of the trait that the blueprint
+//! produces. Such a handler finds out by method resolution: `HandlerPlace.daebus_place()` is the method of the trait that the blueprint
 //! adds to its module, if there is one in scope, else that of [`OutsideOfBlueprints`].
 
 /// What a handler asks for the blueprint around it.
 #[derive(Debug, Clone, Copy)]
-pub struct Place;
+pub struct HandlerPlace;
 
 /// The answer outside of blueprints: it takes a reference, so any method `daebus_place(self)` in scope takes precedence.
 pub trait OutsideOfBlueprints {
@@ -16,7 +16,7 @@ pub trait OutsideOfBlueprints {
     }
 }
 
-impl OutsideOfBlueprints for Place {}
+impl OutsideOfBlueprints for HandlerPlace {}
 
 /// No blueprint.
 #[derive(Debug)]

@@ -104,6 +104,8 @@ fn extractors_in_code() -> Extractors {
 fn implementation(line: &str) -> Option<(&str, &str)> {
     let (before, after) = line.split_once(" for ")?;
     let target = before.rsplit(' ').next()?;
+    // An optional extractor is in the row of the extractor.
+    let after = after.strip_prefix("Option<").unwrap_or(after);
     let name = after.split(['<', ' ']).next()?;
     Some((target, name))
 }

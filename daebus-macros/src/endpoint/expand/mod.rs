@@ -87,7 +87,7 @@ fn uncollected(private: &Private, handler: &Handler) -> TokenStream {
         const _: () = {
             #[allow(unused_imports)]
             use #p::OutsideOfBlueprints as _;
-            #p::core::assert!(!#p::stands_in(|| #p::Place.daebus_place(), #p::core::module_path!()), #message);
+            #p::core::assert!(!#p::stands_in(|| #p::HandlerPlace.daebus_place(), #p::core::module_path!()), #message);
         };
     }
 }
