@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use daebus::caller::bus::{self, Bus, BusUrl, Message, Topic};
+use daebus::caller::bus::{self, Bus, BusUrl, Deliver, Message, Topic};
 use daebus::prelude::*;
 use daebus_tests_support::{eventually, next, within};
 use tokio::sync::mpsc;
