@@ -6,11 +6,10 @@ use std::time::Duration;
 use daebus_caller::bus::{Bus, BusState, Topic};
 use daebus_caller::wire::ServiceName;
 use daebus_caller::{BusError, InstanceId, Link};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::error;
 
-use super::attach::{self, Attached, Binding};
+use super::attach::{self, Attached, Binding, Bound, Servers};
 use super::builder::Daebus;
 use super::service::Service;
 use super::{banner, bus, hooks};
@@ -126,14 +125,8 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     let mut provided = Extensions::default();
     provided.insert(tasks.clone());
     provided.insert(Desk::new(app.limits, workers.clone()));
-    let about = About {
-        version: app.version,
-        description: app.description,
-        started: clock.now(),
-        began: Instant::now(),
-    };
     let core = Arc::new(Core {
-        about,
+        about: About::new(app.version, app.description, &clock),
         identity: Identity::new(&name, instance_id),
         service: name.clone(),
         bus: Arc::clone(&bus),
@@ -164,15 +157,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
     let opened = interrupt.run_until_cancelled(opening).await.unwrap_or_else(|| Err(interrupted()));
     match opened {
         Ok(()) => {
-            let built_ins = service.actions().built_ins().clone();
-            let metrics: Metrics = Arc::new(move || built_ins.metrics());
-            let servers = bound.serve(
-                service.core(),
-                service.registry(),
-                app.limits.timeout,
-                service.workers(),
-                &metrics,
-            );
+            let servers = serve(bound, &service, app.limits.timeout);
             service.keep_servers(servers);
             banner::announce(&service, app.waits_for_bus);
             schedules.start(service.core(), &service.registry().schedules, service.workers());
@@ -185,6 +170,13 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
             Err(error)
         }
     }
+}
+
+/// Opens the routes of the servers.
+fn serve(bound: Bound, service: &Service, timeout: Duration) -> Servers {
+    let built_ins = service.actions().built_ins().clone();
+    let metrics: Metrics = Arc::new(move || built_ins.metrics());
+    bound.serve(service.core(), service.registry(), timeout, service.workers(), &metrics)
 }
 
 /// All mistakes as one error. An error that is the only one stays what it is.

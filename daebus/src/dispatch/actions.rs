@@ -87,7 +87,7 @@ impl Actions {
     /// drain.
     pub(crate) async fn join(&self, how: Join) -> Result<Result<(), Taken>, daebus_caller::BusError> {
         let (refusing, arriving) = (self.clone(), self.clone());
-        let refuse = move |message: Message| refusing.take_in(&message, Place::None);
+        let refuse = move |message: Message| refusing.take_in(&message, false);
         let (queue, receiver) = Queue::refuse(self.0.limits.intake, refuse);
         let arrived = Arc::clone(&queue);
         let arrivals = move |message: Message| arriving.arrive(message, &arrived);
@@ -152,7 +152,7 @@ impl Actions {
                 // First, since a busy loop turns too.
                 () = beat.asked() => beat.answer(),
                 message = receiver.recv() => match message {
-                    Some(message) => self.take_in(&message, Place::Backlog),
+                    Some(message) => self.take_in(&message, true),
                     None => break,
                 },
             }
@@ -170,9 +170,9 @@ impl Actions {
     ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
-    fn take_in(&self, message: &Message, place: Place) {
+    fn take_in(&self, message: &Message, has_room: bool) {
         let panics = &self.0.core.panics;
-        let Err(panic) = panics.contain_sync("intake", || self.admit(message, place)) else { return };
+        let Err(panic) = panics.contain_sync("intake", || self.admit(message, has_room)) else { return };
         let channel = &*message.channel;
         error!(channel, %panic, "panic while a message was admitted; the message is not run");
         if let Ok(envelope) = Envelope::of_request(message) {
@@ -180,7 +180,7 @@ impl Actions {
         }
     }
 
-    fn admit(&self, message: &Message, place: Place) {
+    fn admit(&self, message: &Message, has_room: bool) {
         let inner = &self.0;
         // Taken before the check of `draining`: the drain doesn't miss a handler that is about to be spawned.
         let _admitting = inner.workers.hold();
@@ -213,7 +213,6 @@ impl Actions {
         if inner.early_cancels.take(&envelope) {
             return inner.refusals.push(&envelope, Reason::Cancelled);
         }
-        let has_room = !matches!(place, Place::None);
         if inner.shared.receivers(&envelope) == Receivers::Sole {
             self.run_or_refuse(&envelope, has_room, None, Refusals::push);
         } else {
@@ -397,11 +396,4 @@ impl Actions {
         let is_withdrawn = self.0.core.outbox.withdraw(inbox, request_id);
         self.0.running.cancel(key) || is_withdrawn
     }
-}
-
-/// Whether a message may take a place in the backlog; the intake's queue may have none for it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Backlog,
-    None,
 }

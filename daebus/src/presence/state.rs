@@ -44,15 +44,21 @@ pub(super) struct PresenceState {
     /// Notified when another instance may have begun to take requests.
     pub(super) joined: Notify,
     actions: Vec<String>,
-    /// The requests that are received and not yet admitted; `None` before the instance joins and after it has left.
-    /// What receives the requests, and the queue behind it.
-    intake: Mutex<Option<(Arc<dyn Deliver>, Arc<Queue>)>>,
+    /// `None` before the instance joins and after it has left.
+    intake: Mutex<Option<RequestIntake>>,
     pace: Pace,
     described: Mutex<Described>,
     /// Messages received until then are those of a lapsed instance.
     lapsed_until: Mutex<Option<Instant>>,
     subscriptions: Mutex<Option<OwnSubscriptions>>,
     taken: Mutex<Option<Taken>>,
+}
+
+/// The requests that are received and not yet admitted.
+struct RequestIntake {
+    receiver: Arc<dyn Deliver>,
+    /// The queue that the receiver fills.
+    queue: Arc<Queue>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -144,17 +150,17 @@ impl PresenceState {
     }
 
     pub(super) fn intake(&self) -> Option<Arc<dyn Deliver>> {
-        self.intake.lock().as_ref().map(|(receiver, _)| Arc::clone(receiver))
+        self.intake.lock().as_ref().map(|intake| Arc::clone(&intake.receiver))
     }
 
     pub(super) fn set_intake(&self, receiver: Arc<dyn Deliver>, queue: Arc<Queue>) {
-        *self.intake.lock() = Some((receiver, queue));
+        *self.intake.lock() = Some(RequestIntake { receiver, queue });
     }
 
     /// Ends the intake; what waits in it is still admitted.
     pub(super) fn close_intake(&self) {
         let intake = self.intake.lock().take();
-        if let Some((_, queue)) = intake {
+        if let Some(RequestIntake { queue, .. }) = intake {
             queue.close();
         }
     }
