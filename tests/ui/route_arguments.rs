@@ -33,4 +33,7 @@ async fn no_fault() -> Result<String, Oops> {
     Err(Oops)
 }
 
+#[route("/h", layer = 7)]
+async fn no_layer() {}
+
 fn main() {}

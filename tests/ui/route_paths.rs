@@ -32,6 +32,15 @@ async fn not_a_list() {}
 #[route("/users", status = 404)]
 async fn not_a_success() {}
 
+#[route("/users", concurrency = 0)]
+async fn no_run() {}
+
+#[route("/users", cancel_on_disconnect = "no")]
+async fn not_a_truth() {}
+
+#[route("/users", layer)]
+async fn no_layer() {}
+
 #[route(users)]
 async fn no_quotes() {}
 
