@@ -7,11 +7,12 @@ use daebus_caller::bus::{BusState, Standing};
 use daebus_caller::wire::presence::{MemberChange, MemberEvent, info_key};
 use daebus_caller::{BusError, InstanceId};
 use tokio::time::{Instant, sleep_until};
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::hooks::HookEvent;
 use super::join;
 use super::state::{PresencePhase, PresenceState, refuses_writes};
+use crate::runtime::LogOnChange;
 
 /// The delay after a failed attempt to join again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -21,6 +22,7 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
     let mut connection = ConnectionHooks::new(&state);
     let mut states = state.core.bus.state();
     let every = state.pace().refresh;
+    let mut log = LogOnChange::default();
     let mut next = Instant::now() + every;
     loop {
         let mut is_back = false;
@@ -45,9 +47,7 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
             BusState::Ready => {}
         }
         let turn = turn(&state, is_due, is_back).await;
-        if let Err(error) = &turn {
-            debug!(%error, "the presence was not refreshed");
-        }
+        log.log(&"presence", turn.as_ref().err().map(ToString::to_string).as_deref());
         if turn.is_err() {
             next = Instant::now() + RETRY;
         } else if is_due {
