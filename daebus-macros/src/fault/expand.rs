@@ -17,12 +17,18 @@ pub(super) fn expand(private: &Private, error: &ErrorType) -> TokenStream {
     let inner = &Ident::new("inner", Span::mixed_site());
     let faults = arms(error, inner, |variant| match &variant.fault {
         Fault::Internal => quote!(#p::Fault::internal()),
-        Fault::Transparent { .. } => quote!(#p::IntoFault::into_fault(#inner)),
+        Fault::Transparent { ty, .. } => {
+            let p = private.at(ty.span());
+            quote_spanned!(ty.span()=> <#ty as #p::IntoFault>::into_fault(#inner))
+        }
         Fault::Own { code, status } => quote_spanned!(span=> #p::fault_of(&self, #code, #status)),
     });
     let insides = arms(error, inner, |variant| match &variant.fault {
         Fault::Internal => quote_spanned!(span=> #p::core::option::Option::Some(#p::chain(self))),
-        Fault::Transparent { .. } => quote!(#p::IntoFault::internal_reason(#inner)),
+        Fault::Transparent { ty, .. } => {
+            let p = private.at(ty.span());
+            quote_spanned!(ty.span()=> <#ty as #p::IntoFault>::internal_reason(#inner))
+        }
         Fault::Own { .. } => quote!(#p::core::option::Option::None),
     });
     // An enum without variants: there is nothing that a reference could point to.
@@ -79,9 +85,10 @@ fn constructor(variant: &Variant) -> TokenStream {
 
 /// The body of `from_fault`: the type's own codes first, then each transparent variant.
 fn read(private: &Private, error: &ErrorType, codes: &TokenStream, fault: &Ident) -> TokenStream {
-    let p = private.at(Span::call_site().located_at(error.ident.span()));
+    let span = Span::call_site().located_at(error.ident.span());
+    let p = private.at(span);
     if error.transparent().next().is_none() {
-        return quote!(#p::error_of(#fault, #codes));
+        return quote_spanned!(span=> #p::error_of(#fault, #codes));
     }
     let inner = Ident::new("inner", Span::mixed_site());
     let transparent = error.transparent().map(|(variant, member, ty)| {
@@ -98,7 +105,7 @@ fn read(private: &Private, error: &ErrorType, codes: &TokenStream, fault: &Ident
     });
     // Not even one variant with a code of its own: then the type need not be read from details.
     let own = (!error.codes().is_empty()).then(|| {
-        quote! {
+        quote_spanned! {span=>
             let #fault = match #p::error_of(#fault, #codes) {
                 #p::core::result::Result::Ok(#inner) => return #p::core::result::Result::Ok(#inner),
                 #p::core::result::Result::Err(#fault) => #fault,

@@ -132,6 +132,7 @@ fn fault(
             let message =
                 "a transparent error has the code and the status of the fault in its field: leave this out";
             mistakes.at(too_much.unwrap_or_else(|| attribute.span()), message);
+            return Some((Fault::Internal, ident.span()));
         }
         let mut members = fields.members().zip(fields);
         let (Some((member, field)), None) = (members.next(), members.next()) else {

@@ -83,6 +83,7 @@ impl Tasks {
     /// ```
     /// use std::time::SystemTime;
     ///
+    /// use daebus::Schedule;
     /// use daebus::prelude::*;
     ///
     /// #[action("remind_me_tomorrow")]
