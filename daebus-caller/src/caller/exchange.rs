@@ -30,11 +30,10 @@ impl OutgoingRequest {
         let request_id = Uuid::new_v4();
         tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
         let mut answer = self.link.pending().add(request_id, progress.clone(), instance.cloned());
-        let mut in_flight = InFlight::new(self, instance, request_id);
-        let delivery = Delivery { request: self, instance, request_id };
+        let mut in_flight = InFlight::new(Delivery { request: self, instance, request_id });
 
         let end = {
-            let published = &mut in_flight.published;
+            let InFlight { delivery, published } = &mut in_flight;
             // Pinned in place: `select!` would store each future twice.
             let mut exchange =
                 pin!(delivery.exchange(repeatable, &mut answer, progress.as_deref(), on_progress, published));
@@ -187,19 +186,17 @@ fn told(failure: NoAnswer) -> CallError {
 
 /// The request's entry among the calls in flight; removed whichever way the attempt ends.
 struct InFlight<'a> {
-    request: &'a OutgoingRequest,
-    instance: Option<&'a Arc<Member>>,
-    request_id: Uuid,
+    delivery: Delivery<'a>,
     published: Published,
 }
 
 impl<'a> InFlight<'a> {
-    fn new(request: &'a OutgoingRequest, instance: Option<&'a Arc<Member>>, request_id: Uuid) -> Self {
-        if let Some(instance) = instance {
+    fn new(delivery: Delivery<'a>) -> Self {
+        if let Some(instance) = delivery.instance {
             instance.enter();
-            request.directory.check_calls();
+            delivery.request.directory.check_calls();
         }
-        Self { request, instance, request_id, published: Published::No }
+        Self { delivery, published: Published::No }
     }
 
     /// Ends an attempt that has its outcome, so that there is nothing to cancel.
@@ -216,12 +213,12 @@ impl<'a> InFlight<'a> {
             Published::Unknown(error) => CallError::Bus((**error).clone()),
             Published::Waiting => {
                 self.end();
-                CallError::Bus(BusError::Full { location: self.request.link.bus().location() })
+                CallError::Bus(BusError::Full { location: self.delivery.request.link.bus().location() })
             }
-            Published::InFlight => self.request.too_late(),
+            Published::InFlight => self.delivery.request.too_late(),
             Published::No | Published::Confirmed => {
                 self.end();
-                self.request.too_late()
+                self.delivery.request.too_late()
             }
         }
     }
@@ -229,12 +226,13 @@ impl<'a> InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let unanswered = self.request.link.pending().remove(self.request_id);
+        let Delivery { request, instance, request_id } = self.delivery;
+        let unanswered = request.link.pending().remove(request_id);
         if unanswered && !matches!(self.published, Published::No | Published::Waiting) {
-            let channel = channel(self.request, self.instance);
-            self.request.link.cancel(channel, self.request.service.as_str(), self.request_id);
+            let channel = channel(request, instance);
+            request.link.cancel(channel, request.service.as_str(), request_id);
         }
-        if let Some(instance) = self.instance {
+        if let Some(instance) = instance {
             instance.leave();
         }
     }
