@@ -107,6 +107,11 @@ impl Process {
         written.unwrap_or_else(|error| panic!("the process takes no more: {error}\n{}", self.said()));
     }
 
+    /// The id of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `TERM`, `INT`, …
     ///
     /// # Panics

@@ -46,7 +46,7 @@ pub(crate) fn test(report: &mut Report) {
 }
 
 /// The crates that are published, each after those that it depends on.
-const PUBLISHED: [&str; 3] = ["daebus-macros", "daebus-caller", "daebus"];
+const PUBLISHED: [&str; 4] = ["daebus-macros", "daebus-caller", "daebus", "daebus-cli"];
 
 /// Formatting, clippy, the documentation and the packages for crates.io.
 pub(crate) fn lint(report: &mut Report) {

@@ -46,9 +46,12 @@ pub const CALL_CHECK: Duration = Duration::from_secs(5);
 /// The delay before an instance channel without receivers is tried again while the instance's info exists.
 pub const CHANNEL_CHECK: Duration = Duration::from_secs(1);
 
+/// The beginning of the keys that instances describe themselves in. The id follows.
+pub const INFO_PREFIX: &str = "daebus:info:";
+
 /// Returns the key that an instance describes itself in.
 pub fn info_key(id: &InstanceId) -> String {
-    format!("daebus:info:{id}")
+    format!("{INFO_PREFIX}{id}")
 }
 
 /// Returns the key of the set of a service's instances.

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::structure::{CRATES, cargo};
 
 #[test]
-fn only_the_three_crates_are_published() {
+fn only_the_four_crates_are_published() {
     let metadata = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
     let metadata: Value = serde_json::from_str(&metadata).unwrap();
     for package in metadata["packages"].as_array().unwrap() {

@@ -18,7 +18,7 @@ const LONG: &[(&str, &str)] = &[
 const LIMIT: usize = 400;
 
 /// The crates that are published: each has its layers in ARCHITECTURE.md.
-pub(crate) const CRATES: [&str; 3] = ["daebus-caller", "daebus-macros", "daebus"];
+pub(crate) const CRATES: [&str; 4] = ["daebus-caller", "daebus-macros", "daebus", "daebus-cli"];
 
 #[test]
 fn modules_import_only_from_layers_above_their_own() {
@@ -30,6 +30,7 @@ fn modules_import_only_from_layers_above_their_own() {
             .enumerate()
             .flat_map(|(layer, line)| line.split_whitespace().map(move |module| (module, layer)))
             .collect();
+        let last = layers.values().copied().max().unwrap_or_default();
         let src = workspace().join(name).join("src");
         for file in rust_files(&src) {
             let module = top_module(file.strip_prefix(&src).unwrap());
@@ -44,7 +45,7 @@ fn modules_import_only_from_layers_above_their_own() {
                 let other = top_module(&target);
                 let is_above = layers.get(other.as_str()).is_some_and(|other| *other < layer);
                 // The last layer puts the crate together.
-                if module != other && !is_above && layer != layers["lib"] {
+                if module != other && !is_above && layer != last {
                     let names = names.into_iter().collect::<Vec<_>>().join(", ");
                     mistakes.push(format!(
                         "{name}: {} imports {names} from {}, but {other} is not in a layer above {module}",
@@ -65,7 +66,7 @@ fn no_files_import_each_other() {
     let mut cycles = Vec::new();
     for name in CRATES {
         let imports = Imports::of(&workspace().join(name).join("src"));
-        assert!(imports.files.len() > 20, "{name}: only {} files import anything", imports.files.len());
+        assert!(imports.files.len() > 15, "{name}: only {} files import anything", imports.files.len());
         cycles.extend(imports.cycles().iter().map(|cycle| format!("{name}: {cycle}")));
     }
     assert!(cycles.is_empty(), "{} cycles:\n{}", cycles.len(), cycles.join("\n"));
@@ -106,7 +107,7 @@ fn only_the_bus_on_redis_knows_the_driver() {
 #[test]
 fn a_file_past_four_hundred_lines_has_a_reason() {
     let root = workspace();
-    for package in ["daebus-caller", "daebus-macros", "daebus", "examples", "tests", "xtask", "docs"] {
+    for package in ["daebus-caller", "daebus-cli", "daebus-macros", "daebus", "examples", "tests", "xtask", "docs"] {
         for file in rust_files(&root.join(package)) {
             let shown = file.strip_prefix(root).unwrap().display().to_string();
             let lines = fs::read_to_string(&file).unwrap().lines().count();
