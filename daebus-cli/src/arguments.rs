@@ -13,8 +13,14 @@ instance, 4 timeout, 5 bus, 130 ended by Ctrl-C";
 #[derive(Debug, Parser)]
 #[command(name = "daebus", version, after_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Arguments {
-    /// URL of the bus [default: redis://127.0.0.1:6379]
-    #[arg(long, env = "DAEBUS_URL", hide_env_values = true, global = true, value_name = "URL")]
+    #[arg(
+        long,
+        env = "DAEBUS_URL",
+        hide_env_values = true,
+        global = true,
+        value_name = "URL",
+        help = "URL of the bus [default: redis://127.0.0.1:6379]"
+    )]
     pub(crate) bus: Option<String>,
 
     /// Print JSON, one object per line
@@ -74,7 +80,8 @@ pub(crate) enum Command {
         channel: String,
 
         /// JSON, `@FILE`, or `-` for standard input
-        json: String,
+        #[arg(value_name = "JSON")]
+        payload: String,
     },
 
     /// Show rates, latencies, errors and drops of all instances, until q is pressed
@@ -120,8 +127,8 @@ pub(crate) struct Call {
     pub(crate) action: String,
 
     /// Payload: JSON, `@FILE`, or `-` for standard input
-    #[arg(default_value = "{}")]
-    pub(crate) json: String,
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(crate) payload: String,
 
     /// Call this instance
     #[arg(long, value_name = "INSTANCE", conflicts_with = "all")]
@@ -149,8 +156,8 @@ pub(crate) struct Bench {
     pub(crate) action: String,
 
     /// Payload: JSON, `@FILE`, or `-` for standard input
-    #[arg(default_value = "{}")]
-    pub(crate) json: String,
+    #[arg(default_value = "{}", value_name = "JSON")]
+    pub(crate) payload: String,
 
     /// Number of calls in flight
     #[arg(long, short, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]

@@ -88,9 +88,9 @@ pub(crate) async fn run(
     bar.finish_and_clear();
     let measurement = Measurement::new(&bench, calls?, seconds);
     if output.is_json() {
-        output.object(&measurement)?
+        output.object(&measurement)?;
     } else {
-        print(output, &measurement)?
+        print(output, &measurement)?;
     }
     Ok(())
 }

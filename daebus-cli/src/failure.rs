@@ -1,5 +1,6 @@
 //! Why a command failed, and its exit code.
 
+use daebus_caller::wire::FaultCode;
 use daebus_caller::{BusError, CallError, Fault};
 
 /// Why a command failed.
@@ -79,12 +80,18 @@ impl From<BusError> for Failure {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let text = error.to_string();
+        let timeout =
+            || Self::Timeout(format!("{text}; the action may have run, and --timeout sets a longer limit"));
         match error {
+            // The service has the time limit of the call, and may report it first.
+            CallError::Service(fault) | CallError::Fault(fault)
+                if fault.reserved_code() == Some(FaultCode::DeadlineExceeded) =>
+            {
+                timeout()
+            }
             CallError::Service(fault) | CallError::Fault(fault) => Self::Answer(fault),
             CallError::NoService { .. } | CallError::InstanceLost { .. } => Self::NoService(text),
-            CallError::Timeout { .. } => {
-                Self::Timeout(format!("{text}; the action may have run, and --timeout sets a longer limit"))
-            }
+            CallError::Timeout { .. } => timeout(),
             CallError::Bus(error) => error.into(),
             _ => Self::Bus(text),
         }

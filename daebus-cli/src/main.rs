@@ -29,8 +29,10 @@ use connection::{Connection, OpenBus};
 use failure::Failure;
 use output::Output;
 
-/// The exit code of a program that Ctrl-C has ended.
+/// The exit codes of a program that Ctrl-C, or SIGTERM, has ended.
 const INTERRUPTED: u8 = 130;
+#[cfg(unix)]
+const TERMINATED: u8 = 143;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -56,15 +58,28 @@ async fn until_interrupted(arguments: Arguments, output: Output) -> Result<ExitC
     let open_bus = OpenBus::default();
     let ended = tokio::select! {
         biased;
-        _ = tokio::signal::ctrl_c() => None,
-        ended = run(arguments, output, &open_bus) => Some(ended),
+        code = signalled() => Err(code),
+        ended = run(arguments, output, &open_bus) => Ok(ended),
     };
     // The command has ended or is dropped, and its calls are being cancelled.
     open_bus.closed().await;
     match ended {
-        Some(ended) => ended.map(|()| ExitCode::SUCCESS),
-        None => Ok(ExitCode::from(INTERRUPTED)),
+        Ok(ended) => ended.map(|()| ExitCode::SUCCESS),
+        Err(code) => Ok(ExitCode::from(code)),
     }
+}
+
+/// Returns the exit code when a signal ends the program.
+async fn signalled() -> u8 {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        return tokio::select! {
+            _ = terminate.recv() => TERMINATED,
+            _ = tokio::signal::ctrl_c() => INTERRUPTED,
+        };
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    INTERRUPTED
 }
 
 async fn run(arguments: Arguments, output: Output, open_bus: &OpenBus) -> Result<(), Failure> {
@@ -81,19 +96,19 @@ async fn run(arguments: Arguments, output: Output, open_bus: &OpenBus) -> Result
         Command::Stats { service } => stats::run(&connect().await?, output, &service).await,
         Command::Ping(ping) => ping::run(&connect().await?, output, &ping).await,
         Command::Call(call) => {
-            let payload = payload::read(&call.json).await?;
+            let payload = payload::read(&call.payload).await?;
             call::run(&connect().await?, output, call, payload).await
         }
         Command::Listen { patterns, count } => {
             channels::listen(&connect().await?, output, patterns, count).await
         }
-        Command::Send { channel, json } => {
-            let payload = payload::read(&json).await?;
+        Command::Send { channel, payload } => {
+            let payload = payload::read(&payload).await?;
             channels::send(&connect().await?, output, &channel, &payload).await
         }
         Command::Top(top) => top::run(connect().await?, output, &top).await,
         Command::Bench(bench) => {
-            let payload = payload::read(&bench.json).await?;
+            let payload = payload::read(&bench.payload).await?;
             bench::run(&connect().await?, output, bench, payload).await
         }
         Command::Check => check::run(connect, output).await,

@@ -23,6 +23,7 @@ pub(crate) struct Output {
     json: bool,
 }
 
+#[expect(clippy::unused_self, reason = "everything that is printed is printed through a value of this type")]
 impl Output {
     pub(crate) fn new(json: bool) -> Self {
         Self { json }
@@ -136,6 +137,12 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(text)
     }
+}
+
+/// Formats a number of things.
+pub(crate) fn counted(count: usize, thing: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{s}")
 }
 
 /// Formats a duration with three significant digits.

@@ -12,7 +12,7 @@ use crate::call::explained;
 use crate::connection::Connection;
 use crate::directory;
 use crate::failure::Failure;
-use crate::output::{BOLD, FAINT, Output, pretty};
+use crate::output::{BOLD, FAINT, Output, counted, pretty};
 use crate::report::{DescribedHandler, InfoReport, report_of};
 use crate::suggestion::did_you_mean;
 
@@ -43,10 +43,9 @@ pub(crate) async fn run(
     }
     let info: InfoReport = serde_json::from_value(answer)
         .map_err(|error| Failure::Bus(format!("the answer of {} can't be read: {error}", instance.id)))?;
-    let s = if instances.len() == 1 { "" } else { "s" };
     let version = info.version.as_deref().unwrap_or_default();
     let title = format!("{BOLD}{}{BOLD:#} {version}", info.service);
-    output.line(&format!("{}, {} instance{s}", title.trim_end(), instances.len()))?;
+    output.line(&format!("{}, {}", title.trim_end(), counted(instances.len(), "instance")))?;
     if let Some(description) = &info.description {
         output.line(description)?;
     }

@@ -13,7 +13,7 @@ use ratatui::widgets::{Row, Table};
 use super::rates::Rates;
 use super::rows::{InstanceLoad, InstanceRates, ServiceRates};
 use crate::failure::Failure;
-use crate::output::{short, uptime};
+use crate::output::{counted, short, uptime};
 
 const HEADER: [&str; 10] = [
     "SERVICE / INSTANCE",
@@ -65,10 +65,10 @@ impl Screen {
         let services: Vec<&[InstanceRates]> =
             self.rows.chunk_by(|one, other| one.service == other.service).collect();
         let summary = format!(
-            "  {}  {} services, {} instances",
+            "  {}  {}, {}",
             self.time.strftime("%H:%M:%S"),
-            services.len(),
-            self.rows.len()
+            counted(services.len(), "service"),
+            counted(self.rows.len(), "instance"),
         );
         let title_line = Line::from_iter([
             "daebus top".bold(),
@@ -165,7 +165,7 @@ mod tests {
             service: service.into(),
             instance: InstanceId::new(id).unwrap(),
             state: InstanceState::Running,
-            load: error.is_none().then(|| InstanceLoad { uptime_seconds: 61.0, in_flight: 3, dropped: 0 }),
+            load: error.is_none().then_some(InstanceLoad { uptime_seconds: 61.0, in_flight: 3, dropped: 0 }),
             rates: error.is_none().then_some(rates),
             error: error.map(str::to_owned),
         }
@@ -185,7 +185,7 @@ mod tests {
         let lines = drawn(&mut Screen::new("redis://h".into(), rows), 8);
         let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
         assert!(
-            lines[0].contains("daebus top  redis://h") && lines[0].contains("1 services, 2 instances"),
+            lines[0].contains("daebus top  redis://h") && lines[0].contains("1 service, 2 instances"),
             "{lines:#?}"
         );
         assert_eq!(words(&lines[3]), "users 2 up 120 0 2.00 ms - 6 0 0 1m 1s");

@@ -64,7 +64,7 @@ async fn the_table_shows_services_and_instances_until_q_is_pressed() {
     for _ in 0..10 {
         run(&redis, &["call", "user_service", "get_user", r#"{"id": 7}"#]).ended(0);
     }
-    top.shows(" ms");
+    until("a latency is shown", || ["µs", "ms"].iter().any(|unit| top.written().contains(unit)));
     top.press("q");
     top.ends_restored(0);
     until("the inbox is left", || redis.cli(&["PUBSUB", "CHANNELS", "caller:*"]).is_empty());
@@ -80,12 +80,14 @@ async fn ctrl_c_and_a_signal_restore_the_terminal() {
     top.press("^C");
     top.ends_restored(0);
 
-    let top = InTerminal::start(&redis, &["top", "user_service"]);
-    top.shows("user_service@1");
-    let line = top.process.line("pid ");
-    let pid = line.trim_start_matches("pid ");
-    assert!(std::process::Command::new("kill").args(["-INT", pid]).status().unwrap().success());
-    top.ends_restored(130);
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let top = InTerminal::start(&redis, &["top", "user_service"]);
+        top.shows("user_service@1");
+        let line = top.process.line("pid ");
+        let pid = line.trim_start_matches("pid ");
+        assert!(std::process::Command::new("kill").args([signal, pid]).status().unwrap().success());
+        top.ends_restored(code);
+    }
     service.stop().await.unwrap();
 }
 

@@ -107,7 +107,9 @@ fn only_the_bus_on_redis_knows_the_driver() {
 #[test]
 fn a_file_past_four_hundred_lines_has_a_reason() {
     let root = workspace();
-    for package in ["daebus-caller", "daebus-cli", "daebus-macros", "daebus", "examples", "tests", "xtask", "docs"] {
+    for package in
+        ["daebus-caller", "daebus-cli", "daebus-macros", "daebus", "examples", "tests", "xtask", "docs"]
+    {
         for file in rust_files(&root.join(package)) {
             let shown = file.strip_prefix(root).unwrap().display().to_string();
             let lines = fs::read_to_string(&file).unwrap().lines().count();
