@@ -35,7 +35,9 @@ fn the_compiler_notes_list_the_same_extractors() {
         listed.collect()
     };
     let extract = extractors_in_notes("pub trait Extract<K>");
-    assert_eq!(extract, of(&["all", "actions", "listeners", "sockets", "binary sockets", "threads"]));
+    let kinds =
+        ["all", "actions", "listeners", "schedules", "sockets", "binary sockets", "threads", "member hooks"];
+    assert_eq!(extract, of(&kinds));
     let route = extractors_in_notes("pub trait RouteArg<Via>");
     assert_eq!(route, of(&["all", "routes"]));
 }
@@ -117,6 +119,8 @@ fn plural(kind: &str) -> &'static str {
         "Socket" => "sockets",
         "SocketBinary" => "binary sockets",
         "Thread" => "threads",
+        "Background" => "schedules",
+        "MemberHook" => "member hooks",
         other => panic!("{other} has no name in the tables yet"),
     }
 }

@@ -60,10 +60,12 @@ use crate::runtime::Shutdown;
     label = "not an extractor here",
     note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
     note = "actions also take: Payload<T>, Request, Progress<T>",
-    note = "listeners also take: Payload<T>, Request",
+    note = "listeners also take: Payload<T>, Request, Lease",
+    note = "schedules also take: Lease",
     note = "sockets also take: Payload<T>, Client, Frame",
     note = "binary sockets also take: Bytes, Client",
     note = "threads also take: Running",
+    note = "member hooks also take: Instance",
     note = "wrap the type of the payload in `Payload<…>`, and a type given to `.state(…)` in `State<…>`"
 )]
 pub trait Extract<K>: Sized {
