@@ -13,7 +13,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::odd_buses::{Odd, Outcome, answer, caller, unknown};
+use crate::odd_bus::{Odd, Outcome, answer, caller, unknown};
 
 /// The actions that were published, and whether all messages carry one request id.
 fn actions(bus: &Odd) -> (Vec<String>, bool) {

@@ -14,7 +14,7 @@ use futures_util::future::join_all;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::odd_buses::{Odd, answer, caller};
+use crate::odd_bus::{Odd, answer, caller};
 use crate::suite::{HandMade, Service, echo, silence};
 
 const LONG: Duration = Duration::from_secs(60);

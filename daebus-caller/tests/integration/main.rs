@@ -5,6 +5,7 @@ mod caller;
 mod delivery;
 mod instances;
 mod masked;
+mod odd_bus;
 mod odd_buses;
 mod queue;
 mod suite;

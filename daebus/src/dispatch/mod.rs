@@ -7,6 +7,7 @@ mod built_in;
 mod cancellations;
 mod claim_checks;
 mod early_cancels;
+mod episode;
 mod intake;
 mod listeners;
 mod pulse;

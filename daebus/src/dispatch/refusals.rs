@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::cancellations::EndedBy;
+use super::episode::{Episode, Incident};
 use crate::handler::{Core, Envelope, Replier};
 use crate::introspection::Load;
 use crate::runtime::Workers;
@@ -83,44 +84,6 @@ struct WaitingRefusals {
     refused: BTreeMap<&'static str, u64>,
     /// Refusals that found the queue full since then.
     dropped: u64,
-}
-
-/// What happened since the last episode ended.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Episode {
-    overloaded: u64,
-    dropped: u64,
-    undelivered: u64,
-    unreadable: u64,
-    oversized: u64,
-    unanswerable: u64,
-}
-
-/// A message that is not handled as its sender expects, whether there is a refusal to send or not.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Incident {
-    /// Its envelope or payload is not JSON as the protocol requires it.
-    Unreadable,
-    /// It has more bytes than the service accepts.
-    Oversized,
-    /// The name of its reply channel breaks the rules for names.
-    Unanswerable,
-}
-
-impl Episode {
-    fn log(self, service: &str) {
-        let Self { overloaded, dropped, undelivered, unreadable, oversized, unanswerable } = self;
-        warn!(
-            service,
-            overloaded,
-            dropped,
-            undelivered,
-            unreadable,
-            oversized,
-            unanswerable,
-            "requests are no longer refused"
-        );
-    }
 }
 
 #[derive(Debug)]

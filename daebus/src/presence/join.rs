@@ -23,8 +23,8 @@ const TOLERANCE: Duration = Duration::from_secs(1);
 pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<(), Taken>, BusError> {
     state.listen().await?;
     let before = state.phase();
-    let written = match write(state, is_first).await {
-        Ok(Ok(written)) => written,
+    let earlier = match write(state, is_first).await {
+        Ok(Ok(earlier)) => earlier,
         Ok(Err(taken)) => return Ok(Err(taken)),
         Err(error) if refuses_writes(&error) => {
             state.enter(PresencePhase::WritesRefused, Some(&error));
@@ -38,8 +38,8 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     };
     let change = if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined };
     state.announce(change).await?;
-    let is_lapse =
-        before == PresencePhase::Lapsed || (before == PresencePhase::Joined && written == Written::Anew);
+    let is_lapse = before == PresencePhase::Lapsed
+        || (before == PresencePhase::Joined && earlier == EarlierInfo::Absent);
     if !is_first && is_lapse {
         // What was published before the announcement has been delivered by then. Another instance may have run it.
         state.core.bus.sync().await?;
@@ -60,26 +60,26 @@ async fn open(state: &PresenceState) -> Result<(), BusError> {
     state.door.open(&*core.bus, core.service.shared(), intake).await
 }
 
-/// How the info was written.
+/// What was found when the info was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Written {
-    /// The earlier one was there.
-    Over,
-    /// There was none.
-    Anew,
+enum EarlierInfo {
+    Replaced,
+    Absent,
 }
 
 /// Writes the info and the entry in the set.
-async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Written, Taken>, BusError> {
+async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<EarlierInfo, Taken>, BusError> {
     let bus = &state.core.bus;
     let pace = state.pace();
     let only_if_absent = SetOptions { ttl: Some(pace.info), only_if_absent: true };
     loop {
         let info = state.revise().write();
         let presence = state.presence();
-        let written = match bus.amend(&presence, info.clone(), pace.info).await? {
-            Standing::Kept => Written::Over,
-            Standing::Lapsed if bus.set(presence.info_key(), info, only_if_absent).await? => Written::Anew,
+        let earlier = match bus.amend(&presence, info.clone(), pace.info).await? {
+            Standing::Kept => EarlierInfo::Replaced,
+            Standing::Lapsed if bus.set(presence.info_key(), info, only_if_absent).await? => {
+                EarlierInfo::Absent
+            }
             Standing::Lapsed => continue,
             Standing::TakenOver if !is_first => return Ok(Err(holder(state).await?)),
             Standing::TakenOver if state.core.identity.is_configured() => {
@@ -96,7 +96,7 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Writ
         };
         // The set's part of a refresh.
         bus.refresh(&presence, pace.info, pace.index).await?;
-        return Ok(Ok(written));
+        return Ok(Ok(earlier));
     }
 }
 
