@@ -5,8 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daebus_caller::BusError;
-use daebus_caller::bus::Claimed;
-use daebus_caller::wire::presence::{CLAIM_HANDICAP, CLAIM_MAX_DELAY, CLAIM_STEP, CLAIM_TTL, claim_key};
+use daebus_caller::bus::{Bus, Claimed};
+use daebus_caller::wire::presence::{
+    CLAIM_HANDICAP, CLAIM_MAX_DELAY, CLAIM_STEP, CLAIM_TTL, Presence, claim_key,
+};
 use daebus_caller::wire::selection::claim_hash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
@@ -195,10 +197,7 @@ impl SharedRequests {
                 self.membership.writes_refused(&error);
                 rank == 0
             }
-            Err(BusError::Unknown { .. }) => {
-                let value = bus.get(&key).await;
-                matches!(value, Ok(Some(value)) if value == presence.holder().as_bytes())
-            }
+            Err(BusError::Unknown { .. }) => holds_claim(&**bus, &presence, &key).await,
             Err(error) => {
                 debug!(%error, "a request was not claimed");
                 false
@@ -215,8 +214,38 @@ impl SharedRequests {
     }
 }
 
+/// Whether the claim has this instance's own value, after a command to claim it whose outcome is unknown.
+async fn holds_claim(bus: &dyn Bus, presence: &Presence, key: &str) -> bool {
+    matches!(bus.get(key).await, Ok(Some(value)) if value == presence.holder().as_bytes())
+}
+
 async fn sleep_unless_zero(delay: Duration) {
     if !delay.is_zero() {
         sleep(delay).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use daebus_caller::InstanceId;
+    use daebus_caller::bus::{MemoryBus, SetOptions};
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_claim_of_unknown_outcome_counts_if_the_key_has_the_value_of_this_run() {
+        let bus = MemoryBus::new();
+        let presence = |id, run| Presence::new("svc", InstanceId::new(id).unwrap(), Uuid::from_u128(run));
+        let own = presence("a", 1);
+        assert!(!holds_claim(&*bus, &own, "claim").await, "it was not executed");
+        for (other, counts) in
+            [(presence("b", 1), false), (presence("a", 2), false), (presence("a", 1), true)]
+        {
+            bus.set("claim", other.holder().to_owned().into(), SetOptions::default()).await.unwrap();
+            assert_eq!(holds_claim(&*bus, &own, "claim").await, counts, "{}", other.holder());
+        }
+        bus.close().await;
+        assert!(!holds_claim(&*bus, &own, "claim").await, "the bus does not answer");
     }
 }

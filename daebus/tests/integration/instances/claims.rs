@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use daebus::caller::bus::{Message, Topic};
+use daebus::caller::bus::{Message, SetOptions, Topic};
 use daebus::prelude::*;
 use daebus_tests_support::{eventually, next};
+use futures_util::poll;
 use tokio::time::Instant;
 
 use super::Cluster;
@@ -147,6 +148,29 @@ async fn an_action_of_another_instance_is_left_to_it() {
     assert!(replies.len() == 20 && replies.iter().all(|reply| reply["payload"] == 7), "{replies:?}");
     a.stop().await.unwrap();
     b.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_draining_instance_leaves_requests_to_an_instance_that_runs() {
+    let mut cluster = Cluster::new("drain-left").await;
+    let a = cluster.start("a").await;
+    // An instance that has joined, and doesn't claim within the time of this test.
+    let mut info = cluster.info("a").await.unwrap();
+    (info["id"], info["run"]) = (json!("slow"), json!("00000000-0000-0000-0000-000000000007"));
+    cluster.bus.set("daebus:info:slow", info.to_string().into(), SetOptions::default()).await.unwrap();
+    let joined = json!({"event": "joined", "id": "slow", "run": info["run"], "rev": info["rev"]});
+    cluster.bus.publish("daebus:members:svc", joined.to_string().into()).await.unwrap();
+    cluster.request("svc", "work", 0).await;
+    assert_eq!(next(&mut cluster.replies).await["payload"], "a", "the other one does not claim");
+    // Received before the instance leaves the service's channel, and handled when it drains.
+    for id in 1..20 {
+        cluster.request("svc", "work", id).await;
+    }
+    let mut stopping = Box::pin(a.stop());
+    assert!(poll!(&mut stopping).is_pending());
+    assert_eq!(cluster.all_replies().await, Vec::<Value>::new());
+    assert_eq!(cluster.info("a").await.unwrap()["state"], "draining");
+    stopping.await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
