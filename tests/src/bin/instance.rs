@@ -17,6 +17,24 @@ async fn work(
     Ok(name)
 }
 
+/// Which instance takes its time, and how long.
+#[derive(Deserialize)]
+struct Hold {
+    on: String,
+    ms: u64,
+}
+
+/// Answers with the instance: at once, unless it is the one that takes its time.
+#[action("hold")]
+async fn hold(Payload(hold): Payload<Hold>, State(Name(name)): State<Name>, broadcast: Broadcast) -> String {
+    if hold.on == name {
+        // A test that waits for this broadcast receives it; the others don't.
+        let _ = broadcast.send("holding", json!({"instance": name})).await;
+        tokio::time::sleep(Duration::from_millis(hold.ms)).await;
+    }
+    name
+}
+
 /// Reports which instance runs the singleton.
 #[background("tick", every = "100ms", singleton)]
 async fn tick(lease: Lease, State(Name(name)): State<Name>, broadcast: Broadcast) -> Result<(), BoxError> {
@@ -39,5 +57,5 @@ async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let id = std::env::args().nth(1).unwrap_or_default();
     let app = Daebus::new("cluster").instance_id(&id).state(Name(id));
-    app.register(blueprint_of!["cluster"; work, tick, connected, disconnected]).run().await
+    app.register(blueprint_of!["cluster"; work, hold, tick, connected, disconnected]).run().await
 }

@@ -11,7 +11,7 @@ use daebus_caller::bus::{
 };
 use daebus_tests::{PATIENCE, Process, RedisServer, eventually};
 
-fn instance(redis: &RedisServer, id: &str) -> Process {
+pub(crate) fn instance(redis: &RedisServer, id: &str) -> Process {
     let mut command = Command::new(env!("CARGO_BIN_EXE_instance"));
     for variable in ["NOTIFY_SOCKET", "INVOCATION_ID", "RUST_LOG", "DAEBUS_LOG_FORMAT"] {
         command.env_remove(variable);
@@ -81,7 +81,7 @@ fn parsed(message: &Message) -> Value {
     serde_json::from_slice(&message.payload).unwrap()
 }
 
-fn members(redis: &RedisServer) -> BTreeSet<String> {
+pub(crate) fn members(redis: &RedisServer) -> BTreeSet<String> {
     redis.cli(&["SMEMBERS", "daebus:instances:cluster"]).lines().map(str::to_owned).collect()
 }
 
@@ -157,6 +157,59 @@ async fn a_frozen_instance_runs_nothing_that_others_have_run_meanwhile() {
     for n in 0..100 {
         assert_eq!(redis.cli(&["GET", &format!("ran:{n}")]), "1", "request {n}");
     }
+}
+
+/// Waits for the real lease to expire, so this takes 10 to 20 s.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_holder_of_a_lease_runs_the_singleton_no_more_than_once_after_another_has_taken_over() {
+    let redis = RedisServer::start();
+    let a = instance(&redis, "a");
+    let mut peer = Peer::on(&redis).await;
+    let first = peer.tick().await;
+    assert_eq!(first["instance"], "a");
+    let _b = instance(&redis, "b");
+    a.signal("STOP");
+    let frozen = Instant::now();
+    let next = parsed(&recv(&mut peer.ticks, "a run on b").await);
+    // Runs that were published before the signal took effect.
+    let next = if next["instance"] == "a" { peer.tick().await } else { next };
+    assert_eq!(next["instance"], "b");
+    assert!(next["token"].as_u64() > first["token"].as_u64(), "{first} {next}");
+    assert!(frozen.elapsed() > Duration::from_secs(8), "the lease was taken while it was valid");
+    assert!(frozen.elapsed() < Duration::from_secs(22), "{:?}", frozen.elapsed());
+    a.signal("CONT");
+    a.line("the lease is lost, runs of the singleton are cancelled");
+    let mut runs_of_a = 0;
+    for _ in 0..20 {
+        let run = parsed(&recv(&mut peer.ticks, "a run").await);
+        runs_of_a += u32::from(run["instance"] == "a");
+    }
+    // The run that was under way when the process was frozen.
+    assert!(runs_of_a <= 1, "{runs_of_a} runs with a lost lease");
+}
+
+/// On the service's channel every instance answers, on its own channel the one that is addressed.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_instance_answers_the_built_in_actions() {
+    let redis = RedisServer::start();
+    let _instances = ["a", "b", "c"].map(|id| instance(&redis, id));
+    let mut peer = Peer::on(&redis).await;
+    for action in ["$ping", "$info", "$stats"] {
+        let request = json!({"action": action, "request_id": action, "reply_to": "caller:peer"});
+        peer.bus.publish("cluster", request.to_string().into()).await.unwrap();
+        let mut ids = BTreeSet::new();
+        for _ in 0..3 {
+            let reply = parsed(&recv(&mut peer.replies, action).await);
+            assert_eq!((&reply["status"], &reply["request_id"]), (&json!("success"), &json!(action)));
+            assert_eq!(reply["payload"]["id"], reply["instance"]);
+            ids.insert(reply["payload"]["id"].as_str().unwrap().to_owned());
+        }
+        assert_eq!(ids, ["a", "b", "c"].map(str::to_owned).into());
+        peer.bus.publish("daebus:to:b", request.to_string().into()).await.unwrap();
+        assert_eq!(parsed(&recv(&mut peer.replies, action).await)["payload"]["id"], "b");
+    }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(peer.replies.try_recv().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@
 mod args;
 mod attributes;
 mod bursts;
+mod calls_to_instances;
 mod contract;
 mod everything;
 mod examples;
