@@ -11,7 +11,7 @@ use daebus_caller::wire::{FaultCode, beginning};
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::HandlerLimits;
 use super::intake::Intake;
@@ -35,7 +35,7 @@ pub(crate) async fn listen(
     let (queue, receiver) = Queue::drop_oldest_of(endpoint.definition.source.to_string(), queue_limits);
     endpoint.definition.statistics.meter(queue.meter());
     let intake = Intake::open(&core, topic.clone(), queue.clone(), queue, join).await?;
-    let name = format!("listen:{topic}:{}", endpoint.definition.source.function());
+    let name = format!("listen:{topic}:{}", endpoint.definition.source.path());
     let singleton = endpoint.definition.singleton.then(|| Singleton::start(&core, &name, &workers));
     let listener = Listener {
         core,
@@ -66,6 +66,8 @@ struct Listener {
 
 impl Listener {
     async fn serve(self, mut receiver: QueueReceiver, workers: Workers) {
+        // The lease is kept until the queue is empty, also while the service stops.
+        let _retained = self.singleton.as_ref().map(Singleton::retain);
         while let Some(Some(message)) = self.cut.run_until_cancelled(self.next(&mut receiver)).await {
             let envelope = match self.read(&message) {
                 Ok(envelope) => Arc::new(envelope),
@@ -81,6 +83,7 @@ impl Listener {
             // After the wait for the handler's limit: the lease may have been lost meanwhile.
             let hold = self.singleton.as_ref().map(Singleton::hold);
             if let Some(None) = hold {
+                self.count_skipped();
                 continue;
             }
             let handled = self.clone().handle(run, envelope, hold.flatten());
@@ -146,8 +149,23 @@ impl Listener {
         }
     }
 
+    /// Counts a message that this instance leaves to the holder of the lease, and logs the first of an episode.
+    fn count_skipped(&self) {
+        let mut drops = self.drops.lock();
+        drops.skipped += 1;
+        drops.ends = Some(Instant::now() + QUIET);
+        if drops.skipped == 1 {
+            let (listener, handler) = (&self.topic, self.endpoint.definition.source);
+            debug!(%listener, %handler, "a broadcast is left to the instance that holds the lease; further ones are counted");
+        }
+    }
+
     fn end_episode(&self) {
-        let Drops { count: dropped, .. } = std::mem::take(&mut *self.drops.lock());
+        let Drops { count: dropped, skipped, .. } = std::mem::take(&mut *self.drops.lock());
+        if skipped > 0 {
+            let (listener, handler) = (&self.topic, self.endpoint.definition.source);
+            debug!(%listener, %handler, skipped, "broadcasts were left to the instance that holds the lease");
+        }
         if dropped > 0 {
             let (listener, handler) = (&self.topic, self.endpoint.definition.source);
             warn!(%listener, %handler, dropped, "broadcasts are no longer dropped");
@@ -155,10 +173,12 @@ impl Listener {
     }
 }
 
-/// The messages that a listener could not accept in the current episode, which ends when there was none for [`QUIET`].
+/// The messages that a listener did not handle in the current episode, which ends when there was none for [`QUIET`].
 #[derive(Debug, Default)]
 struct Drops {
     count: u64,
+    /// Messages that were left to the instance that holds the lease.
+    skipped: u64,
     /// `None` if there is no episode.
     ends: Option<Instant>,
 }

@@ -29,16 +29,17 @@ impl Source {
     pub(crate) fn function(&self) -> &'static str {
         self.function
     }
+
+    /// Returns the path of the function, which stays the same when the file changes.
+    pub(crate) fn path(&self) -> String {
+        let Self { function, module, .. } = self;
+        if module.is_empty() { (*function).to_owned() } else { format!("{module}::{function}") }
+    }
 }
 
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { function, module, file, line } = self;
-        if module.is_empty() {
-            write!(f, "{function} ({file}:{line})")
-        } else {
-            write!(f, "{module}::{function} ({file}:{line})")
-        }
+        write!(f, "{} ({}:{})", self.path(), self.file, self.line)
     }
 }
 

@@ -8,8 +8,9 @@ use daebus_caller::wire::presence::{LEASE_MARGIN, LEASE_PRECEDENCE, LEASE_RENEWA
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout_at};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{debug, info, warn};
 
 use super::extract::Lease;
@@ -23,9 +24,12 @@ const SIMULATED: u32 = 24 * 720;
 /// How soon an attempt is repeated that failed while the bus is connected.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A part of the service that one of its instances runs.
+/// A part of the service that one of its instances runs. The lease is released after the last of these handles is dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct Singleton(Arc<SingletonState>);
+pub(crate) struct Singleton {
+    state: Arc<SingletonState>,
+    _in_use: Arc<DropGuard>,
+}
 
 #[derive(Debug)]
 struct SingletonState {
@@ -47,8 +51,8 @@ struct HeldLease {
 }
 
 impl Singleton {
-    /// Starts the task that acquires and renews the lease until the service is requested to stop and the last run has
-    /// ended, and releases it then.
+    /// Starts the task that acquires and renews the lease until the service is requested to stop, or the handle is dropped,
+    /// and the last run has ended, and releases it then.
     pub(crate) fn start(core: &Arc<Core>, name: &str, workers: &Workers) -> Self {
         let state = SingletonState {
             name: name.to_owned(),
@@ -58,79 +62,93 @@ impl Singleton {
             runs: TaskTracker::new(),
             is_decided: watch::Sender::new(false),
         };
-        let singleton = Self(Arc::new(state));
-        workers.spawn(singleton.clone().keep(Arc::clone(core)));
-        singleton
+        let (state, ended) = (Arc::new(state), CancellationToken::new());
+        workers.spawn(keep(Arc::clone(&state), Arc::clone(core), ended.clone()));
+        Self { state, _in_use: Arc::new(ended.drop_guard()) }
+    }
+
+    /// Counts as a run until the token is dropped: the lease isn't released before.
+    pub(crate) fn retain(&self) -> TaskTrackerToken {
+        self.state.runs.token()
     }
 
     /// Returns a permission for one run if this instance holds the lease.
     pub(crate) fn hold(&self) -> Option<LeaseHold> {
-        let held = self.0.held.lock();
+        let held = self.state.held.lock();
         let held = held.as_ref().filter(|held| Instant::now() < held.valid_until)?;
-        Some(LeaseHold { lease: held.lease, lost: held.lost.clone(), _run: self.0.runs.token() })
+        Some(LeaseHold { lease: held.lease, lost: held.lost.clone(), _run: self.state.runs.token() })
     }
 
     /// Waits until the first attempt to acquire the lease has ended.
     pub(crate) async fn decided(&self) {
         // The sender is ours, so it can't be gone.
-        let _ = self.0.is_decided.subscribe().wait_for(|decided| *decided).await;
+        let _ = self.state.is_decided.subscribe().wait_for(|decided| *decided).await;
     }
+}
 
-    async fn keep(self, core: Arc<Core>) {
-        let state = &*self.0;
-        let mut states = core.bus.state();
-        let mut was_holder = false;
-        let mut next = Instant::now();
-        let mut is_stopping = false;
-        loop {
-            let valid_until = state.held.lock().as_ref().map(|held| held.valid_until);
-            tokio::select! {
-                biased;
-                () = state.runs.wait(), if is_stopping => break,
-                () = core.shutdown.requested(), if !is_stopping => {
-                    is_stopping = true;
-                    state.runs.close();
-                    continue;
-                }
-                changed = states.changed() => {
-                    if changed.is_err() || *states.borrow_and_update() == BusState::Closed {
-                        break;
-                    }
-                }
-                () = sleep_until(next) => {}
-                () = expiry(valid_until) => {
-                    state.lose("it could not be renewed in time");
-                    continue;
-                }
-            }
-            if *states.borrow() != BusState::Ready {
-                next = Instant::now() + state.factored(LEASE_RENEWAL);
+/// Acquires and renews the lease. `ended` is cancelled when no handle is left.
+async fn keep(state: Arc<SingletonState>, core: Arc<Core>, ended: CancellationToken) {
+    let mut states = core.bus.state();
+    let mut was_holder = false;
+    let mut next = Instant::now();
+    let mut is_stopping = false;
+    let held = loop {
+        let valid_until = state.held.lock().as_ref().map(|held| held.valid_until);
+        tokio::select! {
+            biased;
+            () = state.runs.wait(), if is_stopping => match state.take_unless_running() {
+                Ok(held) => break held,
+                Err(()) => continue,
+            },
+            () = stop(&core, &ended), if !is_stopping => {
+                is_stopping = true;
+                state.runs.close();
                 continue;
             }
-            let held = state.held.lock().clone();
-            let done = match held {
-                Some(held) => state.renew(&core, &held).await,
-                None if is_stopping => break,
-                None => Ok(false),
-            };
-            let done = match done {
-                Ok(false) if !is_stopping => {
-                    was_holder |= valid_until.is_some();
-                    state.acquire(&core, was_holder).await
+            changed = states.changed() => {
+                if changed.is_err() || *states.borrow_and_update() == BusState::Closed {
+                    break state.held.lock().take();
                 }
-                done => done,
-            };
-            next = match done {
-                Ok(is_held) => {
-                    was_holder = is_held;
-                    Instant::now() + state.factored(LEASE_RENEWAL)
-                }
-                Err(()) => Instant::now() + RETRY,
-            };
-            state.is_decided.send_replace(true);
+            }
+            () = sleep_until(next) => {}
+            () = expiry(valid_until) => {
+                state.lose("it could not be renewed in time");
+                continue;
+            }
         }
-        state.release(&core).await;
+        if *states.borrow() != BusState::Ready {
+            next = Instant::now() + state.factored(LEASE_RENEWAL);
+            continue;
+        }
+        let held = state.held.lock().clone();
+        let done = match held {
+            Some(held) => state.renew(&core, &held).await,
+            None if is_stopping => break None,
+            None => Ok(false),
+        };
+        let done = match done {
+            Ok(false) if !is_stopping => {
+                was_holder |= valid_until.is_some();
+                state.acquire(&core, was_holder).await
+            }
+            done => done,
+        };
+        next = match done {
+            Ok(is_held) => {
+                was_holder = is_held;
+                Instant::now() + state.factored(LEASE_RENEWAL)
+            }
+            Err(()) => Instant::now() + RETRY,
+        };
+        state.is_decided.send_replace(true);
+    };
+    if let Some(held) = held {
+        state.release(&core, &held).await;
     }
+}
+
+async fn stop(core: &Core, ended: &CancellationToken) {
+    ended.run_until_cancelled(core.shutdown.requested()).await;
 }
 
 async fn expiry(at: Option<Instant>) {
@@ -219,11 +237,14 @@ impl SingletonState {
         }
     }
 
-    async fn release(&self, core: &Core) {
-        let held = self.held.lock().take();
-        if let Some(held) = held
-            && let Err(error) = core.bus.release(&self.key, &held.value).await
-        {
+    /// Takes the lease back from this instance, so that no run begins any more. Fails if one has begun meanwhile.
+    fn take_unless_running(&self) -> Result<Option<HeldLease>, ()> {
+        let mut held = self.held.lock();
+        if self.runs.is_empty() { Ok(held.take()) } else { Err(()) }
+    }
+
+    async fn release(&self, core: &Core, held: &HeldLease) {
+        if let Err(error) = core.bus.release(&self.key, &held.value).await {
             debug!(name = self.name, %error, "the lease was not released");
         }
     }

@@ -29,8 +29,8 @@ pub(super) async fn serve(
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
     let shutdown = core.shutdown.clone();
     let immediate = entry.schedule.is_immediate();
-    let name = entry.endpoint.definition.name;
-    let singleton = entry.schedule.is_singleton().then(|| Singleton::start(&core, name, &workers));
+    // Not the handler's name: that of a schedule which was added at run time is a type's.
+    let singleton = entry.schedule.is_singleton().then(|| Singleton::start(&core, control.name(), &workers));
     let runner = Runner { core, entry: Arc::new(entry), control, workers, singleton, log: Arc::default() };
     let control = &runner.control;
     if let Some(singleton) = runner.singleton.as_ref().filter(|_| immediate) {
@@ -102,10 +102,10 @@ impl Runner {
     fn begin(&self, waiters: Vec<Waiter>) {
         let hold = self.singleton.as_ref().map(Singleton::hold);
         if let Some(None) = hold {
-            let name = self.entry.endpoint.definition.name;
+            let name = self.control.name();
             for waiter in waiters {
-                // Whoever asked may be gone.
-                let _ = waiter.send(Err(TaskError::NotHolder { name: name.to_owned() }));
+                // The receiver may have been dropped.
+                let _ = waiter.send(Err(TaskError::NotHolder { name: name.to_string() }));
             }
             return;
         }

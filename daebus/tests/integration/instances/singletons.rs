@@ -4,7 +4,7 @@
 
 use daebus::caller::bus::SetOptions;
 use daebus::prelude::*;
-use daebus_tests_support::next;
+use daebus_tests_support::{eventually, next};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -36,6 +36,16 @@ impl Drop for Cancelled {
 async fn order(Payload(n): Payload<u64>, State(Name(name)): State<Name>, State(runs): State<Runs>) {
     runs.0.send((name, n)).unwrap();
 }
+
+#[listen("slow", singleton)]
+async fn slow(Payload(n): Payload<u64>, State(Name(name)): State<Name>, State(runs): State<Runs>) {
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    runs.0.send((name, n)).unwrap();
+}
+
+async fn tick() {}
+
+async fn tock() {}
 
 #[tokio::test(start_paused = true)]
 async fn a_singleton_runs_on_one_instance_and_moves_when_that_stops_or_is_killed() {
@@ -105,4 +115,32 @@ async fn one_instance_handles_each_message_of_a_singleton_listener() {
     for service in services {
         service.stop().await.unwrap();
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_singleton_listener_handles_what_waits_when_its_instance_stops() {
+    let mut cluster = Cluster::new("listen-stop").await;
+    let service = cluster.app("a").register(blueprint_of!["singleton"; slow]).start().await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for n in 0..100_u64 {
+        cluster.bus.publish("slow", n.to_string().into()).await.unwrap();
+    }
+    service.stop().await.unwrap();
+    assert_eq!(cluster.all_runs().len(), 100);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_schedule_that_was_added_has_a_lease_of_its_name_until_it_is_removed() {
+    let cluster = Cluster::new("added").await;
+    let service = cluster.start("a").await;
+    let tasks = service.tasks();
+    tasks.schedule("one", daebus::Schedule::every(Duration::from_secs(60)).singleton(), tick).unwrap();
+    tasks.schedule("two", daebus::Schedule::every(Duration::from_secs(60)).singleton(), tock).unwrap();
+    let has_lease =
+        async |name: &str| cluster.bus.get(&format!("daebus:lease:svc:{name}")).await.unwrap().is_some();
+    eventually("both are held", async || has_lease("one").await && has_lease("two").await).await;
+    tasks.unschedule("one").unwrap();
+    eventually("the lease is released", async || !has_lease("one").await).await;
+    assert!(has_lease("two").await);
+    service.stop().await.unwrap();
 }
