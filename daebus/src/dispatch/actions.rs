@@ -1,5 +1,6 @@
 //! Requests on the service's channel: taken in, run, answered.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -214,6 +215,9 @@ impl Actions {
         if inner.early_cancels.take(&envelope) {
             return inner.refusals.push(&envelope, Reason::Cancelled);
         }
+        if !inner.shared.may_answer(&envelope) {
+            return debug!("a request to an instance id that another process has; it is ignored");
+        }
         if inner.shared.receivers(&envelope) == Receivers::Sole {
             self.run_or_refuse(&envelope, has_room, None, Refusals::push);
         } else {
@@ -231,9 +235,10 @@ impl Actions {
             return;
         };
         let entry = inner.running.enter(key_of(&envelope));
-        let this = self.clone();
+        // The end of the drain waits until the request is refused.
+        let (this, answering) = (self.clone(), inner.answering.token());
         inner.workers.spawn(async move {
-            let inner = &this.0;
+            let (inner, _answering) = (&this.0, answering);
             let action = envelope.action.as_deref().and_then(|action| inner.registry.action(action));
             let reserve = || {
                 let takes_requests = has_room && !inner.draining.is_cancelled();
@@ -241,10 +246,18 @@ impl Actions {
                     .filter(|_| takes_requests)
                     .and_then(|action| inner.core.admission.admit(&action.definition))
             };
+            let mut deciding = pin!(inner.shared.decide(&envelope, action.is_some(), reserve));
             let decision = tokio::select! {
                 biased;
-                _ = entry.ended() => return,
-                decision = inner.shared.decide(&envelope, action.is_some(), reserve) => decision,
+                ended_by = entry.ended() => match ended_by {
+                    EndedBy::Caller => return,
+                    EndedBy::Drain if !inner.shared.is_shared(&envelope) => {
+                        return inner.refusals.push(&envelope, Reason::ShuttingDown);
+                    }
+                    // A claim in flight may succeed, and then no other instance answers.
+                    EndedBy::Drain => deciding.await,
+                },
+                decision = &mut deciding => decision,
             };
             drop((entry, waiting));
             match decision {

@@ -87,11 +87,22 @@ impl SharedRequests {
         *request.channel == *self.core.service.as_str()
     }
 
+    /// Whether this instance may answer the request. The requests to an instance id that another process has are answered by
+    /// that process.
+    pub(super) fn may_answer(&self, request: &Envelope) -> bool {
+        self.is_shared(request) || self.membership.owns_id()
+    }
+
     /// Who may have received the request.
     pub(super) fn receivers(&self, request: &Envelope) -> Receivers {
         let is_shared = self.is_shared(request);
         if is_shared && (self.everyone || request.request_id.is_none()) {
             return Receivers::Sole;
+        }
+        // A frozen process may run its intake before it notices that its info has expired. On the service's channel the claim
+        // checks the info.
+        if !is_shared {
+            self.membership.lapse_unless_kept();
         }
         if self.membership.is_lapsed(request.received) {
             return Receivers::Unknown;
@@ -133,7 +144,8 @@ impl SharedRequests {
                 Receivers::Sole => return Decision::Answer(None),
                 Receivers::Unknown => {
                     if !self.membership.settled(request.received).await {
-                        return if self.is_shared(request) { Decision::Ignore } else { Decision::Refuse };
+                        let is_own = !self.is_shared(request) && self.membership.owns_id();
+                        return if is_own { Decision::Refuse } else { Decision::Ignore };
                     }
                 }
                 Receivers::Several => match self.claim(request, has_action, &reserve).await {

@@ -27,7 +27,12 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
         Ok(Ok(earlier)) => earlier,
         Ok(Err(taken)) => return Ok(Err(taken)),
         Err(error) if refuses_writes(&error) => {
+            state.own_id();
             state.enter(PresencePhase::WritesRefused, Some(&error));
+            // The others must know that there is one more before both receive a request.
+            if let Err(error) = state.announce(change(state)).await {
+                debug!(%error, "the instance was not announced");
+            }
             if is_first && let Err(error) = read_others(state).await {
                 debug!(%error, "the other instances can't be read");
             }
@@ -36,8 +41,8 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
         }
         Err(error) => return Err(error),
     };
-    let change = if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined };
-    state.announce(change).await?;
+    state.own_id();
+    state.announce(change(state)).await?;
     let is_lapse = before == PresencePhase::Lapsed
         || (before == PresencePhase::Joined && earlier == EarlierInfo::Absent);
     if !is_first && is_lapse {
@@ -52,6 +57,11 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     open(state).await?;
     state.enter(PresencePhase::Joined, None);
     Ok(Ok(()))
+}
+
+/// What this instance announces.
+fn change(state: &PresenceState) -> MemberChange {
+    if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined }
 }
 
 async fn open(state: &PresenceState) -> Result<(), BusError> {
@@ -75,6 +85,7 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Earl
     loop {
         let info = state.revise().write();
         let presence = state.presence();
+        let sent = Instant::now();
         let earlier = match bus.amend(&presence, info.clone(), pace.info).await? {
             Standing::Kept => EarlierInfo::Replaced,
             Standing::Lapsed if bus.set(presence.info_key(), info, only_if_absent).await? => {
@@ -96,6 +107,7 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Earl
         };
         // The set's part of a refresh.
         bus.refresh(&presence, pace.info, pace.index).await?;
+        state.set_kept(sent);
         return Ok(Ok(earlier));
     }
 }

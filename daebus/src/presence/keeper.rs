@@ -105,9 +105,9 @@ async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result
 
 /// Extends the life of the info and of the set.
 async fn refresh(state: &PresenceState) -> Result<PresencePhase, BusError> {
-    let pace = state.pace();
+    let (pace, sent) = (state.pace(), Instant::now());
     match state.core.bus.refresh(&state.presence(), pace.info, pace.index).await {
-        Ok(Standing::Kept) => {}
+        Ok(Standing::Kept) => state.set_kept(sent),
         Ok(Standing::Lapsed) => state.lapse(),
         Ok(Standing::TakenOver) => state.stop(join::holder(state).await?),
         Err(error) if refuses_writes(&error) => state.enter(PresencePhase::WritesRefused, Some(&error)),

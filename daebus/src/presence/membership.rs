@@ -85,6 +85,16 @@ impl Membership {
         self.state.phase()
     }
 
+    /// Whether no other process is known to have this instance's id.
+    pub(crate) fn owns_id(&self) -> bool {
+        self.state.owns_id()
+    }
+
+    /// Marks the instance as lapsed if its info may have expired.
+    pub(crate) fn lapse_unless_kept(&self) {
+        self.state.lapse_unless_kept();
+    }
+
     /// Whether this message arrived while the instance was lapsed, so that another instance may have run it.
     pub(crate) fn is_lapsed(&self, received: Instant) -> bool {
         self.state.phase() == PresencePhase::Lapsed || self.state.is_of_lapse(received)

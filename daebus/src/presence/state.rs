@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use daebus_caller::bus::{Deliver, Message, Queue, Subscription, Topic};
 use daebus_caller::wire::presence::{MemberChange, MemberEvent, Presence, instance_channel, members_channel};
@@ -50,6 +51,11 @@ pub(super) struct PresenceState {
     described: Mutex<Described>,
     /// Messages received until then are those of a lapsed instance.
     lapsed_until: Mutex<Option<Instant>>,
+    /// When the last command was sent that has kept or written the info.
+    kept: Mutex<Option<Instant>>,
+    /// Whether no other process is known to have this instance's id. Until then, what arrives on the instance's own channel
+    /// is dropped: the process that has the id receives it as well.
+    owns_id: Arc<AtomicBool>,
     subscriptions: Mutex<Option<OwnSubscriptions>>,
     taken: Mutex<Option<Taken>>,
 }
@@ -89,6 +95,8 @@ impl PresenceState {
             pace,
             described: Mutex::new(Described { rev: 0, state: InstanceState::Running }),
             lapsed_until: Mutex::default(),
+            kept: Mutex::default(),
+            owns_id: Arc::default(),
             subscriptions: Mutex::default(),
             taken: Mutex::default(),
         }
@@ -174,7 +182,13 @@ impl PresenceState {
         let Some(intake) = self.intake() else { return Ok(()) };
         let bus = &self.core.bus;
         let channel = |name: String| Topic::Channel(name.into());
-        let own = bus.subscribe(channel(instance_channel(&id)), intake).await?;
+        let owns_id = Arc::clone(&self.owns_id);
+        let requests = move |message: Message| {
+            if owns_id.load(Ordering::Acquire) {
+                intake.deliver(message);
+            }
+        };
+        let own = bus.subscribe(channel(instance_channel(&id)), Arc::new(requests)).await?;
         let state = Arc::downgrade(self);
         let deliver = move |message: Message| {
             if let Some(state) = state.upgrade() {
@@ -269,10 +283,37 @@ impl PresenceState {
         *self.lapsed_until.lock() = until;
     }
 
-    /// Stops the service, since another process has its id.
+    /// Notes that no other process has this instance's id.
+    pub(super) fn own_id(&self) {
+        self.owns_id.store(true, Ordering::Release);
+    }
+
+    /// Whether no other process is known to have this instance's id.
+    pub(super) fn owns_id(&self) -> bool {
+        self.owns_id.load(Ordering::Acquire)
+    }
+
+    /// Notes that a command that was sent at `sent` has kept or written the info.
+    pub(super) fn set_kept(&self, sent: Instant) {
+        *self.kept.lock() = Some(sent);
+    }
+
+    /// Marks the instance as lapsed if its info may have expired since it was last kept: the process may have been frozen.
+    pub(super) fn lapse_unless_kept(&self) {
+        let may_have_expired = self.kept.lock().is_some_and(|sent| sent.elapsed() >= self.pace.info);
+        if may_have_expired {
+            self.lapse();
+        }
+    }
+
+    /// Stops the service, since another process has its id. The requests to this id are that process's.
     pub(super) fn stop(&self, taken: Taken) {
         error!(error = %taken, "the service stops");
+        self.owns_id.store(false, Ordering::Release);
         *self.taken.lock() = Some(taken);
+        self.door.close();
+        let subscriptions = self.subscriptions.lock().take();
+        drop(subscriptions);
         self.core.shutdown.request();
     }
 
@@ -291,8 +332,28 @@ impl fmt::Debug for PresenceState {
 /// rules forbid it.
 pub(crate) fn refuses_writes(error: &BusError) -> bool {
     const CODES: [&str; 4] = ["OOM", "MISCONF", "READONLY", "NOPERM"];
-    // How servers report a rule that forbids a command within a script.
-    const IN_SCRIPT: [&str; 2] = ["ACL failure in script", "can't run this command"];
+    // How servers report a command within a script that is refused; before Redis 7 with the code in the middle.
+    const IN_SCRIPT: [&str; 5] =
+        ["ACL failure in script", "can't run this command", "-OOM ", "-MISCONF ", "-READONLY "];
     matches!(error, BusError::Refused { reason, .. }
         if CODES.iter().any(|code| reason.starts_with(code)) || IN_SCRIPT.iter().any(|words| reason.contains(words)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_scripts_are_recognised_as_refused_writes_with_any_version_of_redis() {
+        let error = |reason: &str| BusError::Refused { location: String::new(), reason: reason.to_owned() };
+        for reason in [
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "ERR Error running script (call to f_6bb): @user_script:4: @user_script: 4: -OOM command not allowed",
+            "ERR Error running script (call to f_6bb): @user_script:4: @user_script: 4: -READONLY You can't write",
+            "ERR Error running script (call to f_6bb): @user_script:4: @user_script: 4: -MISCONF Errors writing",
+        ] {
+            assert!(refuses_writes(&error(reason)), "{reason}");
+        }
+        assert!(!refuses_writes(&error("WRONGTYPE Operation against a key")));
+    }
 }

@@ -15,6 +15,7 @@ const WRONG_TYPE: &str = "WRONGTYPE Operation against a key holding the wrong ki
 const NOT_A_NUMBER: &str = "ERR value is not an integer or out of range";
 const OVERFLOW: &str = "ERR increment or decrement would overflow";
 const NO_TIME: &str = "ERR invalid expire time in 'set' command";
+const NO_MEMORY: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 
 /// Below this many keys looking for expired ones isn't worth the while.
 const FEW: usize = 64;
@@ -27,6 +28,8 @@ pub(super) struct Keys {
     sweep_at: usize,
     /// The last fencing token.
     last_token: u64,
+    /// Writes fail as on a server that is out of memory.
+    pub(super) refuses_writes: bool,
 }
 
 struct StoredKey {
@@ -51,6 +54,9 @@ impl Keys {
     pub(super) fn set(&mut self, key: &str, value: Bytes, options: SetOptions) -> Result<bool, &'static str> {
         if options.ttl.is_some_and(|ttl| ttl.is_zero()) {
             return Err(NO_TIME);
+        }
+        if self.refuses_writes {
+            return Err(NO_MEMORY);
         }
         if options.only_if_absent && self.living(key).is_some() {
             return Ok(false);
@@ -102,6 +108,9 @@ impl Keys {
     }
 
     pub(super) fn set_add(&mut self, key: &str, member: &str) -> Result<bool, &'static str> {
+        if self.refuses_writes {
+            return Err(NO_MEMORY);
+        }
         if let Some(set) = self.living_set(key)? {
             return Ok(set.insert(member.to_owned()));
         }

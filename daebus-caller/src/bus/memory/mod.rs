@@ -64,6 +64,16 @@ impl MemoryBus {
         Self::of(shared)
     }
 
+    /// Makes the bus of that name refuse to set keys and to add members to sets, as a server that is out of memory does,
+    /// or accept these writes again. For tests.
+    #[doc(hidden)]
+    pub fn refuse_writes(name: &str, refuses: bool) {
+        let shared = NAMED.lock().get(name).and_then(Weak::upgrade);
+        if let Some(shared) = shared {
+            shared.keys.lock().refuses_writes = refuses;
+        }
+    }
+
     /// A bus that nobody else can find.
     pub fn new() -> Arc<Self> {
         Self::of(Arc::new(MemoryBusState::new(None)))

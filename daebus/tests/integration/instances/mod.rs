@@ -9,7 +9,7 @@ mod singletons;
 use std::sync::Arc;
 
 use daebus::Service;
-use daebus::caller::bus::{self, Bus, BusUrl, Message, Subscription, Topic};
+use daebus::caller::bus::{self, Bus, BusUrl, MemoryBus, Message, SetOptions, Subscription, Topic};
 use daebus::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -87,6 +87,20 @@ impl Cluster {
 
     async fn lose_info(&self, id: &str) {
         assert!(self.bus.delete(&format!("daebus:info:{id}")).await.unwrap());
+    }
+
+    /// Makes the bus refuse to write keys, as Redis does when it is out of memory.
+    fn refuse_writes(&self) {
+        MemoryBus::refuse_writes(self.url.strip_prefix("memory://").unwrap(), true);
+    }
+
+    /// Stores the info of another process under the id.
+    async fn take_id(&self, id: &str) {
+        let mut info = self.info(id).await.unwrap();
+        info["run"] = json!("00000000-0000-0000-0000-000000000007");
+        info["host"] = json!("other-host");
+        let key = format!("daebus:info:{id}");
+        self.bus.set(&key, info.to_string().into(), SetOptions::default()).await.unwrap();
     }
 
     /// The replies that arrive within a second.

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
-use daebus::caller::bus::SetOptions;
 use daebus::prelude::*;
 use daebus_tests_support::{eventually, next, within};
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -145,12 +145,96 @@ async fn a_configured_id_is_refused_while_it_is_in_use_and_taken_over_when_it_ha
 async fn an_instance_whose_id_was_taken_stops_with_an_error() {
     let cluster = Cluster::new("taken").await;
     let service = cluster.start("a").await;
-    let mut info = cluster.info("a").await.unwrap();
-    info["run"] = json!("00000000-0000-0000-0000-000000000007");
-    info["host"] = json!("other-host");
-    cluster.bus.set("daebus:info:a", info.to_string().into(), SetOptions::default()).await.unwrap();
+    cluster.take_id("a").await;
     within(service.shutdown().requested()).await;
     let error = service.stop().await.expect_err("another process has the id").to_string();
     assert!(error.contains("other-host"), "{error}");
     assert_eq!(cluster.info("a").await.unwrap()["host"], "other-host", "the other one's info stays");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_whose_id_was_taken_does_not_answer_requests_to_that_id() {
+    let mut cluster = Cluster::new("taken-channel").await;
+    let service = cluster.start("a").await;
+    cluster.request("daebus:to:a", "hold", 0).await;
+    next(&mut cluster.runs).await;
+    cluster.take_id("a").await;
+    within(service.shutdown().requested()).await;
+    let end = tokio::spawn(service.stop());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    cluster.request("daebus:to:a", "work", 1).await;
+    assert_eq!(cluster.all_replies().await, Vec::<Value>::new());
+    cluster.gate.0.add_permits(1);
+    within(end).await.unwrap().unwrap_err();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_is_refused_its_id_runs_no_request_to_that_id() {
+    let mut cluster = Cluster::new("refused-id").await;
+    let first = cluster.start("node-1").await;
+    let starting = tokio::spawn(cluster.app("node-1").start());
+    for id in 0..20 {
+        cluster.request("daebus:to:node-1", "work", id).await;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    within(starting).await.unwrap().expect_err("the id is in use");
+    assert_eq!((cluster.all_replies().await.len(), cluster.all_runs().len()), (20, 20));
+    first.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_was_frozen_refuses_requests_before_it_has_refreshed_its_presence() {
+    let mut cluster = Cluster::new("frozen").await;
+    let services = [cluster.start("a").await, cluster.start("b").await];
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // No task runs before the request is published.
+    let _ = tokio::time::advance(Duration::from_secs(20)).now_or_never();
+    cluster.request("daebus:to:a", "work", 1).await;
+    let reply = next(&mut cluster.replies).await;
+    assert_eq!((&reply["refused"], &reply["instance"]), (&json!(true), &json!("a")), "{reply}");
+    assert_eq!(cluster.all_runs(), []);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    cluster.request("daebus:to:a", "work", 2).await;
+    assert_eq!(next(&mut cluster.replies).await["payload"], "a");
+    for service in services {
+        service.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_wait_for_a_claim_at_the_end_of_the_drain_time_are_refused() {
+    let mut cluster = Cluster::new("drain-end").await;
+    let drain = Duration::from_secs(1);
+    let a = cluster.app("a").drain(drain).start().await.unwrap();
+    let b = cluster.app("b").drain(drain).start().await.unwrap();
+    for name in ["a", "b"] {
+        cluster.request(&format!("daebus:to:{name}"), "hold", 0).await;
+        next(&mut cluster.runs).await;
+    }
+    let ends: Vec<_> = [a, b].into_iter().map(|service| tokio::spawn(service.stop())).collect();
+    tokio::time::sleep(drain - Duration::from_millis(50)).await;
+    for id in 1..20 {
+        cluster.request("svc", "work", id).await;
+    }
+    let replies = cluster.all_replies().await;
+    let refused = replies.iter().filter(|reply| reply["request_id"] != 0);
+    let refused: Vec<_> = refused.map(|reply| (&reply["payload"]["code"], &reply["refused"])).collect();
+    assert_eq!(refused, vec![(&json!("shutting_down"), &json!(true)); 19]);
+    for end in ends {
+        within(end).await.unwrap().unwrap_err();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_that_starts_while_writes_are_refused_is_known_to_the_others() {
+    let mut cluster = Cluster::new("no-writes").await;
+    let a = cluster.start("a").await;
+    cluster.refuse_writes();
+    let b = cluster.start("b").await;
+    for id in 0..50 {
+        cluster.request("svc", "work", id).await;
+    }
+    assert_eq!((cluster.all_replies().await.len(), cluster.all_runs().len()), (50, 50));
+    a.stop().await.unwrap();
+    b.stop().await.unwrap();
 }
