@@ -29,9 +29,9 @@ pub use self::topic::Topic;
 pub use self::url::BusUrl;
 
 // For `daebus`.
-#[doc(hidden)]
-pub use self::outbox::Outbox;
 pub(crate) use self::outbox::Place;
+#[doc(hidden)]
+pub use self::outbox::{Batching, Outbox};
 #[doc(hidden)]
 pub use self::queue::{Queue, QueueMeter, QueueReceiver};
 #[doc(hidden)]

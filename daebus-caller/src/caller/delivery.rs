@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::directory::member::Member;
 use super::request::OutgoingRequest;
 use crate::backoff::Backoff;
-use crate::bus::Place;
+use crate::bus::{Batching, Place};
 use crate::error::{BusError, CallError};
-use crate::wire::RequestWriter;
+use crate::wire::{BATCH, RequestWriter};
 
 /// The delay before a request that had no receiver is published again. A call to a service that doesn't exist takes
 /// about as long.
@@ -117,12 +117,14 @@ impl Delivery<'_> {
     ) -> Result<u64, BusError> {
         let link = &self.request.link;
         let channel = channel(self.request, self.instance);
+        // Only instances accept batches; other services may be subscribed to the service's own channel.
+        let batching = self.instance.map_or(Batching::Alone, |_| Batching::Allowed);
         loop {
             *published = Published::InFlight;
             let remaining = self.request.deadline.remaining();
             let message = self.message(inbox, remaining);
             let outcome = match place.take() {
-                Some(place) => place.publish(channel, message).await,
+                Some(place) => place.publish(channel, message, batching).await,
                 None => link.outbox().publish(channel, message, remaining).await,
             };
             let error = match outcome {
@@ -151,7 +153,7 @@ impl Delivery<'_> {
             service: self.request.service.as_str(),
             headers: &self.request.headers,
             timeout: Some(remaining),
-            accepts: &[],
+            accepts: &[BATCH],
         };
         request.write()
     }

@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::directory::member::Member;
 use crate::bus::{BusState, Deliver, Message};
-use crate::wire::{Fault, InstanceId, RawJson, Reply, Status, beginning, read_message};
+use crate::wire::{
+    Batch, Fault, InstanceId, RawJson, ReadError, Reply, Status, beginning, is_batch, read_message,
+};
 
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
@@ -166,18 +168,35 @@ impl Drop for Inbox {
 
 impl Deliver for Inbox {
     fn deliver(&self, message: Message) {
-        let read = read_message(&message.payload, |bytes, text| {
+        if !is_batch(&message.payload) {
+            return self.take_reply(&message.payload);
+        }
+        match Batch::read(&message.payload) {
+            Ok(batch) => {
+                batch.messages.iter().for_each(|reply| self.take_reply(reply));
+                if batch.dropped > 0 {
+                    tracing::warn!(dropped = batch.dropped, "elements of a batch of replies were dropped");
+                }
+            }
+            Err(error) => self.dropped(&message.payload, &error),
+        }
+    }
+}
+
+impl Inbox {
+    fn take_reply(&self, message: &Bytes) {
+        let read = read_message(message, |bytes, text| {
             let reply = Reply::read(text)?;
             self.pending.take_reply(bytes, &reply);
             Ok(())
         });
         if let Err(error) = read {
-            tracing::warn!(
-                channel = %message.channel,
-                begins = %beginning(&message.payload),
-                "a message in the inbox is no reply and was dropped: {error}"
-            );
+            self.dropped(message, &error);
         }
+    }
+
+    fn dropped(&self, message: &Bytes, error: &ReadError) {
+        tracing::warn!(begins = %beginning(message), %error, "message in the inbox dropped: not a reply");
     }
 }
 

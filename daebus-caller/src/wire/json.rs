@@ -204,10 +204,15 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether the key, as it was written, says that name.
+/// Returns whether a key, as it was written, has that name.
 pub(super) fn is_named(key: &RawValue, name: &str) -> bool {
-    let written = key.get().trim_matches('"');
-    written == name || written.contains('\\') && read_text(key).is_some_and(|key| key == name)
+    let key_text = key.get();
+    match key_text.len().checked_sub(name.len() + 2) {
+        None => false,
+        Some(0) => key_text.get(1..key_text.len() - 1) == Some(name),
+        // An escape is longer than the character that it stands for.
+        Some(_) => key_text.contains('\\') && read_text(key).is_some_and(|key| key == name),
+    }
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {

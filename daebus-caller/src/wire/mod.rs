@@ -2,6 +2,7 @@
 //!
 //! Every rule is stated in the wire protocol (a chapter of the book); each module reads or writes one of its parts.
 
+mod batch;
 mod fault;
 mod instance;
 mod json;
@@ -25,6 +26,8 @@ pub use request::Headers;
 pub use trace_context::TraceContext;
 
 // For `daebus` and the tests of the protocol.
+#[doc(hidden)]
+pub use batch::{BATCH, BATCH_BYTES, BATCH_MESSAGES, Batch, is_batch, write_batch};
 #[doc(hidden)]
 pub use json::{ReadError, beginning, read_message};
 #[doc(hidden)]

@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
+use super::batches::requests;
 use super::built_in::BuiltIns;
 use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
 use super::early_cancels::{EarlyCancels, read_cancel};
@@ -169,10 +170,25 @@ impl Actions {
     }
 
     /// Takes one message in, without waiting for anything.
+    fn take_in(&self, message: &Message, has_room: bool) {
+        let Some(batch) = requests(message) else { return self.take_in_request(message, has_room) };
+        if batch.dropped > 0 && self.0.refusals.count(Incident::Unreadable) {
+            warn!(
+                channel = &*message.channel,
+                dropped = batch.dropped,
+                "batch too long; further ones are counted"
+            );
+        }
+        for payload in batch.messages {
+            self.take_in_request(&Message { payload, ..message.clone() }, has_room);
+        }
+    }
+
+    /// Takes one request in.
     ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
-    fn take_in(&self, message: &Message, has_room: bool) {
+    fn take_in_request(&self, message: &Message, has_room: bool) {
         let panics = &self.0.core.panics;
         let Err(panic) = panics.contain_sync("intake", || self.admit(message, has_room)) else { return };
         let channel = &*message.channel;

@@ -3,6 +3,7 @@
 //! An unreadable payload, an unknown action, a spent deadline, a panic: each becomes a fault here and nowhere else.
 
 mod actions;
+mod batches;
 mod built_in;
 mod cancellations;
 mod claim_checks;

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 
 use super::cancellations::EndedBy;
 use super::episode::{Episode, Incident};
-use crate::handler::{Core, Envelope, Replier};
+use crate::handler::{Core, Envelope, Replier, ReplyAddress};
 use crate::introspection::Load;
 use crate::runtime::Workers;
 
@@ -88,11 +88,9 @@ struct WaitingRefusals {
 
 #[derive(Debug)]
 struct RefusedRequest {
-    channel: String,
-    /// A copy, since a slice would keep the whole request.
-    request_id: Option<RawJson>,
+    /// Its request id is a copy, since a slice would keep the whole request.
+    address: ReplyAddress,
     received: Instant,
-    caller_deadline: Option<Instant>,
     reason: Reason,
     /// No other instance answers the request.
     is_sole: bool,
@@ -105,7 +103,8 @@ impl RefusedRequest {
             Reason::UnknownAction(action) => action.len(),
             Reason::Failed(fault) => fault.error().len(),
         };
-        OVERHEAD + self.channel.len() + self.request_id.as_ref().map_or(0, |id| id.as_str().len()) + text
+        let ReplyAddress { channel, request_id, .. } = &self.address;
+        OVERHEAD + channel.len() + request_id.as_ref().map_or(0, |id| id.as_str().len()) + text
     }
 }
 
@@ -153,10 +152,11 @@ impl Refusals {
         let is_overload = matches!(reason, Reason::Overloaded);
         let code = reason.code().as_str();
         let refusal = self.reply_channel(envelope).map(|channel| RefusedRequest {
-            channel,
-            request_id: envelope.request_id.as_ref().map(copy),
+            address: ReplyAddress {
+                request_id: envelope.request_id.as_ref().map(copy),
+                ..envelope.reply_address(channel)
+            },
             received: envelope.received,
-            caller_deadline: envelope.caller_deadline(),
             reason,
             is_sole,
         });
@@ -235,10 +235,8 @@ impl Refusals {
     /// Returns the replier of a request; `None` as for [`reply_channel`](Self::reply_channel).
     pub(super) fn replier(&self, envelope: &Envelope) -> Option<Arc<Replier>> {
         let core = &self.0.core;
-        let channel = self.reply_channel(envelope)?;
-        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
-        let (request_id, deadline) = (envelope.request_id.clone(), envelope.caller_deadline());
-        Some(Arc::new(Replier::new(channel, request_id, instance, outbox, deadline)))
+        let address = envelope.reply_address(self.reply_channel(envelope)?);
+        Some(Arc::new(Replier::new(address, core.identity.id(), core.outbox.clone())))
     }
 
     /// Starts the worker, or wakes it.
@@ -303,9 +301,8 @@ impl Refusals {
     async fn send(&self, refusal: RefusedRequest) {
         let core = &self.0.core;
         let service = core.service.as_str();
-        let RefusedRequest { channel, request_id, received, caller_deadline, reason, is_sole } = refusal;
-        let (instance, outbox) = (core.identity.id(), core.outbox.clone());
-        let replier = Replier::new(channel, request_id, instance, outbox, caller_deadline);
+        let RefusedRequest { address, received, reason, is_sole } = refusal;
+        let replier = Replier::new(address, core.identity.id(), core.outbox.clone());
         let fault = match reason {
             Reason::Failed(fault) => {
                 return self.sent(&replier, replier.finish(Err(&fault)).await);

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use daebus_caller::bus::Message;
+use daebus_caller::bus::{Batching, Message};
 use daebus_caller::wire::{
-    Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
+    BATCH, Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
 };
 use serde_json::value::RawValue;
 use tokio::time::Instant;
+
+use super::reply::ReplyAddress;
 
 /// A message and what its envelope says, owned; the pieces are slices of the message.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct Envelope {
     pub(crate) service: Option<String>,
     pub(crate) headers: Headers,
     pub(crate) timeout: Option<Duration>,
+    /// Whether the inbox for the reply accepts batches.
+    pub(crate) accepts_batches: bool,
     pub(crate) received: Instant,
 }
 
@@ -74,6 +78,7 @@ impl Envelope {
             service: None,
             headers: Headers::new(),
             timeout: None,
+            accepts_batches: false,
             received: Instant::now(),
         }
     }
@@ -94,7 +99,18 @@ impl Envelope {
             service: owned(&request.service),
             headers: request.headers.clone(),
             timeout: request.timeout,
+            accepts_batches: request.accepts.iter().any(|word| word == BATCH),
             received,
+        }
+    }
+
+    /// Returns the address for replies on `channel`, which [`reply_channel`](Self::reply_channel) has returned.
+    pub(crate) fn reply_address(&self, channel: String) -> ReplyAddress {
+        ReplyAddress {
+            channel,
+            request_id: self.request_id.clone(),
+            caller_deadline: self.caller_deadline(),
+            batching: if self.accepts_batches { Batching::Allowed } else { Batching::Alone },
         }
     }
 

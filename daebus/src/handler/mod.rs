@@ -42,7 +42,7 @@ pub(crate) use identity::Identity;
 pub(crate) use invoke::{Invocation, Report, handler_span};
 pub(crate) use outcome::JsonOutcome;
 pub use outcome::{Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaValue};
-pub(crate) use reply::Replier;
+pub(crate) use reply::{Replier, ReplyAddress};
 pub use schema_probe::{SchemaProbe, SchemaProbeFallback};
 pub use schemas::{ArgumentSchema, MakeSchema, Schemas};
 pub use state::Needs;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use daebus_caller::bus::Outbox;
+use daebus_caller::bus::{Batching, Outbox};
 use daebus_caller::wire::{Fault, FaultCode, RawJson, ReplyWriter, Status};
 use daebus_caller::{BusError, InstanceId};
 use tokio::sync::Mutex;
@@ -12,32 +12,34 @@ use tokio::time::Instant;
 /// How long a reply is repeated, or waits for a bus that is away, if the request's budget doesn't end before.
 const MAX: Duration = Duration::from_secs(30);
 
+/// Where and how the replies to a request are sent.
+#[derive(Debug)]
+pub(crate) struct ReplyAddress {
+    pub(crate) channel: String,
+    pub(crate) request_id: Option<RawJson>,
+    /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
+    pub(crate) caller_deadline: Option<Instant>,
+    /// Whether the channel accepts batches.
+    pub(crate) batching: Batching,
+}
+
 /// Sends the replies of one request, in order, and none after the final one.
 #[derive(Debug)]
 pub(crate) struct Replier {
-    channel: String,
-    request_id: Option<RawJson>,
+    address: ReplyAddress,
     instance: InstanceId,
     outbox: Outbox,
-    /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
-    caller_deadline: Option<Instant>,
     /// Locked while progress is on its way, so that the final reply doesn't overtake it; true once the final reply follows.
     finished: Mutex<bool>,
 }
 
 impl Replier {
-    pub(crate) fn new(
-        channel: String,
-        request_id: Option<RawJson>,
-        instance: InstanceId,
-        outbox: Outbox,
-        caller_deadline: Option<Instant>,
-    ) -> Self {
-        Self { channel, request_id, instance, outbox, caller_deadline, finished: Mutex::new(false) }
+    pub(crate) fn new(address: ReplyAddress, instance: InstanceId, outbox: Outbox) -> Self {
+        Self { address, instance, outbox, finished: Mutex::new(false) }
     }
 
     pub(crate) fn channel(&self) -> &str {
-        &self.channel
+        &self.address.channel
     }
 
     /// Sends an update; one that can't be sent by the time that the caller stops waiting fails. After the final reply it
@@ -48,7 +50,7 @@ impl Replier {
             return Ok(());
         }
         let message = self.write(Status::Progress, payload, false, false);
-        self.outbox.progress(&self.channel, message, self.deadline()).await
+        self.outbox.progress(self.channel(), message, self.deadline()).await
     }
 
     /// Sends the final reply. If it can't be delivered yet, the outbox repeats it, and this returns meanwhile.
@@ -76,14 +78,15 @@ impl Replier {
         // The caller of a cancelled request has stopped waiting, so this reply is not repeated.
         let is_cancelled = outcome.is_err_and(|fault| fault.reserved_code() == Some(FaultCode::Cancelled));
         let deadline = if is_cancelled { Instant::now() } else { self.deadline() };
-        self.outbox.reply(&self.channel, message, self.request_id.as_ref(), deadline).await
+        let ReplyAddress { channel, request_id, batching, .. } = &self.address;
+        self.outbox.reply(channel, message, request_id.as_ref(), deadline, *batching).await
     }
 
     fn write(&self, status: Status, payload: &RawJson, is_final: bool, refused: bool) -> Bytes {
         ReplyWriter {
             status,
             payload,
-            request_id: self.request_id.as_ref(),
+            request_id: self.address.request_id.as_ref(),
             is_final,
             instance: self.instance.as_str(),
             refused,
@@ -94,7 +97,7 @@ impl Replier {
     /// When the caller stops waiting, or at most [`MAX`] from now.
     fn deadline(&self) -> Instant {
         let latest = Instant::now() + MAX;
-        self.caller_deadline.map_or(latest, |caller| caller.min(latest))
+        self.address.caller_deadline.map_or(latest, |caller| caller.min(latest))
     }
 }
 
@@ -111,8 +114,9 @@ mod tests {
         // Nothing listens there, so the reply waits for the bus.
         let bus = connect_lazily(&BusUrl::parse("redis://127.0.0.1:1").unwrap());
         let channel = "svc.responses".to_owned();
-        let replier =
-            Arc::new(Replier::new(channel, None, InstanceId::random("svc"), Outbox::new(bus), None));
+        let address =
+            ReplyAddress { channel, request_id: None, caller_deadline: None, batching: Batching::Alone };
+        let replier = Arc::new(Replier::new(address, InstanceId::random("svc"), Outbox::new(bus)));
         let finishing = tokio::spawn({
             let replier = Arc::clone(&replier);
             async move { replier.finish(Ok(&RawJson::empty_object())).await }

@@ -7,6 +7,7 @@
 
 mod args;
 mod attributes;
+mod batches;
 mod bursts;
 mod calls_to_instances;
 mod contract;

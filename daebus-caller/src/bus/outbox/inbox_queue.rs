@@ -6,6 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use super::publisher::Batching;
+
 /// How many replies one inbox may have in its queue.
 pub(super) const REPLIES: usize = 1024;
 /// How many bytes they may have.
@@ -21,6 +23,7 @@ pub(super) struct UndeliveredReply {
     /// The request's id as JSON, by which the reply is withdrawn.
     pub(super) request_id: Option<Arc<str>>,
     pub(super) deadline: Instant,
+    pub(super) batching: Batching,
 }
 
 impl UndeliveredReply {
@@ -130,7 +133,7 @@ mod tests {
 
     fn reply(id: &str, bytes: usize) -> UndeliveredReply {
         let (message, deadline) = (Bytes::from(vec![0; bytes]), Instant::now());
-        UndeliveredReply { message, request_id: Some(id.into()), deadline }
+        UndeliveredReply { message, request_id: Some(id.into()), deadline, batching: Batching::Alone }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Publishing: every message that is not a subscription's goes through an outbox.
 //!
 //! `publisher` limits how long a publish waits and how many are in flight; `outage` makes publishes fail immediately
-//! after one has timed out while the bus is away. `redelivery` repeats the final replies that reached no receiver:
+//! after one has timed out while the bus is away. `batches` publishes several messages to one channel together. `redelivery` repeats the final replies that reached no receiver:
 //! `inbox_queue` holds the replies to one inbox, `undelivered` those to all inboxes, and `in_flight` registers the
 //! replies that are being sent.
 
+mod batches;
+#[cfg(test)]
+mod batches_tests;
 mod in_flight;
 mod inbox_queue;
 mod outage;
@@ -25,6 +28,7 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::inbox_queue::UndeliveredReply;
+pub use self::publisher::Batching;
 pub(crate) use self::publisher::Place;
 use self::publisher::Publisher;
 use self::redelivery::Redelivery;
@@ -95,7 +99,7 @@ impl Outbox {
         self.publisher.publish(channel, message, deadline).await.map(drop)
     }
 
-    /// Publishes the final reply to a request.
+    /// Publishes the final reply to a request. `batching` says whether the request's inbox accepts batches.
     ///
     /// A reply to the inbox of a caller is repeated with backoff while it has no receiver, an unknown outcome, or can't be
     /// sent: until `deadline`, or until it is [withdrawn](Self::withdraw). The repeats go on after this has returned. A
@@ -115,10 +119,11 @@ impl Outbox {
         message: Bytes,
         request_id: Option<&RawJson>,
         deadline: Instant,
+        batching: Batching,
     ) -> Result<(), BusError> {
         let sent = if channel.starts_with("caller:") && !self.bus().counts_are_partial() {
             let request_id = request_id.map(|id| id.as_str().into());
-            self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline }).await
+            self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline, batching }).await
         } else {
             self.publisher.publish(channel, message, deadline).await.map(drop)
         };

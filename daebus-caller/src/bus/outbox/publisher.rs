@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use super::batches::Batches;
 use super::outage::Outage;
 use crate::bus::interface::{Bus, BusState};
 use crate::error::BusError;
@@ -22,17 +23,28 @@ pub(super) const OUTAGE: Duration = Duration::from_secs(2);
 /// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// Whether a message may be published together with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batching {
+    /// The receivers may not accept batches.
+    Alone,
+    /// Every receiver of the channel accepts batches.
+    Allowed,
+}
+
 /// Publishes on a bus. Clones share the limit on publishes in flight and the record of an outage.
 #[derive(Debug, Clone)]
 pub(super) struct Publisher {
     bus: Arc<dyn Bus>,
     permits: Arc<Semaphore>,
     outage: Arc<Outage>,
+    batches: Arc<Batches>,
 }
 
 impl Publisher {
     pub(super) fn new(bus: Arc<dyn Bus>) -> Self {
-        Self { bus, permits: Arc::new(Semaphore::new(IN_FLIGHT)), outage: Arc::default() }
+        let batches = Batches::new(Arc::clone(&bus));
+        Self { bus, permits: Arc::new(Semaphore::new(IN_FLIGHT)), outage: Arc::default(), batches }
     }
 
     pub(super) fn bus(&self) -> &Arc<dyn Bus> {
@@ -80,7 +92,8 @@ impl Publisher {
     ) -> Result<u64, BusError> {
         loop {
             self.ready(ready_by()).await?;
-            match self.publish_now(channel, message.clone(), deadline).await {
+            let published = self.publish_now(channel, message.clone(), deadline, Batching::Alone);
+            match published.await {
                 // The bus went away after it was found ready. Nothing was sent, so another attempt is safe.
                 Err(BusError::Away { .. }) if Instant::now() < deadline => {
                     sleep_until((Instant::now() + LOOK_AGAIN).min(deadline)).await;
@@ -102,7 +115,7 @@ impl Publisher {
             let permit = self.permits.acquire().await.map_err(|_| BusError::Closed)?;
             // A permit that is held while the bus is away would keep others from the error they are to get.
             if self.is_ready() {
-                return Ok(Place { bus: &*self.bus, _permit: permit });
+                return Ok(Place { publisher: self, _permit: permit });
             }
         }
     }
@@ -118,9 +131,17 @@ impl Publisher {
         channel: &str,
         message: Bytes,
         deadline: Instant,
+        batching: Batching,
     ) -> Result<u64, BusError> {
         let _permit = self.permit(deadline).await?;
-        self.bus.publish(channel, message).await
+        self.send(channel, message, batching).await
+    }
+
+    async fn send(&self, channel: &str, message: Bytes, batching: Batching) -> Result<u64, BusError> {
+        match batching {
+            Batching::Alone => self.bus.publish(channel, message).await,
+            Batching::Allowed => self.batches.publish(channel, message).await,
+        }
     }
 
     /// Returns the number of connections that are subscribed to the channel itself.
@@ -161,13 +182,18 @@ impl Publisher {
 /// A place among the publishes in flight. It is to be used without a further wait, because others wait for it.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
-    bus: &'a dyn Bus,
+    publisher: &'a Publisher,
     _permit: SemaphorePermit<'a>,
 }
 
 impl Place<'_> {
     /// Publishes a message and returns the number of receivers; fails immediately if the bus is away.
-    pub(crate) async fn publish(self, channel: &str, message: Bytes) -> Result<u64, BusError> {
-        self.bus.publish(channel, message).await
+    pub(crate) async fn publish(
+        self,
+        channel: &str,
+        message: Bytes,
+        batching: Batching,
+    ) -> Result<u64, BusError> {
+        self.publisher.send(channel, message, batching).await
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +27,7 @@ pub(super) struct Puppet {
     pub(super) turns_ready: AtomicBool,
     /// Publishes wait for this.
     pub(super) go: Option<Notify>,
+    waiting: AtomicUsize,
     /// What was published, and how often `subscribers` was asked.
     pub(super) published: Mutex<Vec<(String, Bytes)>>,
     pub(super) asked: Mutex<u64>,
@@ -52,6 +53,7 @@ impl Puppet {
             state: watch::Sender::new(state),
             turns_ready: AtomicBool::new(false),
             go,
+            waiting: AtomicUsize::new(0),
             published: Mutex::default(),
             asked: Mutex::default(),
             receivers: Mutex::default(),
@@ -64,11 +66,32 @@ impl Puppet {
         self.receivers.lock().insert(channel.to_owned(), receivers);
     }
 
+    /// Returns how many publishes wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// What was published to a channel, in order.
     pub(super) fn on(&self, channel: &str) -> Vec<String> {
         let published = self.published.lock();
         let on = published.iter().filter(|(other, _)| other == channel);
         on.map(|(_, message)| String::from_utf8_lossy(message).into_owned()).collect()
+    }
+}
+
+/// A publish that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn start(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -79,6 +102,7 @@ impl Bus for Puppet {
                 return Err(BusError::Away { location: self.location() });
             }
             if let Some(go) = &self.go {
+                let _waiting = Waiting::start(&self.waiting);
                 go.notified().await;
             }
             self.published.lock().push((channel.to_owned(), message));

@@ -75,7 +75,10 @@ impl Redelivery {
             if must_queue && self.add_when_room(inbox, &reply, &sending, state, delay).await? {
                 return Ok(());
             }
-            let outcome = self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await;
+            let outcome = self
+                .publisher
+                .publish_now(inbox, reply.message.clone(), reply.deadline, reply.batching)
+                .await;
             (state, delay) = match &outcome {
                 Ok(0) => (InboxState::Unsubscribed, FIRST_DELAY),
                 Err(BusError::Unknown { .. } | BusError::Full { .. }) => (InboxState::Unprobed, FIRST_DELAY),
@@ -264,7 +267,7 @@ impl Redelivery {
     }
 
     async fn publish(&self, inbox: &str, reply: &UndeliveredReply) -> Result<u64, BusError> {
-        self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline).await
+        self.publisher.publish_now(inbox, reply.message.clone(), reply.deadline, reply.batching).await
     }
 
     /// Returns the time of the bus's last reconnect, if it is recent.

@@ -21,7 +21,7 @@ async fn reply(outbox: &Outbox, name: &str) {
 
 async fn reply_by(outbox: &Outbox, name: &str, deadline: Instant) {
     let id = RawJson::from_value(name).unwrap();
-    outbox.reply(INBOX, Bytes::from(name.to_owned()), Some(&id), deadline).await.unwrap();
+    outbox.reply(INBOX, Bytes::from(name.to_owned()), Some(&id), deadline, Batching::Alone).await.unwrap();
 }
 
 /// Sends `count` final replies, one after the other. Returns how many were dropped.
@@ -29,7 +29,7 @@ async fn dropped_of(outbox: &Outbox, count: usize) -> usize {
     let mut dropped = 0;
     for n in 0..count {
         let deadline = Instant::now() + Duration::from_secs(20);
-        match outbox.reply(INBOX, Bytes::from(n.to_string()), None, deadline).await {
+        match outbox.reply(INBOX, Bytes::from(n.to_string()), None, deadline, Batching::Alone).await {
             Ok(()) => {}
             Err(BusError::ReplyDropped { .. }) => dropped += 1,
             Err(error) => panic!("{error}"),
@@ -331,7 +331,7 @@ async fn a_reply_waits_for_room_until_its_deadline_while_the_bus_is_away() {
     let outbox = outbox(&bus);
     assert_eq!(dropped_of(&outbox, inbox_queue::REPLIES).await, 0);
     let started = Instant::now();
-    let outcome = outbox.reply(INBOX, Bytes::from("late"), None, started + WITHIN).await;
+    let outcome = outbox.reply(INBOX, Bytes::from("late"), None, started + WITHIN, Batching::Alone).await;
     assert!(matches!(outcome, Err(BusError::ReplyDropped { .. })), "{outcome:?}");
     assert_eq!(started.elapsed().as_secs(), WITHIN.as_secs());
     let waiting = outbox.clone();
@@ -350,10 +350,10 @@ async fn a_reply_that_no_queue_has_room_for_is_published_once_after_a_reconnect(
     *bus.reconnected.lock() = Some(Instant::now());
     let large = Bytes::from(vec![b'x'; inbox_queue::BYTES]);
     let deadline = Instant::now() + WITHIN;
-    outbox.reply(INBOX, large.clone(), None, deadline).await.unwrap();
+    outbox.reply(INBOX, large.clone(), None, deadline, Batching::Alone).await.unwrap();
     assert_eq!(bus.on(INBOX).len(), 1);
     bus.has_receivers(INBOX, Ok(0));
-    let outcome = outbox.reply(INBOX, large, None, deadline).await;
+    let outcome = outbox.reply(INBOX, large, None, deadline, Batching::Alone).await;
     assert!(matches!(outcome, Err(BusError::ReplyDropped { .. })), "{outcome:?}");
 }
 
@@ -363,7 +363,7 @@ async fn a_reply_to_another_channel_is_published_once() {
     let outbox = outbox(&bus);
     bus.has_receivers("svc.responses", Ok(0));
     let deadline = Instant::now() + WITHIN;
-    outbox.reply("svc.responses", Bytes::from("x"), None, deadline).await.unwrap();
+    outbox.reply("svc.responses", Bytes::from("x"), None, deadline, Batching::Alone).await.unwrap();
     outbox.settled().await;
     assert_eq!(bus.on("svc.responses"), ["x"]);
 }

@@ -225,12 +225,14 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::bus::outbox::Batching;
 
     const HALF: usize = 2 * 1024 * 1024;
 
     fn reply(bytes: usize) -> UndeliveredReply {
         let deadline = Instant::now() + Duration::from_secs(1);
-        UndeliveredReply { message: Bytes::from(vec![0; bytes]), request_id: Some("1".into()), deadline }
+        let (message, request_id) = (Bytes::from(vec![0; bytes]), Some("1".into()));
+        UndeliveredReply { message, request_id, deadline, batching: Batching::Alone }
     }
 
     fn add(undelivered: &mut Undelivered, inbox: &str, state: InboxState) -> Added {
