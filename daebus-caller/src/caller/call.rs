@@ -293,7 +293,11 @@ impl OutgoingRequest {
         listeners: Vec<ProgressListener>,
     ) -> Result<BTreeMap<InstanceId, RawAnswer>, CallError> {
         self.directory.start();
+        self.link.ready(self.deadline).await?;
         self.directory.reading(self.deadline).await;
+        if !self.directory.was_read() {
+            return Err(self.too_late());
+        }
         let instances = self.directory.running();
         if instances.is_empty() {
             return Err(self.no_service());

@@ -103,6 +103,10 @@ impl Delivery<'_> {
             Err(error) => return Err(error.into()),
         };
         *published = Published::No;
+        // Nothing has been sent yet, so another instance may run the request.
+        if self.instance.is_some_and(|instance| instance.is_gone()) {
+            return Err(self.request.no_service());
+        }
         // The answer may arrive before PUBLISH is confirmed, or although it never is.
         let mut delivered = self.deliver(inbox, place, published).fuse();
         let mut nobody = Fuse::terminated();

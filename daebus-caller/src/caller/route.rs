@@ -1,17 +1,23 @@
 //! One attempt of a call: selects an instance, and others if the request was not delivered or was refused.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::balance::{Balance, Choice};
 use super::deadline::Deadline;
 use super::directory::member::Member;
 use super::request::{OutgoingRequest, RawAnswer};
-use crate::error::CallError;
+use crate::backoff::Backoff;
+use crate::error::{BusError, CallError};
 use crate::wire::presence::CHANNEL_CHECK;
 use crate::wire::{FaultCode, InstanceId, RawJson};
 
 /// How many instances may refuse a request, or be lost with it, before the call fails.
 const MAX_REFUSALS: u32 = 3;
+
+/// The delays after an instance could not be looked up.
+const FIRST_DELAY: Duration = Duration::from_millis(10);
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// Receives each progress update.
 type OnProgress<'a> = &'a mut (dyn FnMut(RawJson) + Send);
@@ -33,7 +39,8 @@ impl OutgoingRequest {
             Box::pin(self.directory.first_reading(self.deadline)).await;
         }
         if let Choice::Named(_) | Choice::Invalid(_) = &self.choice {
-            return Box::pin(self.attempt_at_named(repeatable, wants_progress, on_progress)).await;
+            let attempt = Box::pin(self.attempt_at_named(repeatable, wants_progress, on_progress));
+            return self.closing.run_until_cancelled(attempt).await.unwrap_or(Err(CallError::Closed));
         }
         let first = self.select(&[]);
         let outcome = self.exchange_with(first.as_ref(), repeatable, wants_progress, on_progress).await;
@@ -128,7 +135,7 @@ impl OutgoingRequest {
         };
         self.directory.reading(self.deadline).await;
         loop {
-            let Some(member) = self.directory.find(id).await else { return Err(lost(id)) };
+            let Some(member) = self.look_up(id).await? else { return Err(lost(id)) };
             let outcome = self.exchange_with(Some(&member), repeatable, wants_progress, on_progress).await;
             let Err(CallError::NoService { .. }) = &outcome else { return outcome };
             // The instance may be reconnecting.
@@ -136,8 +143,29 @@ impl OutgoingRequest {
             if self.deadline <= Deadline::after(CHANNEL_CHECK) {
                 return Err(lost(id));
             }
-            if self.directory.find(id).await.is_some_and(|found| Arc::ptr_eq(&found, &member)) {
+            if self.look_up(id).await?.is_some_and(|found| Arc::ptr_eq(&found, &member)) {
                 tokio::time::sleep(CHANNEL_CHECK).await;
+            }
+        }
+    }
+}
+
+impl OutgoingRequest {
+    /// Returns the instance of that id. Waits until the deadline for a bus that is away.
+    async fn look_up(&self, id: &InstanceId) -> Result<Option<Arc<Member>>, CallError> {
+        let mut delays = Backoff::new(FIRST_DELAY, MAX_DELAY);
+        loop {
+            match self.directory.find(id).await {
+                Ok(member) => return Ok(member),
+                Err(error @ (BusError::Away { .. } | BusError::Unknown { .. } | BusError::Full { .. })) => {
+                    self.link.ready(self.deadline).await?;
+                    let delay = delays.next_delay();
+                    if delay >= self.deadline.remaining() {
+                        return Err(error.into());
+                    }
+                    tokio::time::sleep(delay).await;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Bus, BusState, MemoryBus, Queue, QueueLimits, Topic};
 use daebus_caller::wire::presence::{info_key, instance_channel};
-use daebus_caller::{CallError, Caller, Fault, InstanceId, Retry};
+use daebus_caller::{BusError, CallError, Caller, Fault, InstanceId, Retry};
 use daebus_tests_support::eventually;
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -229,4 +229,34 @@ async fn a_first_reading_that_takes_long_does_not_hold_up_calls() {
         assert_eq!(caller.send_request::<Value>("get", n).await.unwrap(), n);
     }
     assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_named_instance_is_looked_up_again_when_the_bus_is_back() {
+    let bus = Arc::new(Odd::new([]));
+    let shared: Arc<dyn Bus> = bus.clone();
+    let _a = HandMade::naming_itself(&shared, "a").await;
+    let caller = on(&shared).timeout(LONG);
+    caller.send_request::<String>("get", ()).await.unwrap();
+    bus.failing_reads.store(true, Ordering::Relaxed);
+    bus.state.send_replace(BusState::Away);
+    let mut call = caller.send_request::<String>("get", ()).on_instance("b").into_future();
+    tokio::time::timeout(Duration::from_secs(5), &mut call).await.expect_err("the call waits for the bus");
+    let _b = HandMade::naming_itself(&shared, "b").await;
+    bus.failing_reads.store(false, Ordering::Relaxed);
+    bus.state.send_replace(BusState::Ready);
+    assert_eq!(call.await.unwrap(), "b");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_to_instances_report_a_bus_that_stays_away() {
+    let bus = Arc::new(Odd::new([]));
+    let shared: Arc<dyn Bus> = bus.clone();
+    bus.failing_reads.store(true, Ordering::Relaxed);
+    bus.state.send_replace(BusState::Away);
+    let caller = on(&shared);
+    let named = caller.send_request::<Value>("get", ()).on_instance("a").await;
+    assert!(matches!(named, Err(CallError::Bus(BusError::Away { .. }))), "{named:?}");
+    let all = caller.send_request::<Value>("get", ()).on_all().await;
+    assert!(matches!(all, Err(CallError::Bus(BusError::Away { .. }))), "{all:?}");
 }

@@ -40,6 +40,8 @@ pub(crate) struct Odd {
     pub(crate) read: AtomicU64,
     /// Whether these readings fail because the bus goes away.
     pub(crate) failing_reads: AtomicBool,
+    /// Whether these readings fail because the bus goes away.
+    pub(crate) failing_reads: AtomicBool,
 }
 
 /// What happens to a request.
@@ -70,6 +72,7 @@ impl Odd {
             counted: AtomicU64::new(0),
             subscribed: AtomicU64::new(0),
             read: AtomicU64::new(0),
+            failing_reads: AtomicBool::new(false),
             failing_reads: AtomicBool::new(false),
         }
     }
@@ -155,6 +158,9 @@ impl Bus for Odd {
     }
     fn get_many<'a>(&'a self, keys: &'a [String]) -> BoxFuture<'a, Result<Vec<Option<Bytes>>, BusError>> {
         self.read.fetch_add(1, Ordering::Relaxed);
+        if self.failing_reads.load(Ordering::Relaxed) {
+            return Box::pin(async { Err(BusError::Away { location: self.location() }) });
+        }
         self.inner.get_many(keys)
     }
     fn time_to_live<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<KeyExpiry, BusError>> {

@@ -25,6 +25,7 @@ use super::balance::Balance;
 use super::deadline::Deadline;
 use super::pending::Pending;
 use crate::bus::Bus;
+use crate::error::BusError;
 use crate::wire::selection::key_weight;
 use crate::wire::{Instance, InstanceId, ServiceName};
 
@@ -164,12 +165,12 @@ impl Directory {
     }
 
     /// Returns the instance of that id, reading its info if it is unknown.
-    pub(super) async fn find(&self, id: &InstanceId) -> Option<Arc<Member>> {
+    pub(super) async fn find(&self, id: &InstanceId) -> Result<Option<Arc<Member>>, BusError> {
         if let Some(member) = self.state.member(id) {
-            return Some(member);
+            return Ok(Some(member));
         }
-        let _ = self.state.look_up(id).await;
-        self.state.member(id)
+        self.state.look_up(id).await?;
+        Ok(self.state.member(id))
     }
 
     /// Reads the instance's info now; if there is none, or it has another run, its calls in flight fail.

@@ -128,7 +128,13 @@ impl Roster {
         }
         let entry =
             RosterEntry { member: Member::new(&info), info: info.clone(), seen: readings, suspended: None };
-        let ended = self.entries.insert(info.id, entry).map(|old| old.member);
+        let ended = self.entries.insert(info.id.clone(), entry).map(|old| {
+            // A reading of its info may end later.
+            let left =
+                MemberEvent { event: MemberChange::Left, id: info.id, run: old.info.run, rev: u64::MAX };
+            self.remember(left, now);
+            old.member
+        });
         Learned { changed: true, ended }
     }
 
@@ -280,6 +286,7 @@ mod tests {
         assert!(matches!(roster.hear(event(MemberChange::Joined, "a", 2, 1), now), Heard::Unread(_)));
         let learned = roster.learn(info("a", 2, 1), now);
         assert!(learned.changed && Arc::ptr_eq(&learned.ended.unwrap(), &first));
+        assert!(!roster.learn(info("a", 1, 7), now).changed, "an info of the earlier run that was read late");
         assert_eq!(roster.len(), 2);
     }
 
