@@ -18,6 +18,7 @@ use crate::bus::time_to_live::whole_millis;
 const REFRESH: &str = "\
 local info = redis.pcall('GET', KEYS[1])
 if not info then return 'lapsed' end
+if type(info) == 'table' and not string.find(info.err, 'WRONGTYPE', 1, true) then return info end
 if type(info) ~= 'string' or not string.find(info, ARGV[1], 1, true) then return 'taken' end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 if KEYS[2] then
@@ -30,6 +31,7 @@ return 'kept'";
 const AMEND: &str = "\
 local info = redis.pcall('GET', KEYS[1])
 if not info then return 'lapsed' end
+if type(info) == 'table' and not string.find(info.err, 'WRONGTYPE', 1, true) then return info end
 if type(info) ~= 'string' or not string.find(info, ARGV[1], 1, true) then return 'taken' end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 return 'kept'";
@@ -38,6 +40,7 @@ return 'kept'";
 const WITHDRAW: &str = "\
 local info = redis.pcall('GET', KEYS[1])
 if not info then return 'lapsed' end
+if type(info) == 'table' and not string.find(info.err, 'WRONGTYPE', 1, true) then return info end
 if type(info) ~= 'string' or not string.find(info, ARGV[1], 1, true) then return 'taken' end
 redis.call('DEL', KEYS[1])
 if KEYS[2] then redis.call('SREM', KEYS[2], ARGV[2]) end
@@ -46,6 +49,7 @@ return 'kept'";
 /// Claims a request. Returns the holder's value if there is one.
 const CLAIM: &str = "\
 local info = redis.pcall('GET', KEYS[1])
+if type(info) == 'table' and not string.find(info.err, 'WRONGTYPE', 1, true) then return info end
 if type(info) ~= 'string' or not string.find(info, ARGV[1], 1, true) then return {'lapsed', ''} end
 if redis.call('SET', KEYS[2], ARGV[2], 'NX', 'PX', ARGV[3]) then return {'won', ''} end
 return {'held', redis.call('GET', KEYS[2])}";

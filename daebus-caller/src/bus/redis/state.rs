@@ -179,6 +179,10 @@ impl RedisBusState {
             }
         });
         let _gate = self.gate.lock().await;
+        // A subscription of one connection may have ended with it meanwhile.
+        if !self.subscriptions().has(&topic, id) {
+            return Err(self.unavailable());
+        }
         if self.subscriptions().is_confirmed(&topic) {
             return Ok(subscription);
         }
@@ -191,7 +195,7 @@ impl RedisBusState {
         match self.subscribe_on(&subscriber, &topic).await {
             Ok(()) => Ok(subscription),
             Err(failure @ Failure::Refused(_)) => Err(self.error(failure)),
-            // Doubt is no matter here: subscribing again does nothing twice.
+            // An unknown outcome is harmless: SUBSCRIBE is idempotent.
             Err(_) => Err(self.unavailable()),
         }
     }

@@ -74,6 +74,16 @@ impl Subscriptions {
         (subscribed.listeners.is_empty(), Some(old))
     }
 
+    /// Returns whether the listener has neither been removed nor ended with its connection.
+    pub(super) fn has(&self, topic: &Topic, id: u64) -> bool {
+        let (kind, name) = split(topic);
+        let topics = match kind {
+            TopicKind::Channel => &self.channels,
+            TopicKind::Pattern => &self.patterns,
+        };
+        topics.get(name).is_some_and(|subscribed| subscribed.listeners.iter().any(|(other, _)| *other == id))
+    }
+
     pub(super) fn is_confirmed(&self, topic: &Topic) -> bool {
         let (kind, name) = split(topic);
         let topics = match kind {
