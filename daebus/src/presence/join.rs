@@ -15,6 +15,9 @@ use super::taken::Taken;
 /// How often the expiry of an id that another process had is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How many ids are drawn again: ids collide so rarely that there is another reason if all of them are in use.
+const MAX_DRAWN: u32 = 8;
+
 /// How much later than expected a key may expire before it counts as refreshed.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
@@ -82,6 +85,7 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Earl
     let bus = &state.core.bus;
     let pace = state.pace();
     let only_if_absent = SetOptions { ttl: Some(pace.info), only_if_absent: true };
+    let mut drawn = 0;
     loop {
         let info = state.revise().write();
         let presence = state.presence();
@@ -99,7 +103,9 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Earl
                 }
                 continue;
             }
+            Standing::TakenOver if drawn == MAX_DRAWN => return Ok(Err(holder(state).await?)),
             Standing::TakenOver => {
+                drawn += 1;
                 state.core.identity.redraw();
                 state.listen().await?;
                 continue;
@@ -179,5 +185,6 @@ pub(super) async fn is_alone(state: &PresenceState) -> Result<bool, BusError> {
     if state.members.count() > 0 || bus.counts_are_partial() {
         return Ok(false);
     }
-    Ok(bus.subscribers(state.core.service.as_str()).await? <= 1)
+    // After a reconnect this instance isn't subscribed, so that a single subscriber is another process.
+    Ok(bus.subscribers(state.core.service.as_str()).await? <= u64::from(state.door.is_open()))
 }

@@ -23,17 +23,20 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
     let mut states = state.core.bus.state();
     let every = state.pace().refresh;
     let mut log = LogOnChange::default();
-    let mut next = Instant::now() + every;
+    // The connection may have been lost since the instance joined.
+    let mut next = if is_outside(&state) { Instant::now() } else { Instant::now() + every };
+    // Set until a turn succeeds.
+    let mut is_back = false;
     loop {
-        let mut is_back = false;
         let is_due = tokio::select! {
             biased;
             changed = states.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                is_back = connection.changed(&state, *states.borrow_and_update());
-                is_back
+                let has_returned = connection.changed(&state, *states.borrow_and_update());
+                is_back |= has_returned;
+                has_returned
             }
             () = sleep_until(next) => true,
             () = state.work.notified() => false,
@@ -50,8 +53,11 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
         log.log(&"presence", turn.as_ref().err().map(ToString::to_string).as_deref());
         if turn.is_err() {
             next = Instant::now() + RETRY;
-        } else if is_due {
-            next = Instant::now() + every;
+        } else {
+            is_back = false;
+            if is_due {
+                next = Instant::now() + every;
+            }
         }
     }
 }
@@ -86,7 +92,7 @@ impl ConnectionHooks {
 
 /// `is_due`: the presence is to be refreshed. `is_back`: events may have been missed, since the connection was lost.
 async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result<(), BusError> {
-    let is_outside = state.has_actions() && !state.door.is_open() && !state.door.is_closed();
+    let is_outside = is_outside(state);
     let mut phase = state.phase();
     if is_due && phase == PresencePhase::Joined && !is_outside {
         phase = refresh(state).await?;
@@ -101,6 +107,11 @@ async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result
         check_neighbour(state).await?;
     }
     join::read_infos(state, state.members.unread()).await
+}
+
+/// Whether the subscription to the service's channel has ended with its connection.
+fn is_outside(state: &PresenceState) -> bool {
+    state.has_actions() && !state.door.is_open() && !state.door.is_closed()
 }
 
 /// Extends the life of the info and of the set.

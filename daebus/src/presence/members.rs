@@ -124,9 +124,10 @@ impl Members {
         self.0.lock().others.len()
     }
 
-    /// Whether another instance takes new requests.
+    /// Whether another instance takes new requests. One whose info is absent may be dead.
     pub(crate) fn has_running(&self) -> bool {
-        self.0.lock().others.values().any(|member| !member.is_draining)
+        let is_running = |member: &Member| !member.is_draining && member.missing_since.is_none();
+        self.0.lock().others.values().any(is_running)
     }
 
     /// Whether another instance may have received a message that this one received at this time.
@@ -271,7 +272,9 @@ mod tests {
     async fn an_instance_without_info_is_removed_after_the_life_of_an_info() {
         let members = Members::default();
         members.found(info("a", 1, 1));
+        assert!(members.has_running());
         assert_eq!(members.missing(&id("a")), None);
+        assert!(!members.has_running(), "it may be dead");
         tokio::time::advance(Duration::from_secs(10)).await;
         members.found(info("a", 1, 1));
         assert_eq!(members.missing(&id("a")), None, "the info was there meanwhile");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daebus_caller::BusError;
-use daebus_caller::bus::{Deliver, Queue};
+use daebus_caller::bus::{Deliver, Queue, Standing};
 use daebus_caller::wire::presence::MemberChange;
 use futures_util::FutureExt;
 use tokio::time::{Instant, timeout};
@@ -52,7 +52,7 @@ impl Membership {
         how: Join,
     ) -> Result<Result<(), Taken>, BusError> {
         let Self { state, tasks } = self;
-        state.set_intake(receiver, queue);
+        state.set_intake(receiver, queue)?;
         let service = &state.core.service;
         let joining = when_available(&*state.core.bus, how, service, || join::join(state, true).boxed());
         let joined = match how {
@@ -152,7 +152,12 @@ impl Membership {
     async fn announce_drain(&self) {
         let state = &self.state;
         let announced = async {
-            state.core.bus.amend(&state.presence(), state.revise().write(), state.pace().info).await?;
+            let presence = state.presence();
+            if state.core.bus.amend(&presence, state.revise().write(), state.pace().info).await?
+                == Standing::Lapsed
+            {
+                state.lapse();
+            }
             state.announce(MemberChange::Draining).await?;
             join::read_others(state).await
         };
@@ -170,7 +175,11 @@ impl Membership {
 
     /// Announces that the instance is gone and deletes its info.
     pub(crate) async fn leave(&self) {
+        // The keeper would write the info again.
         self.tasks.cut_off();
+        if !self.tasks.drain(STEP).await {
+            debug!("the tasks of the presence have not ended in time");
+        }
         let state = &self.state;
         let left = async {
             state.announce(MemberChange::Left).await?;

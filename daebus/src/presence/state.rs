@@ -45,8 +45,7 @@ pub(super) struct PresenceState {
     /// Notified when another instance may have begun to take requests.
     pub(super) joined: Notify,
     actions: Vec<String>,
-    /// `None` before the instance joins and after it has left.
-    intake: Mutex<Option<RequestIntake>>,
+    intake: Mutex<IntakePhase>,
     pace: Pace,
     described: Mutex<Described>,
     /// Messages received until then are those of a lapsed instance.
@@ -58,6 +57,15 @@ pub(super) struct PresenceState {
     owns_id: Arc<AtomicBool>,
     subscriptions: Mutex<Option<OwnSubscriptions>>,
     taken: Mutex<Option<Taken>>,
+}
+
+#[derive(Default)]
+enum IntakePhase {
+    /// The instance hasn't begun to join.
+    #[default]
+    Before,
+    Open(RequestIntake),
+    Closed,
 }
 
 /// The requests that are received and not yet admitted.
@@ -158,17 +166,27 @@ impl PresenceState {
     }
 
     pub(super) fn intake(&self) -> Option<Arc<dyn Deliver>> {
-        self.intake.lock().as_ref().map(|intake| Arc::clone(&intake.receiver))
+        match &*self.intake.lock() {
+            IntakePhase::Open(intake) => Some(Arc::clone(&intake.receiver)),
+            IntakePhase::Before | IntakePhase::Closed => None,
+        }
     }
 
-    pub(super) fn set_intake(&self, receiver: Arc<dyn Deliver>, queue: Arc<Queue>) {
-        *self.intake.lock() = Some(RequestIntake { receiver, queue });
+    /// Opens the intake. Fails if the service has ended meanwhile: a receiver that is kept would keep the bus open.
+    pub(super) fn set_intake(&self, receiver: Arc<dyn Deliver>, queue: Arc<Queue>) -> Result<(), BusError> {
+        let mut intake = self.intake.lock();
+        if let IntakePhase::Closed = *intake {
+            queue.close();
+            return Err(BusError::Closed);
+        }
+        *intake = IntakePhase::Open(RequestIntake { receiver, queue });
+        Ok(())
     }
 
-    /// Ends the intake; what waits in it is still admitted.
+    /// Ends the intake for good; what waits in it is still admitted.
     pub(super) fn close_intake(&self) {
-        let intake = self.intake.lock().take();
-        if let Some(RequestIntake { queue, .. }) = intake {
+        let intake = std::mem::replace(&mut *self.intake.lock(), IntakePhase::Closed);
+        if let IntakePhase::Open(RequestIntake { queue, .. }) = intake {
             queue.close();
         }
     }
