@@ -1,4 +1,4 @@
-//! What stands between the bus's reader and those who take their time: a bounded queue with an explicit policy.
+//! A bounded queue between the bus's reader and slower receivers, with an explicit policy when full.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -159,7 +159,10 @@ impl CancelWorker {
         self.has_ended.store(true, Ordering::Relaxed);
         drop(waiting);
         if dropped > 0 {
-            tracing::warn!(dropped, "calls are cancelled again; some were left to their budgets");
+            tracing::warn!(
+                dropped,
+                "the $cancel queue has room again; dropped requests ran until their deadlines"
+            );
         }
         true
     }

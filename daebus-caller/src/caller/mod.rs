@@ -148,9 +148,9 @@ impl Caller {
 
     /// Returns the instances of the service, and their changes.
     ///
-    /// The list is empty until the instances have been read from the bus, and for a service that isn't valid or has no
-    /// instances, one in Python for example. It contains instances that are draining. An instance whose process was killed is
-    /// removed within 25 s. The receiver reports the end when the last caller of the service is dropped.
+    /// The list is empty until the instances have been read from the bus. It stays empty if the service's name is invalid or the
+    /// service has no instances, as services in Python. It contains instances that are draining. An instance whose process was
+    /// killed is removed within 25 s. The receiver reports the end when the last caller of the service is dropped.
     ///
     /// The instances are read from the first call of this method, or of an action, within a tokio runtime.
     ///

@@ -135,7 +135,7 @@ impl Pending {
             } else {
                 Ok(payload(reply.payload))
             };
-            // Whoever gave up in this very moment doesn't need it any more.
+            // The call may have been dropped meanwhile.
             let _ = call.answer.send(answer);
         } else {
             let progress = self.calls.lock().by_id.get_mut(&id).map(|call| {

@@ -45,8 +45,8 @@ pub(crate) enum Binding {
     InMemory,
 }
 
-/// Attaches, as they are unless set, the servers that an application's handlers need and that it has none of: a test
-/// of a few handlers needn't say where they would listen.
+/// Attaches servers with default settings for handlers that need one if the application has none: a test of a few handlers
+/// needn't configure where they listen.
 #[cfg(feature = "testing")]
 pub(super) fn complete(attachments: &mut Vec<Attachment>, blueprints: &[Blueprint]) {
     let has_web_socket = attachments.iter().any(|attachment| matches!(attachment, Attachment::WebSocket(_)));

@@ -90,7 +90,7 @@ impl Daebus {
     /// Where the bus is: `redis://host:port/db`, `rediss://` (feature `tls`), `redis+unix://`, `redis-sentinel://`,
     /// `redis-cluster://`, or `memory://NAME` for one inside this process.
     ///
-    /// Without it the variable `DAEBUS_URL` says, else the bus is `memory://default` and a warning says so.
+    /// The default is the variable `DAEBUS_URL`; without it the bus is `memory://default`, and a warning is logged.
     pub fn bus(mut self, url: impl Into<String>) -> Self {
         self.bus = Some(url.into());
         self
@@ -116,11 +116,11 @@ impl Daebus {
         self
     }
 
-    /// Whether the start waits for the bus, which it does unless told otherwise.
+    /// Whether the start waits for the bus; the default is `true`.
     ///
-    /// `false`: the service starts at once, and joins the bus when that is there; the log says so in one line. What
-    /// doesn't need the bus works from the start. Subscriptions are made when the bus comes, and then the service is
-    /// ready. A server that refuses us (a wrong password) is said once and asked again too.
+    /// With `false` the service starts at once, and joins the bus as soon as it can be reached, which is logged. What
+    /// doesn't need the bus works from the start. The service is ready when its subscriptions are made. If the server refuses
+    /// the connection, for a wrong password for example, that is logged once and the connection is tried again.
     pub fn wait_for_bus(mut self, wait: bool) -> Self {
         self.waits_for_bus = wait;
         self

@@ -127,7 +127,7 @@ impl Service {
     /// for running handlers, runs `on_stop`, stops the features, waits within the drain time for replies that have no
     /// receiver yet, and closes the bus.
     ///
-    /// A service that is the only subscriber of its channel leaves it after its handlers have ended.
+    /// If no other instance takes requests, the service leaves its channel after its handlers have ended.
     ///
     /// # Errors
     ///

@@ -17,8 +17,8 @@ impl Daebus {
     ///
     /// systemd is told how the service is where it asks to be. With `Type=notify`: `READY=1` once every subscription is
     /// confirmed (with `wait_for_bus(false)` as soon as the service is up), `STOPPING=1` when the drain begins, and a
-    /// `STATUS=` line whenever the bus goes or comes. With `WatchdogSec=`: `WATCHDOG=1` twice in that time, as long as the
-    /// loop that takes messages in turns. `templates/service` has a unit to start from.
+    /// `STATUS=` line whenever the bus goes or comes. With `WatchdogSec=`: `WATCHDOG=1` twice in that time, while the intake
+    /// loop makes progress. `templates/service` has a unit to start from.
     ///
     /// A second signal ends the process at once, with exit code 130 or 143. So does a plain `fn` handler that hasn't
     /// returned when the drain time is over, with exit code 1: its thread can't be stopped otherwise.
@@ -38,7 +38,7 @@ impl Daebus {
 
 /// Starts several services in one process and serves until SIGINT or SIGTERM; then drains all of them at once.
 ///
-/// As [`Daebus::run`], which see about signals and systemd. The services start together, and none serves longer than the
+/// Signals and systemd are handled as in [`Daebus::run`]. The services start together, and none serves longer than the
 /// others: if one doesn't start, or a handler of one asks it to stop, all of them stop.
 ///
 /// ```no_run

@@ -24,7 +24,7 @@ use crate::presence::{Hooks, Join, Membership};
 use crate::runtime::{Clock, Panics, Readiness, Shutdown, Workers};
 use crate::tasks::{AutoStart, Schedules, Tasks, Threads};
 
-/// How long a stopping service waits for what runs, when nobody says: what most orchestrators wait before they kill.
+/// The default drain time: the grace period of most orchestrators.
 const DRAIN: Duration = Duration::from_secs(30);
 
 impl Daebus {
@@ -42,7 +42,7 @@ impl Daebus {
         Box::pin(start(self, Environment::production())).await
     }
 
-    /// Starts the service somewhere else than in the world.
+    /// Starts the service in a test environment.
     #[cfg(feature = "testing")]
     pub(crate) async fn start_in(self, environment: Environment) -> Result<Service> {
         Box::pin(start(self, environment)).await

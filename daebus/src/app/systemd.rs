@@ -134,9 +134,9 @@ mod notify {
     }
 
     fn tell(states: &[NotifyState<'_>]) {
-        // The variables stay for child processes to find or not, as systemd's `NotifyAccess=` decides.
+        // The variables stay set: systemd's `NotifyAccess=` decides whether child processes may notify it.
         if let Err(error) = sd_notify::notify(false, states) {
-            debug!(%error, "systemd isn't told");
+            debug!(%error, "systemd was not notified");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! The bus loop: from a message to a handler, and from what comes of it to a reply.
+//! Requests and broadcasts from the bus: admission, claims, handlers and replies.
 //!
-//! An unreadable payload, an unknown action, a spent deadline, a panic: each becomes a fault here and nowhere else.
+//! An unreadable payload, an unknown action, a passed deadline and a panic each become a fault here.
 
 mod actions;
 mod batches;
@@ -39,7 +39,7 @@ pub(crate) struct HandlerLimits {
     pub(crate) refusals: QueueLimits,
     /// Bytes of broadcasts that wait for one listener.
     pub(crate) listener_bytes: usize,
-    /// How long a handler may take when nobody says.
+    /// How long a handler may take by default.
     pub(crate) timeout: Duration,
 }
 

@@ -186,10 +186,7 @@ impl Refusals {
         }
         if is_full {
             let limit = inner.limits.messages;
-            warn!(
-                service,
-                limit, "the queue of refusals is full, further callers are left to their timeouts"
-            );
+            warn!(service, limit, "the refusal queue is full; further requests get no reply");
         }
     }
 

@@ -161,7 +161,7 @@ async fn refusals_beyond_their_queue_are_counted_and_logged_once() -> Result<(),
         peer.reply().await;
     }
     eventually("the episode ends", async || !log.lines("no longer refused").is_empty()).await;
-    assert_eq!(log.lines("queue of refusals is full").len(), 1);
+    assert_eq!(log.lines("refusal queue is full").len(), 1);
     let totals = log.lines("no longer refused");
     assert!(totals.len() == 1 && totals[0].contains("overloaded=99 dropped=89 "), "{totals:?}");
     Ok(service.stop().await?)

@@ -119,7 +119,7 @@ impl Keeper {
         tracing::debug!(service = %self.state.service, "the instances can't be read: {error}");
         match error {
             BusError::Closed => return None,
-            // The connection isn't the reason, so calls must not wait for it.
+            // The server refused the command; calls needn't wait for a reading that won't succeed.
             BusError::Refused { .. } => drop(self.state.was_read.send_replace(true)),
             _ => {}
         }
