@@ -1,6 +1,5 @@
-//! Requests on the service's channel: taken in, run, answered.
+//! Requests on the channels of the service and of this instance: admitted, run and answered.
 
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -35,7 +34,7 @@ const YIELD_EVERY: usize = 64;
 /// How long the last replies may take at the end of a drain: a bus that doesn't accept them by then is away.
 const LAST_REPLIES: Duration = Duration::from_secs(2);
 
-/// Answers the requests on the service's channel.
+/// Answers the requests on the channels of the service and of this instance.
 #[derive(Clone)]
 pub(crate) struct Actions(Arc<Dispatcher>);
 
@@ -262,25 +261,13 @@ impl Actions {
                     .filter(|_| takes_requests)
                     .and_then(|action| inner.core.admission.admit(&action.definition))
             };
-            let mut deciding = pin!(inner.shared.decide(&envelope, action.is_some(), reserve));
-            let decision = tokio::select! {
-                biased;
-                ended_by = entry.ended() => match ended_by {
-                    EndedBy::Caller => return,
-                    EndedBy::Drain if !inner.shared.is_shared(&envelope) => {
-                        return inner.refusals.push(&envelope, Reason::ShuttingDown);
-                    }
-                    // A claim in flight may succeed, and then no other instance answers.
-                    EndedBy::Drain => deciding.await,
-                },
-                decision = &mut deciding => decision,
-            };
+            let decision = inner.shared.decide(&envelope, &entry, action.is_some(), reserve).await;
             drop((entry, waiting));
             match decision {
                 Decision::Answer(place) => {
                     this.run_or_refuse(&envelope, has_room, place, Refusals::push_claimed);
                 }
-                Decision::Refuse => inner.refusals.push(&envelope, Reason::Lapsed),
+                Decision::Refuse(reason) => inner.refusals.push(&envelope, reason),
                 Decision::Ignore => {}
             }
         });

@@ -1,9 +1,11 @@
 //! Requests that other instances of the service receive as well: one instance claims each of them.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use daebus_caller::__private::Backoff;
 use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, Claimed};
 use daebus_caller::wire::presence::{
@@ -12,11 +14,23 @@ use daebus_caller::wire::presence::{
 use daebus_caller::wire::selection::claim_hash;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
+use super::cancellations::{CancellableRequest, EndedBy};
 use super::claim_checks::ClaimChecks;
+use super::refusals::Reason;
 use crate::handler::{Core, Envelope};
 use crate::presence::{Membership, PresencePhase, refuses_writes};
+
+/// How many claims are sent at once: enough to keep a connection busy, and few enough that other commands find room.
+const CLAIMS_IN_FLIGHT: usize = 1024;
+
+/// How long a claim is repeated that the bus has no room for, unless the request has a budget of its own: callers' default.
+const CLAIM_BUDGET: Duration = Duration::from_secs(5);
+
+/// The delays before such a claim is repeated.
+const FIRST_DELAY: Duration = Duration::from_millis(5);
+const MAX_DELAY: Duration = Duration::from_millis(200);
 
 /// The unit in which the bytes of waiting requests are counted.
 const UNIT: usize = 1024;
@@ -33,12 +47,12 @@ pub(super) enum Receivers {
 }
 
 /// What happens to a request that other instances may have received.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Decision<P> {
     /// This instance answers it, in the place that was reserved for it before the claim, if there was one.
     Answer(Option<P>),
     /// This instance refuses it: it was sent to this instance only, which may not run it.
-    Refuse,
+    Refuse(Reason),
     /// Another instance answers it.
     Ignore,
 }
@@ -61,6 +75,10 @@ pub(super) struct SharedRequests {
     waiting: Arc<Semaphore>,
     capacity: usize,
     dropped: AtomicU64,
+    /// Bounds the claims in flight.
+    claiming: Semaphore,
+    /// Requests that could not be claimed since the last claim that succeeded.
+    unclaimed: AtomicU64,
 }
 
 impl SharedRequests {
@@ -75,6 +93,8 @@ impl SharedRequests {
             waiting: Arc::new(Semaphore::new(capacity)),
             capacity,
             dropped: AtomicU64::new(0),
+            claiming: Semaphore::new(CLAIMS_IN_FLIGHT),
+            unclaimed: AtomicU64::new(0),
         }
     }
 
@@ -121,7 +141,10 @@ impl SharedRequests {
         if let Ok(place) = place {
             let dropped = self.dropped.swap(0, Ordering::Relaxed);
             if dropped > 0 {
-                info!(dropped, "requests of the service's channel wait for their claims again");
+                info!(
+                    dropped,
+                    "requests on the service's channel are accepted again after some were skipped"
+                );
             }
             return Some(place);
         }
@@ -131,9 +154,29 @@ impl SharedRequests {
         None
     }
 
-    /// Decides about a request that other instances may have received. `has_action`: this instance has its action;
-    /// `reserve` gives the request a place if this instance can run it now.
+    /// Decides about a request that other instances may have received, unless it is ended before. `has_action`: this instance
+    /// has its action; `reserve` gives the request a place if this instance can run it now.
     pub(super) async fn decide<P>(
+        &self,
+        request: &Envelope,
+        entry: &CancellableRequest,
+        has_action: bool,
+        reserve: impl Fn() -> Option<P>,
+    ) -> Decision<P> {
+        let mut settled = pin!(self.settle(request, has_action, reserve));
+        tokio::select! {
+            biased;
+            ended_by = entry.ended() => match ended_by {
+                EndedBy::Caller => Decision::Ignore,
+                EndedBy::Drain if !self.is_shared(request) => Decision::Refuse(Reason::ShuttingDown),
+                // A claim in flight may succeed, and then no other instance answers.
+                EndedBy::Drain => settled.await,
+            },
+            decision = &mut settled => decision,
+        }
+    }
+
+    async fn settle<P>(
         &self,
         request: &Envelope,
         has_action: bool,
@@ -145,7 +188,7 @@ impl SharedRequests {
                 Receivers::Unknown => {
                     if !self.membership.settled(request.received).await {
                         let is_own = !self.is_shared(request) && self.membership.owns_id();
-                        return if is_own { Decision::Refuse } else { Decision::Ignore };
+                        return if is_own { Decision::Refuse(Reason::Lapsed) } else { Decision::Ignore };
                     }
                 }
                 Receivers::Several => match self.claim(request, has_action, &reserve).await {
@@ -201,8 +244,14 @@ impl SharedRequests {
         if !has_action && self.has_unknown_subscribers().await {
             return ClaimOutcome::Lost;
         }
-        let has_claim = match bus.claim(&presence, &key, CLAIM_TTL).await {
-            Ok(Claimed::Won) => true,
+        let has_claim = match self.send_claim(request, &presence, &key).await {
+            Ok(Claimed::Won) => {
+                let unclaimed = self.unclaimed.swap(0, Ordering::Relaxed);
+                if unclaimed > 0 {
+                    info!(unclaimed, "requests of the service's channel are claimed again");
+                }
+                true
+            }
             Ok(Claimed::Held { .. }) => false,
             Ok(Claimed::Lapsed) => return ClaimOutcome::Lapsed,
             Err(error) if refuses_writes(&error) => {
@@ -211,11 +260,37 @@ impl SharedRequests {
             }
             Err(BusError::Unknown { .. }) => holds_claim(&**bus, &presence, &key).await,
             Err(error) => {
-                debug!(%error, "a request was not claimed");
+                if self.unclaimed.fetch_add(1, Ordering::Relaxed) == 0 {
+                    warn!(%error, "a request can't be claimed, it is left to other instances; further ones are counted");
+                }
                 false
             }
         };
         if has_claim { ClaimOutcome::Won(place) } else { ClaimOutcome::Lost }
+    }
+
+    /// Sends a claim, and repeats it within the request's budget while the bus has no room for it.
+    async fn send_claim(
+        &self,
+        request: &Envelope,
+        presence: &Presence,
+        key: &str,
+    ) -> Result<Claimed, BusError> {
+        let Ok(_turn) = self.claiming.acquire().await else { return Err(BusError::Closed) };
+        let budget = request.timeout.unwrap_or(CLAIM_BUDGET);
+        let mut delays = Backoff::new(FIRST_DELAY, MAX_DELAY);
+        loop {
+            match self.core.bus.claim(presence, key, CLAIM_TTL).await {
+                Err(error @ BusError::Full { .. }) => {
+                    let delay = delays.next_delay();
+                    if request.received.elapsed() + delay >= budget {
+                        return Err(error);
+                    }
+                    sleep(delay).await;
+                }
+                outcome => return outcome,
+            }
+        }
     }
 
     /// Whether a subscriber of the service's channel isn't one of the known instances, so that it may have the action.
