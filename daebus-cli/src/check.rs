@@ -117,7 +117,7 @@ async fn rights(connection: &Connection) -> Vec<Check> {
         bus.set_remove(&key, "a").await
     };
     let sets = index.await.map(drop);
-    // The script leaves keys alone whose value it doesn't know.
+    // The script deletes the key only if its value is the given one.
     let scripts = bus.release(&key, "").await.map(drop);
     let counts = bus.subscribers(&key).await.map(drop);
     [("keys", keys), ("sets", sets), ("scripts", scripts), ("PUBSUB NUMSUB", counts)]

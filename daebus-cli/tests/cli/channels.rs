@@ -15,7 +15,7 @@ fn messages_are_printed_until_there_are_enough() {
     });
     let ran = run(&redis, &["send", "sensor.attic", r#"{"celsius": 20.5}"#, "--json"]).ended(0);
     assert_eq!(ran.objects(), [json!({"channel": "sensor.attic", "receivers": 1})]);
-    let ran = run(&redis, &["send", "nobody", "{}"]).ended(0);
+    let ran = run(&redis, &["send", "unused", "{}"]).ended(0);
     assert_eq!(ran.out, "0 receivers\n");
     redis.cli(&["PUBLISH", "alerts", "no JSON"]);
     redis.cli(&["PUBLISH", "alerts", "7"]);
