@@ -6,12 +6,18 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 success, 1 the service answered with an error or a check failed, 2 usage, 3 no such service or \
-instance, 4 timeout, 5 bus, 130 ended by Ctrl-C";
+Exit codes:
+  0  success
+  1  the service answered with an error, or a check failed
+  2  the arguments can't be used
+  3  no such service or instance
+  4  no answer within the timeout
+  5  the bus can't be reached, or refuses
+  130, 143  ended by Ctrl-C, or by SIGTERM";
 
 /// Lists, calls, watches and measures the services on a Daebus bus.
 #[derive(Debug, Parser)]
-#[command(name = "daebus", version, after_help = EXIT_CODES, max_term_width = 100)]
+#[command(name = "daebus", version, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     #[arg(
         long,
