@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use daebus::caller::bus::BusUrl;
-use daebus::{BoxError, Http, WebSocket};
+use daebus::{BoxError, Http, WebSocket, contract};
 
 /// A number of seconds from an environment variable; `None` if the variable isn't set.
 ///
@@ -70,4 +70,18 @@ fn address(variable: &str) -> daebus::Result<Option<String>> {
     }
     let reason = format!("{variable}={value} is no address; write {variable}=127.0.0.1:8080 for example");
     Err(BoxError::from(reason).into())
+}
+
+/// The actions of `shopping_service`, for its handlers and its callers. A contract often has a crate of its own.
+#[contract("shopping_service")]
+pub trait Shopping {
+    /// Returns all items that are on the shopping list.
+    #[action("get_items", idempotent)]
+    async fn get_items() -> Vec<String>;
+    /// Adds an item to the shopping list.
+    #[action("add_item")]
+    async fn add_item(item: String);
+    /// Clears the shopping list.
+    #[action("clear_items", idempotent)]
+    async fn clear_items();
 }

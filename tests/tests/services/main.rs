@@ -14,6 +14,7 @@ mod contract;
 mod everything;
 mod examples;
 mod examples_daemon;
+mod examples_instances;
 mod examples_web;
 mod hygiene;
 mod instances;
