@@ -37,6 +37,9 @@ const CLOSING: Duration = Duration::from_secs(1);
 /// How long a spare connection may do nothing, so that health probes find a place soon.
 const SPARE_TIME: Duration = Duration::from_secs(5);
 
+/// How many requests of one HTTP/2 connection are served at once: each holds its answer until the client has read it.
+const STREAMS_AT_ONCE: u32 = 32;
+
 /// Marks the requests of a connection beyond the limit, of which only those for the service's own paths are answered.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OnSpareConnection;
@@ -142,6 +145,7 @@ fn builder(quiet_time: Duration) -> Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_AT_ONCE)
         // A peer that is gone without a word is found out by pings, so that streams to it end.
         .keep_alive_interval(quiet_time)
         .keep_alive_timeout(quiet_time);

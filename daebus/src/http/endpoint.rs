@@ -97,15 +97,17 @@ impl RouteEndpoint {
         };
         let deadline = Deadline::after(self.timeout);
         let trace = trace_of(&parts.headers);
+        // Waits for its turn while the body arrives, so that requests whose clients send none take no more than their
+        // handler's share of the places.
+        let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)
+            .limited_by(self.core.admission.turns())
+            .traced(trace);
         let Ok(body) = timeout_at(deadline.instant(), early_body::begin(body)).await else {
             let fault = "the deadline passed before the handler could run";
             return problem(&Fault::reserved(FaultCode::DeadlineExceeded, fault));
         };
         let cx = Context::new(Arc::clone(&self.core), self.definition.name)
             .with_http(HttpRequest::new(parts, body, parameters), deadline);
-        let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)
-            .limited_by(self.core.admission.turns())
-            .traced(trace);
         match run.run(Some(deadline), Box::pin(self.handler.clone().run(cx))).await {
             Ok(answer) => answer.into_response(|json| {
                 let mut response = json_response(StatusCode::OK, json.as_bytes().clone());

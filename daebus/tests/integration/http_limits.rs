@@ -138,6 +138,22 @@ async fn an_idle_connection_of_http_2_is_left_although_it_answers_pings() {
 }
 
 #[tokio::test]
+async fn a_connection_of_http_2_has_32_requests_at_once() {
+    let (service, addr) = start("limits-streams", http()).await;
+    // The preface, and empty SETTINGS.
+    let mut stream = connect(addr, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
+    let mut head = [0; 9];
+    within(stream.read_exact(&mut head)).await.unwrap();
+    assert_eq!(head[3], 4, "the first frame is SETTINGS");
+    let mut settings = vec![0; usize::from(head[2])];
+    within(stream.read_exact(&mut settings)).await.unwrap();
+    let streams = settings.chunks(6).find(|setting| setting[..2] == [0, 3]);
+    assert_eq!(streams.map(|setting| setting[2..].to_vec()), Some(vec![0, 0, 0, 32]));
+    drop(stream);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_doesnt_read_its_answer_is_left() {
     let (service, addr) = start("limits-unread", http().header_timeout(SHORT).max_connections(1)).await;
     let _unread = connect(addr, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;

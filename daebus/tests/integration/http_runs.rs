@@ -81,6 +81,7 @@ async fn payload(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
 }
 
+#[action("free")]
 #[route("/free")]
 async fn free() {}
 
@@ -173,6 +174,55 @@ async fn a_client_that_sends_its_body_slowly_holds_no_turn() {
     let large = json!(vec!["x".repeat(1000); 500]);
     let request = reqwest::Client::new().post(format!("http://{addr}/payload")).json(&large);
     assert_eq!(request.send().await.unwrap().json::<Value>().await.unwrap(), large);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn clients_that_send_no_body_leave_places_for_others() {
+    let (gate, _ended) = Gate::shut();
+    let (service, addr) = start("runs-no-body", &gate, |app| app.concurrency(1).backlog(100)).await;
+    let mut refused = 0;
+    let mut silent = Vec::new();
+    for _ in 0..110 {
+        let mut stream = TcpStream::connect(addr).await.unwrap();
+        stream.write_all(b"POST /payload HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n").await.unwrap();
+        silent.push(stream);
+    }
+    // The service has 101 places.
+    eventually("the requests beyond the places are refused", async || {
+        silent.retain(|stream| {
+            let is_refused = stream.try_read(&mut [0; 64]).is_ok();
+            refused += usize::from(is_refused);
+            !is_refused
+        });
+        refused >= 9
+    })
+    .await;
+    let caller = service.callers().to("svc");
+    within(async { caller.send_request::<()>("free", ()).await }).await.unwrap();
+    drop(silent);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_time_that_a_large_upload_waits_for_its_turn_is_not_its_bodys() {
+    const BODY: Duration = Duration::from_millis(300);
+    let (gate, _ended) = Gate::shut();
+    let app = Daebus::new("svc").bus("memory://runs-upload").state(gate.clone()).concurrency(1);
+    let app = app.register(blueprint_of!["b"; waits, payload]);
+    let service = app.attach(Http::bind("127.0.0.1:0").body_timeout(BODY)).start().await.unwrap();
+    let addr = service.http_addr().unwrap();
+    let first = tokio::spawn(get(addr, "/async"));
+    gate.runs(1).await;
+    let large = json!(vec!["x".repeat(1000); 1500]);
+    let request = reqwest::Client::new().post(format!("http://{addr}/payload")).json(&large);
+    let upload = tokio::spawn(request.send());
+    tokio::time::sleep(BODY * 3).await;
+    gate.open.add_permits(1);
+    assert_eq!(within(first).await.unwrap().status(), 200);
+    let answer = within(upload).await.unwrap().unwrap();
+    assert_eq!(answer.status(), 200, "{answer:?}");
+    assert_eq!(answer.json::<Value>().await.unwrap(), large);
     service.stop().await.unwrap();
 }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use axum::body::Body;
 use bytes::Bytes;
 use daebus_caller::BoxError;
+use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::{BodyExt as _, LengthLimitError};
@@ -76,12 +77,15 @@ impl Late {
     }
 }
 
-/// A body that fails once its time is over. The time is for the whole of it: a client that sends a byte now and then
-/// gets no more of it.
+/// A body that fails once its time is over. The time is for all waits for the client together: a client that sends a byte
+/// now and then gets no more of it, and the time in which nothing reads the body doesn't count.
 pub(crate) struct Timed<B> {
     body: Pin<Box<B>>,
     after: Duration,
-    until: Instant,
+    /// How much of the time is left.
+    left: Duration,
+    /// When the wait for the next frame began.
+    waits_since: Option<Instant>,
     /// Made when the body is first waited for, which most never are.
     sleep: Option<Pin<Box<Sleep>>>,
     late: Late,
@@ -90,9 +94,15 @@ pub(crate) struct Timed<B> {
 impl<B> Timed<B> {
     pub(crate) fn new(body: B, after: Duration) -> (Self, Late) {
         let late = Late::default();
-        let now = Instant::now();
-        let until = now.checked_add(after).unwrap_or_else(|| now + Duration::from_secs(86_400));
-        (Self { body: Box::pin(body), after, until, sleep: None, late: late.clone() }, late)
+        let timed = Self {
+            body: Box::pin(body),
+            after,
+            left: after,
+            waits_since: None,
+            sleep: None,
+            late: late.clone(),
+        };
+        (timed, late)
     }
 }
 
@@ -104,15 +114,23 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Timed<B> {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        if let Poll::Ready(frame) = self.body.as_mut().poll_frame(cx) {
+        let this = &mut *self;
+        if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
+            if let Some(since) = this.waits_since.take() {
+                this.left = this.left.saturating_sub(since.elapsed());
+            }
             return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
         }
-        let until = self.until;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        let until = Deadline::after(this.left).instant();
+        let sleep = this.sleep.get_or_insert_with(|| Box::pin(sleep_until(until)));
+        if this.waits_since.is_none() {
+            this.waits_since = Some(Instant::now());
+            sleep.as_mut().reset(until);
+        }
         if sleep.as_mut().poll(cx).is_pending() {
             return Poll::Pending;
         }
-        self.late.0.store(true, Ordering::Relaxed);
+        this.late.0.store(true, Ordering::Relaxed);
         Poll::Ready(Some(Err(TimedOut { after: self.after }.into())))
     }
 
