@@ -9,9 +9,12 @@ use crate::blueprint::Blueprint;
 use crate::blueprint::trigger::{Registration, Trigger};
 use crate::error::Mistake;
 use crate::handler::layer::AnyLayer;
-use crate::handler::{Definition, Endpoint, Needs, Source, States};
+use crate::handler::{Definition, Endpoint, IntoOutcome as _, Needs, Source, States};
 use crate::http::route::Route;
 use crate::tasks::{Schedule, Scheduled, ThreadOptions, Threaded};
+
+/// The message type of the handler that runs when a WebSocket connects.
+const CONNECT: &str = "connect";
 
 /// Every handler of an application.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(crate) struct Registry {
     pub(crate) listeners: Vec<Arc<Endpoint>>,
     sockets: HashMap<&'static str, Arc<Endpoint>>,
     binary_socket: Option<Arc<Endpoint>>,
+    /// Runs the application's layers for a WebSocket that connects, if there is no `connect` handler.
+    connect_guard: Option<Arc<Endpoint>>,
     /// The HTTP routes; the server checks their paths.
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
@@ -58,6 +63,9 @@ impl Registry {
             if let Err(mistake) = registry.add(registration.layered(layers)) {
                 mistakes.push(mistake);
             }
+        }
+        if !layers.is_empty() && !registry.sockets.contains_key(CONNECT) {
+            registry.connect_guard = Some(Arc::new(connect_guard().layered(layers)));
         }
         (registry, mistakes)
     }
@@ -172,6 +180,11 @@ impl Registry {
         self.sockets.get(kind)
     }
 
+    /// Returns the handler of WebSockets that connect. Without one, the application's layers still decide about them.
+    pub(crate) fn connect(&self) -> Option<&Arc<Endpoint>> {
+        self.socket(CONNECT).or(self.connect_guard.as_ref())
+    }
+
     /// The handler of an action.
     pub(crate) fn action(&self, name: &str) -> Option<&Arc<Endpoint>> {
         self.actions.get(name)
@@ -266,6 +279,12 @@ impl Watchers {
         ];
         all.into_iter().flat_map(|(trigger, hooks)| hooks.iter().map(move |hook| (trigger, hook)))
     }
+}
+
+/// Returns a `connect` handler that does nothing, for layers around it.
+fn connect_guard() -> Endpoint {
+    let source = Source::new(CONNECT, module_path!(), file!(), line!());
+    Endpoint::new(Definition::new(source, Needs::default()).mounted(), async |_| ().into_outcome())
 }
 
 /// The operating system is given a thread's name, and people type either.

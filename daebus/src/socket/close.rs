@@ -20,11 +20,7 @@ pub(super) struct Close {
 impl Close {
     /// The reason is cut to what a close frame can carry.
     pub(super) fn new(code: u16, reason: &str) -> Self {
-        let mut end = reason.len().min(REASON_BYTES);
-        while !reason.is_char_boundary(end) {
-            end -= 1;
-        }
-        Self { code: sendable(code), reason: reason[..end].to_owned(), hurry: false }
+        Self { code: sendable(code), reason: cut(reason, REASON_BYTES).to_owned(), hurry: false }
     }
 
     /// For a client that most likely doesn't read any more.
@@ -35,6 +31,15 @@ impl Close {
     pub(super) fn within(&self) -> Duration {
         if self.hurry { HURRY } else { CLOSE_WITHIN }
     }
+}
+
+/// Returns the beginning of a text, of at most so many bytes.
+pub(super) fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// A code that may stand in a close frame (RFC 6455, 7.4): any other would make the client drop the frame.

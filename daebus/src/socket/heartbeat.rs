@@ -8,18 +8,18 @@ use super::client::Client;
 use super::close::Close;
 use super::settings::Settings;
 
-/// How often a client is pinged whose messages are not read for the moment: the end of its connection is behind them,
-/// and only writing shows it.
+/// The interval of pings to a client whose messages are not read: the end of its connection is behind them, and only a
+/// failing write shows it.
 const PROBE: Duration = Duration::from_secs(1);
 
-/// Far enough never to come.
+/// Longer than any connection lasts.
 const NEVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// Watches over one connection.
 pub(super) struct Heartbeat {
     ping: Option<Duration>,
     next_ping: Instant,
-    /// When the connection last gave anything at all, pongs included.
+    /// When the client last sent anything, pongs included.
     heard: Instant,
     idle: Option<Duration>,
     next_idle: Instant,
@@ -48,11 +48,9 @@ impl Heartbeat {
         self.heard = Instant::now();
     }
 
-    /// Pings soon: the client's messages are not read for the moment.
+    /// Pings soon, even with pings turned off: the client's messages are not read.
     pub(super) fn probe(&mut self) {
-        if self.ping.is_some() {
-            self.next_ping = self.next_ping.min(Instant::now() + PROBE);
-        }
+        self.next_ping = self.next_ping.min(Instant::now() + PROBE);
     }
 
     /// Waits until there may be something to do.
@@ -78,7 +76,10 @@ impl Heartbeat {
             }
             self.next_idle = now + left.min(NEVER);
         }
-        let Some(every) = self.ping.filter(|_| now >= self.next_ping) else { return Verdict::Wait };
+        if now < self.next_ping {
+            return Verdict::Wait;
+        }
+        let every = self.ping.unwrap_or(NEVER);
         self.next_ping = now + every.min(NEVER);
         // One whole interval after the last ping, it hasn't been answered.
         if now.saturating_duration_since(self.heard) >= every.saturating_mul(2) {

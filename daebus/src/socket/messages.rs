@@ -10,13 +10,16 @@ use futures_util::future::BoxFuture;
 use tracing::{debug, error};
 
 use super::client::Client;
-use super::close::Close;
+use super::close::{Close, cut};
 use super::error::SocketError;
 use super::extract::BinaryContent;
 use super::frame::{self, ClientMessage};
 use super::server::SocketServer;
 
 use crate::handler::{Context, Endpoint, Envelope, Invocation, JsonOutcome, Report};
+
+/// How much of a message's id log lines have: the client makes it, as long as it likes.
+const SHOWN_ID_BYTES: usize = 128;
 
 /// The result of a handler.
 pub(super) enum Done {
@@ -35,9 +38,10 @@ pub(super) struct MessageHandlers<'a> {
 }
 
 impl MessageHandlers<'_> {
-    /// The `connect` handler, or `None` if there is none.
+    /// Runs the `connect` handler and the layers around it. `None` if there is neither.
     pub(super) fn connected(&self) -> Option<BoxFuture<'static, Done>> {
-        let (handler, cx) = self.event("connect")?;
+        let handler = Arc::clone(self.server.registry.connect()?);
+        let cx = self.event(&handler, "connect");
         let client = self.client.clone();
         let Some(run) = self.admitted(&handler, cx) else {
             let refused = Done::TurnedAway(Close::new(1013, self.overloaded().error()));
@@ -56,9 +60,10 @@ impl MessageHandlers<'_> {
 
     /// Runs the `disconnect` handler, if there is one. It may wait for its turn, and is never refused.
     pub(super) async fn disconnected(&self) {
-        if let Some((handler, cx)) = self.event("disconnect") {
+        if let Some(handler) = self.server.registry.socket("disconnect") {
+            let cx = self.event(handler, "disconnect");
             // No client receives the outcome; a failure is in the log.
-            let _ = self.run(&handler, cx).await;
+            let _ = self.run(handler, cx).await;
         }
     }
 
@@ -120,13 +125,11 @@ impl MessageHandlers<'_> {
         })
     }
 
-    /// A handler that runs without a message; its payload is the upgrade's query.
-    fn event(&self, kind: &str) -> Option<(Arc<Endpoint>, Context)> {
-        let handler = Arc::clone(self.server.registry.socket(kind)?);
+    /// Returns the context of a handler that runs without a message; its payload is the upgrade's query.
+    fn event(&self, handler: &Endpoint, kind: &str) -> Context {
         let data = self.client.upgrade().data();
         let envelope = self.envelope(RawJson::empty_object(), kind.to_owned(), Some(data), None);
-        let cx = self.context(&handler, Some(envelope));
-        Some((handler, cx))
+        self.context(handler, Some(envelope))
     }
 
     fn envelope(
@@ -177,7 +180,7 @@ impl MessageHandlers<'_> {
             .limited_by(core.admission.turns());
         run.span().record("client", self.client.id());
         if let Some(id) = cx.message.as_ref().and_then(|message| message.request_id.as_ref()) {
-            run.span().record("request_id", id.as_str().trim_matches('"'));
+            run.span().record("request_id", cut(id.as_str().trim_matches('"'), SHOWN_ID_BYTES));
         }
         let handler = Arc::clone(handler);
         async move { run.call(&handler, cx).await }
@@ -201,7 +204,10 @@ fn sendable(client: &Client, answer: Message, request_id: Option<&RawJson>) -> M
     match client.outgoing().checked_size(&answer) {
         Err(SocketError::TooLarge { bytes, limit }) => {
             error!(client = client.id(), bytes, limit, "an answer is larger than WebSocket::queue_bytes");
-            frame::error(&Fault::internal(), request_id)
+            let error = frame::error(&Fault::internal(), request_id);
+            // An id may be as large as the answer.
+            let is_sendable = client.outgoing().checked_size(&error).is_ok();
+            if is_sendable { error } else { frame::error(&Fault::internal(), None) }
         }
         _ => answer,
     }

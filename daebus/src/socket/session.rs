@@ -130,7 +130,7 @@ impl Session {
             }
             let is_behind = outgoing.is_behind();
             let is_reading = end.is_none() && inbox.has_room() && !is_behind;
-            if !inbox.has_room() {
+            if end.is_some() || !inbox.has_room() {
                 heartbeat.probe();
             }
             let is_gone = connection.stream.is_none();
@@ -162,18 +162,19 @@ impl Session {
                     let _ = outgoing.force(self.server.settings.shutdown_frame());
                     end = Some(End::Close(Close::new(1001, &self.server.settings.shutdown_message)));
                 }
-                () = heartbeat.due(), if end.is_none() => {
+                () = heartbeat.due(), if !is_gone => {
                     match heartbeat.judge(is_reading, running.is_some(), &self.client) {
                         Verdict::Ping => {
                             connection.pings = connection.pings.saturating_add(1);
                             outgoing.ping();
                         }
-                        Verdict::Wait => {}
-                        Verdict::Close(close) => {
+                        Verdict::Close(close) if end.is_none() => {
                             // Now: what the client has sent may still take long to be handled.
                             outgoing.close(close.clone());
                             end = Some(End::Close(close));
                         }
+                        // A session that ends has its close frame.
+                        Verdict::Wait | Verdict::Close(_) => {}
                     }
                 }
             }

@@ -72,17 +72,21 @@ async fn get(address: &str, path: &str, token: Option<&str>) -> (u16, String) {
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// Sends one message over a WebSocket and returns the answer.
-async fn socket_answer(address: &str, token: Option<&str>) -> Value {
+/// Returns the request for a WebSocket.
+fn upgrade(address: &str, token: Option<&str>) -> tokio_tungstenite::tungstenite::handshake::client::Request {
     use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
     let mut request = format!("ws://{address}/ws").into_client_request().unwrap();
     if let Some(token) = token {
         request.headers_mut().insert("token", token.parse().unwrap());
     }
-    let (mut socket, _) = connect_async(request).await.unwrap();
+    request
+}
+
+/// Sends one message over a WebSocket and returns the first frame: the answer, or the refusal of the connection.
+async fn socket_answer(address: &str, token: Option<&str>) -> Message {
+    let (mut socket, _) = connect_async(upgrade(address, token)).await.unwrap();
     socket.send(Message::text(json!({"type": "secret_message"}).to_string())).await.unwrap();
-    let answer = within(socket.next()).await.unwrap().unwrap();
-    serde_json::from_str(answer.to_text().unwrap()).unwrap()
+    within(socket.next()).await.unwrap().unwrap()
 }
 
 async fn requires_the_token(service: &daebus::Service, address: &str) {
@@ -127,6 +131,20 @@ async fn a_layer_of_the_application_protects_routes_actions_and_sockets() {
     requires_the_token(&service, &address).await;
     assert_eq!(get(&address, "/open", None).await.0, 401);
     assert_eq!(get(&address, "/_service/status", None).await.0, 200);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn layers_of_the_application_guard_the_connection_of_a_socket_without_a_connect_handler() {
+    let app = Daebus::new("svc").layer(layer::from_fn(authenticate));
+    let (service, address) = start(app.register(blueprint_of!["all"; secret_message]), "layer-connect").await;
+    let (mut socket, _) = connect_async(upgrade(&address, None)).await.unwrap();
+    let refused = within(socket.next()).await.unwrap().unwrap();
+    let Message::Close(Some(close)) = &refused else { panic!("{refused:?}") };
+    assert_eq!((u16::from(close.code), close.reason.as_str()), (1008, "the header `token` is missing"));
+    assert_eq!(service.sockets().unwrap().broadcast("n", 1).unwrap(), 0);
+    let answer = socket_answer(&address, Some("open sesame")).await;
+    assert!(answer.to_string().contains("Ada"), "{answer}");
     service.stop().await.unwrap();
 }
 

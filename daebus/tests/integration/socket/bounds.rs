@@ -188,6 +188,9 @@ async fn the_queue_of_a_client_is_bounded_in_bytes() {
     asked.unwrap();
     let answer = peer.ask(json!({"type": "large", "data": 300 * 1024, "request_id": 1})).await;
     assert_eq!((&answer["data"]["code"], &answer["request_id"]), (&json!("internal"), &json!(1)));
+    let long_id = "i".repeat(300 * 1024);
+    let answer = peer.ask(json!({"type": "large", "data": 300 * 1024, "request_id": long_id})).await;
+    assert_eq!((&answer["data"]["code"], &answer["request_id"]), (&json!("internal"), &Value::Null));
     assert_eq!(peer.ask(json!({"type": "large", "data": 10})).await["data"], "x".repeat(10));
     drop(peer);
     service.stop().await.unwrap();
@@ -240,6 +243,43 @@ async fn a_client_that_has_gone_makes_room_though_its_messages_are_not_handled_y
         within(Box::pin(connected)).await;
         assert!(!client.is_connected());
         assert_eq!(service.sockets().unwrap().count(), 1);
+        gate.open();
+        drop(next);
+        service.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_has_broken_off_makes_room_while_its_messages_are_handled() {
+    // The second is broken off in the middle of the message.
+    for (name, last, limits) in [
+        ("place-large", 150, WebSocket::new().max_message(100)),
+        ("place-broken", 1_000_000, WebSocket::new().max_message(100)),
+        ("place-no-ping", 150, WebSocket::new().max_message(100).ping(None)),
+        ("place-full", 50, WebSocket::new().inbox_bytes(10).ping(None)),
+    ] {
+        let gate = Gate::closed();
+        let blueprint = Blueprint::new("b").socket("work", work);
+        let service =
+            app(name, limits.max_connections(1), blueprint).state(gate.clone()).start().await.unwrap();
+        let mut peer = Peer::connect(&service).await;
+        let client = only_client(&service).await;
+        for _ in 0..3 {
+            peer.send(json!({"type": "work"})).await;
+        }
+        stalls(|| client.messages_in()).await;
+        // The service doesn't read the whole of the largest.
+        let _ = timeout(Duration::from_millis(500), peer.0.send(Message::text("x".repeat(last)))).await;
+        stalls(|| client.messages_in()).await;
+        drop(peer);
+        let mut next = None;
+        let connected = async {
+            while next.is_none() {
+                next = Peer::try_connect(&service, "/ws", &[]).await.ok();
+            }
+        };
+        within(Box::pin(connected)).await;
+        assert!(!client.is_connected(), "{name}");
         gate.open();
         drop(next);
         service.stop().await.unwrap();
