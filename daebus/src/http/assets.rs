@@ -1,5 +1,6 @@
 //! Files of a folder, for the pages that a service shows.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,6 +8,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use percent_encoding::percent_decode_str;
 use tower::ServiceExt as _;
 use tower_http::services::{ServeDir, ServeFile};
 
@@ -19,12 +21,16 @@ const CHECK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 ///
 /// Every file has an `ETag` of its length and the time of its last change, so that a browser that has the file gets 304.
 ///
+/// Hidden files, whose names or whose folders' names begin with a dot, are not served, except for `.well-known`. A path with `//`,
+/// or with an encoded slash or backslash, is answered with 404, so that a layer that guards a path guards the file. Symbolic links
+/// are followed, also out of the folder.
+///
 /// ```
 /// use daebus::{Assets, Http};
 ///
 /// // A single-page application whose build puts a hash into the names of its files.
 /// let pages = Assets::new("web/dist").single_page().cache_control("public, max-age=31536000, immutable");
-/// # let pages = Assets::new(std::env::temp_dir()).single_page();
+/// # let pages = Assets::new(std::env::temp_dir());
 /// let http = Http::bind("127.0.0.1:8080").assets(pages);
 /// # let _ = http;
 /// ```
@@ -60,7 +66,8 @@ impl Assets {
     ///
     /// # Errors
     ///
-    /// Returns a mistake if there is no such folder, or if the header isn't one.
+    /// Returns a mistake if there is no such folder, if a single-page application has no `index.html`, or if the header isn't
+    /// one.
     pub(super) fn service(&self, prefix: &str) -> Result<AssetService, Mistake> {
         let shown = self.folder.display();
         match std::fs::metadata(&self.folder) {
@@ -78,10 +85,14 @@ impl Assets {
                 )));
             }
         }
+        let index = self.folder.join("index.html");
+        if self.single_page && !index.is_file() {
+            return Err(Mistake::new(format!("Assets::single_page needs the file {:?}", index.display())));
+        }
         let cache_control = HeaderValue::from_str(&self.cache_control).map_err(|_| {
             Mistake::new(format!("Assets::cache_control({:?}) can't be a header", self.cache_control))
         })?;
-        let index = self.single_page.then(|| ServeFile::new(self.folder.join("index.html")));
+        let index = self.single_page.then(|| ServeFile::new(index));
         Ok(AssetService { files: ServeDir::new(&self.folder), index, cache_control, prefix: prefix.into() })
     }
 }
@@ -116,7 +127,7 @@ impl From<&PathBuf> for Assets {
     }
 }
 
-/// Answers requests with files. Paths that lead out of the folder are not found.
+/// Answers requests with files.
 #[derive(Debug, Clone)]
 pub(super) struct AssetService {
     files: ServeDir,
@@ -128,6 +139,9 @@ pub(super) struct AssetService {
 
 impl AssetService {
     pub(super) async fn answer(self, mut request: Request) -> Response {
+        if !is_served(request.uri().path()) {
+            return StatusCode::NOT_FOUND.into_response();
+        }
         let seen = request.headers_mut().remove(header::IF_NONE_MATCH);
         let headers = request.headers_mut();
         if seen.is_some() {
@@ -157,9 +171,23 @@ impl AssetService {
 
     /// Returns whether there is a file for a HEAD request.
     pub(super) async fn has(self, request: Request) -> bool {
+        if !is_served(request.uri().path()) {
+            return false;
+        }
         let Ok(response) = self.files.oneshot(request).await;
         response.status() != StatusCode::NOT_FOUND
     }
+}
+
+/// Returns whether a path may name a file. A file has one path, so that a layer that guards a path guards its file, and hidden
+/// files have none.
+fn is_served(path: &str) -> bool {
+    let is_name = |piece: &str| {
+        let name = Cow::from(percent_decode_str(piece));
+        let is_hidden = name.starts_with(b".") && *name != *b".well-known";
+        !is_hidden && !name.contains(&b'/') && !name.contains(&b'\\')
+    };
+    !path.contains("//") && path.split('/').all(is_name)
 }
 
 /// Returns a request without its body and its extensions, of which a file needs neither.
@@ -187,11 +215,13 @@ fn validated(mut response: Response, seen: Option<&HeaderValue>, cache_control: 
     let cache_control = if is_html { CHECK_FIRST } else { cache_control };
     response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
     let Some(tag) = etag(response.headers()) else { return response };
-    let is_seen = status == StatusCode::OK && seen.is_some_and(|seen| names(seen, &tag));
+    // A client that has this version needs no part of it either.
+    let is_seen = status != StatusCode::NOT_MODIFIED && seen.is_some_and(|seen| names(seen, &tag));
     response.headers_mut().insert(header::ETAG, tag);
     if is_seen {
         let headers = response.headers_mut();
         headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::CONTENT_RANGE);
         headers.remove(header::CONTENT_TYPE);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         *response.body_mut() = Body::empty();

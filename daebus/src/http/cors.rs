@@ -110,42 +110,44 @@ impl Cors {
         }
     }
 
-    /// Whose pages may call: `"http://localhost:3000"`, a list of such, or `"*"`.
+    /// Sets the origins whose pages may call: `"http://localhost:3000"`, a list of such, or `"*"`. With `"*"`, requests that
+    /// change state are still refused if they carry a cookie, see
+    /// [`Http::cross_origin_protection`](crate::Http::cross_origin_protection).
     #[must_use]
     pub fn allowed_origins(mut self, origins: impl Into<Words>) -> Self {
         self.origins = origins.into();
         self
     }
 
-    /// By which methods: a list, or `"*"`.
+    /// Sets the methods that the pages may use: a list, or `"*"`.
     #[must_use]
     pub fn allowed_methods(mut self, methods: impl Into<Words>) -> Self {
         self.methods = methods.into();
         self
     }
 
-    /// With which headers: a list, or `"*"`, which does not cover `Authorization`.
+    /// Sets the headers that the pages may send: a list, or `"*"`, which doesn't cover `Authorization`.
     #[must_use]
     pub fn allowed_headers(mut self, headers: impl Into<Words>) -> Self {
         self.headers = headers.into();
         self
     }
 
-    /// Which headers of an answer the page gets to see: a list, or `"*"`. None unless said.
+    /// Sets the headers of an answer that the page may read: a list, or `"*"`. Defaults to none.
     #[must_use]
     pub fn expose_headers(mut self, headers: impl Into<Words>) -> Self {
         self.expose = headers.into();
         self
     }
 
-    /// Whether the page's cookies and logins go with its calls. They don't unless said.
+    /// Sets whether the browser sends its cookies and logins with the page's calls. Defaults to `false`.
     #[must_use]
     pub fn allow_credentials(mut self, allow: bool) -> Self {
         self.credentials = allow;
         self
     }
 
-    /// How long a browser may remember what is allowed: seconds, or a [`Duration`]. Unless said, as long as it likes.
+    /// Sets how long a browser may keep the answer to a preflight: seconds, or a [`Duration`]. By default the browser decides.
     #[must_use]
     pub fn max_age(mut self, time: impl Into<MaxAge>) -> Self {
         self.max_age = Some(time.into().0);

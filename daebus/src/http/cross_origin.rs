@@ -1,6 +1,6 @@
 //! Refuses requests that change state if a page of another origin makes them.
 
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method};
@@ -13,7 +13,7 @@ use super::cors::Cors;
 /// cookies of this service's users. The rules are those of Go's `http.CrossOriginProtection`.
 #[derive(Debug)]
 pub(super) struct CrossOriginProtection {
-    /// `None`: every origin is allowed.
+    /// `None`: every origin is allowed, without cookies.
     allowed: Option<Vec<String>>,
 }
 
@@ -38,15 +38,19 @@ impl CrossOriginProtection {
             (None, Some(origin)) => is_host(origin, request),
             (None, None) => true,
         };
-        let is_allowed =
-            |allowed: &Vec<String>| origin.is_some_and(|origin| allowed.iter().any(|one| one == origin));
-        if is_own || self.allowed.as_ref().is_none_or(is_allowed) {
+        let is_allowed = || match &self.allowed {
+            Some(allowed) => origin.is_some_and(|origin| allowed.iter().any(|one| one == origin)),
+            // Cookies show that a browser makes the request for a user who may not want it.
+            None => !request.headers.contains_key(COOKIE),
+        };
+        if is_own || is_allowed() {
             return Ok(());
         }
         let page =
             origin.map_or_else(|| "another origin".to_owned(), |origin| format!("the origin {origin:?}"));
         let reason = format!(
-            "a page of {page} may not send {} requests to this service; the service allows it with Http::cors",
+            "a page of {page} may not send {} requests to this service; the service allows it by naming the origin in \
+             Http::cors",
             request.method
         );
         Err(Fault::new("origin_not_allowed", reason).with_status(403))

@@ -80,14 +80,22 @@ impl fmt::Debug for AnyHttpLayer {
 struct Worded<L>(L);
 
 impl<S, L: Layer<S>> Layer<S> for Worded<L> {
-    type Service = Worded<L::Service>;
+    type Service = WordedService<L::Service>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Worded(self.0.layer(inner))
+        WordedService { inner: self.0.layer(inner), failed: None }
     }
 }
 
-impl<S> Service<Request> for Worded<S>
+/// The service that [`Worded`] makes.
+#[derive(Clone)]
+struct WordedService<S> {
+    inner: S,
+    /// Why the service isn't ready. It may not be called then.
+    failed: Option<Arc<BoxError>>,
+}
+
+impl<S> Service<Request> for WordedService<S>
 where
     S: Service<Request, Response: IntoResponse + 'static, Error: Into<BoxError>, Future: Send + 'static>,
 {
@@ -96,21 +104,65 @@ where
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // A service that isn't ready with an error says the same when it is called.
-        self.0.poll_ready(cx).map(|_| Ok(()))
+        self.inner.poll_ready(cx).map(|ready| {
+            self.failed = ready.err().map(|reason| Arc::new(reason.into()));
+            Ok(())
+        })
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let answer = self.0.call(request);
+        if let Some(reason) = self.failed.take() {
+            return Box::pin(std::future::ready(Ok(failed(&reason))));
+        }
+        let answer = self.inner.call(request);
         Box::pin(async move {
             Ok(match answer.await {
                 Ok(response) => response.into_response(),
-                Err(reason) => {
-                    let reason = reason.into();
-                    error!(error = %reason, "a layer around the routes failed");
-                    problem(&Fault::internal())
-                }
+                Err(reason) => failed(&reason.into()),
             })
         })
+    }
+}
+
+fn failed(reason: &BoxError) -> Response {
+    error!(error = %reason, "a layer around the routes failed");
+    problem(&Fault::internal())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use tower::ServiceExt as _;
+    use tower::util::BoxCloneSyncService;
+    use tower_layer::layer_fn;
+
+    use super::*;
+
+    /// Isn't ready, and panics when it is called nevertheless.
+    #[derive(Clone)]
+    struct Closed;
+
+    impl Service<Request> for Closed {
+        type Response = Response;
+        type Error = BoxError;
+        type Future = std::future::Ready<Result<Response, BoxError>>;
+
+        fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+            Poll::Ready(Err("closed".into()))
+        }
+
+        fn call(&mut self, _: Request) -> Self::Future {
+            panic!("a service that isn't ready is called")
+        }
+    }
+
+    #[tokio::test]
+    async fn a_layer_that_is_not_ready_is_a_500() {
+        let layer = Worded(layer_fn(|_: BoxCloneSyncService<Request, Response, Infallible>| Closed));
+        let inner = tower::service_fn(async |_: Request| Ok(Response::new(Body::empty())));
+        let service = layer.layer(BoxCloneSyncService::new(inner));
+        let Ok(response) = service.oneshot(Request::new(Body::empty())).await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
     }
 }

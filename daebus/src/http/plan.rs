@@ -18,7 +18,7 @@ use super::probes::{self, Metrics};
 use super::problem::unknown_path;
 use super::request_checks::RequestChecks;
 use super::route::Route;
-use super::routing_table::{PathService, RoutingTable, check_prefix};
+use super::routing_table::{PathService, RoutingTable, encoded_prefix};
 use crate::error::{Error, Mistake};
 use crate::handler::Core;
 use crate::runtime::address;
@@ -65,7 +65,10 @@ impl Plan {
         }
         let wrong = address(&http.address).err();
         mistakes.extend(wrong.map(|error| Mistake::new(error.to_string()).at("the address to bind")));
-        mistakes.extend(check_prefix(&http.prefix).err().map(|mistake| mistake.at("Http::prefix")));
+        match encoded_prefix(&http.prefix) {
+            Ok(prefix) => http.prefix = prefix,
+            Err(mistake) => mistakes.push(mistake.at("Http::prefix")),
+        }
         let mut collect = |mistake: Mistake| mistakes.push(mistake);
         let assets =
             http.assets.take().and_then(|assets| assets.service(&http.prefix).map_err(&mut collect).ok());
@@ -144,7 +147,10 @@ fn surround(
         router = probes::routes(started).fallback_service(router);
     }
     if !http.prefix.is_empty() {
-        router = Router::new().nest_service(&http.prefix, router).fallback(async || unknown_path());
+        router = Router::new()
+            .without_v07_checks()
+            .nest_service(&http.prefix, router)
+            .fallback(async || unknown_path());
     }
     // The bound is ours and holds for every body; axum's own would be a second one, for some.
     let router = router

@@ -84,7 +84,7 @@ impl RoutingTable {
     /// A sentence, when its pattern or a method of it can't be, or it collides with one that is here.
     pub(super) fn add_route(&mut self, route: Arc<Route>) -> Result<(), Mistake> {
         let wrong = |mistake: Mistake| mistake.at(route.definition.source);
-        check_prefix(&route.prefix).map_err(wrong)?;
+        encoded_prefix(&route.prefix).map_err(wrong)?;
         let pattern = Pattern::parse(&route.path())
             .map_err(|reason| wrong(Mistake::new(format!("the route {reason}"))))?;
         let mut filter: Option<MethodFilter> = None;
@@ -178,10 +178,14 @@ impl RoutingTable {
     }
 }
 
-/// A prefix is fixed text: no argument stands for a parameter in it.
-pub(super) fn check_prefix(prefix: &str) -> Result<(), Mistake> {
+/// Returns a prefix as axum's router has it. A prefix is fixed text: no argument stands for a parameter in it.
+///
+/// # Errors
+///
+/// Returns a mistake if the prefix has parameters, or is no path.
+pub(super) fn encoded_prefix(prefix: &str) -> Result<String, Mistake> {
     if prefix.is_empty() {
-        return Ok(());
+        return Ok(String::new());
     }
     let pattern = Pattern::parse(prefix).map_err(|mistake| Mistake::new(format!("the prefix {mistake}")))?;
     let is_fixed = pattern
@@ -189,7 +193,7 @@ pub(super) fn check_prefix(prefix: &str) -> Result<(), Mistake> {
         .iter()
         .all(|segment| matches!(segment, Segment::Literal(text) if !text.is_empty()));
     if is_fixed {
-        Ok(())
+        Ok(pattern.to_axum())
     } else {
         Err(Mistake::new(format!(
             "the prefix {prefix:?} is fixed text that doesn't end with `/`, such as \"/api\""

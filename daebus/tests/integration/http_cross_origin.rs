@@ -80,6 +80,13 @@ async fn pages_of_origins_that_cors_allows_may_change_state() {
 
     let (service, address) = start("origin-any", http().cors(Cors::new().allowed_origins("*"))).await;
     assert_eq!(status(&address, Method::POST, "/transfer", &evil).await, 200);
+    // `*` covers pages that send no cookies, and a browser sends those of a form whatever CORS allows.
+    let with_cookie = [evil[0], evil[1], ("cookie", "session=1")];
+    assert_eq!(status(&address, Method::POST, "/transfer", &with_cookie).await, 403);
+    assert_eq!(status(&address, Method::POST, "/transfer", &with_cookie[1..]).await, 403);
+    assert_eq!(status(&address, Method::GET, "/transfer", &with_cookie).await, 200);
+    let own = [("sec-fetch-site", "same-origin"), ("cookie", "session=1")];
+    assert_eq!(status(&address, Method::POST, "/transfer", &own).await, 200);
     service.stop().await.unwrap();
 }
 

@@ -6,8 +6,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use daebus::Assets;
+use daebus::axum;
 use daebus::axum::http::{Method, StatusCode};
-use daebus::axum::response::IntoResponse;
+use daebus::axum::middleware::{Next, from_fn};
+use daebus::axum::response::{IntoResponse, Response};
 use daebus::prelude::*;
 use daebus_tests_support::within;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -214,6 +216,9 @@ async fn assets_are_validated_by_their_etag() {
     assert_eq!(part.status(), 206);
     let whole = send(addr, Method::GET, "/app.js", &[]).await;
     assert_eq!(part.headers()["etag"], whole.headers()["etag"]);
+    let known = [("range", "bytes=0-2"), ("if-none-match", whole.headers()["etag"].to_str().unwrap())];
+    let known = send(addr, Method::GET, "/app.js", &known).await;
+    assert_eq!((known.status().as_u16(), known.headers().get("content-range")), (304, None));
     let resumed = [("range", "bytes=0-2"), ("if-range", tag.as_str())];
     assert_eq!(send(addr, Method::GET, "/app.js", &resumed).await.status(), 200);
     let page = send(addr, Method::GET, "/", &[]).await;
@@ -240,5 +245,63 @@ async fn a_single_page_answers_paths_that_a_browser_opens() {
         assert_eq!(send(addr, method, "/users/7", &headers).await.status(), 404);
     }
     service.stop().await.unwrap();
+    std::fs::remove_file(folder.join("index.html")).unwrap();
+    let without = http().assets(Assets::new(&folder).single_page());
+    let mistake =
+        Daebus::new("svc").bus("memory://paths-no-index").attach(without).start().await.unwrap_err();
+    assert!(mistake.to_string().contains("Assets::single_page needs the file"), "{mistake}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_prefix_is_text_whatever_its_characters() {
+    for (at, prefix) in ["/größe", "/:x", "/*x", "/{x}", "/{x", "/a/:b"].into_iter().enumerate() {
+        let (service, addr) = start(&format!("paths-prefix-{at}"), http().prefix(prefix)).await;
+        for path in ["/_service/status", "/varies"] {
+            let answer = send(addr, Method::GET, &format!("{prefix}{path}"), &[]).await;
+            assert_eq!(answer.status(), 200, "{prefix}{path}");
+        }
+        assert_eq!(get(addr, "/other/_service/status").await.0, "404", "{prefix}");
+        service.stop().await.unwrap();
+    }
+}
+
+/// Refuses paths below `/private`.
+async fn guard(request: axum::extract::Request, next: Next) -> Result<Response, StatusCode> {
+    let is_private = request.uri().path().starts_with("/private/");
+    if is_private { Err(StatusCode::FORBIDDEN) } else { Ok(next.run(request).await) }
+}
+
+#[tokio::test]
+async fn assets_have_one_path_and_hidden_files_have_none() {
+    let web = std::env::temp_dir().join(format!("daebus-guarded-{}", std::process::id()));
+    for folder in ["private", ".git", ".well-known"] {
+        std::fs::create_dir_all(web.join(folder)).unwrap();
+    }
+    for file in ["private/a.txt", ".env", ".git/config", ".well-known/security.txt", "a b.txt"] {
+        std::fs::write(web.join(file), "content").unwrap();
+    }
+    let (service, addr) = start("paths-guarded", http().assets(&web).layer(from_fn(guard))).await;
+    assert_eq!(get(addr, "/private/a.txt").await.0, "403");
+    for path in [
+        "//private/a.txt",
+        "/private%2Fa.txt",
+        "/private%2fa.txt",
+        "/private%5Ca.txt",
+        "/./private/a.txt",
+        "/%2e/private/a.txt",
+        "/%2E/private/a.txt",
+        "/%70rivate/a.txt",
+        "/.env",
+        "/%2Eenv",
+        "/.git/config",
+    ] {
+        let (status, body) = get(addr, path).await;
+        assert!(matches!(status.as_str(), "403" | "404"), "{path}: {status} {body}");
+    }
+    for path in ["/.well-known/security.txt", "/a%20b.txt"] {
+        assert_eq!(get(addr, path).await, ("200".into(), "content".into()), "{path}");
+    }
+    service.stop().await.unwrap();
+    std::fs::remove_dir_all(&web).unwrap();
 }
