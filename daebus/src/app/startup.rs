@@ -118,7 +118,7 @@ pub(super) async fn start(mut app: Daebus, environment: Environment) -> Result<S
         }
     };
     let link = Link::new(Arc::clone(&bus));
-    let schedules = Arc::new(Schedules::new(&registry.schedules));
+    let schedules = Arc::new(Schedules::new(&registry.schedules, app.states.clone()));
     let threads = Arc::new(Threads::new(&registry.threads, auto_start, drain));
     let tasks =
         Tasks::new(schedules.clone(), threads.clone(), workers.clone(), shutdown.clone(), panics.clone());

@@ -1,13 +1,14 @@
-//! Why a schedule or a thread doesn't do what it is told.
+//! Errors of starting, changing and stopping schedules and threads.
 
 use std::time::Duration;
 
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::Fault;
 
-/// Why a schedule or a thread doesn't do what [`Tasks`](crate::Tasks) tells it.
+/// Errors of [`Tasks`](crate::Tasks).
 ///
-/// Returned by an action it reaches the caller with these words, under a code named at each.
+/// Returned by an action, it reaches the caller with its message and the code that each variant names. The reason of
+/// [`Failed`](Self::Failed) is logged and not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -67,8 +68,8 @@ pub enum TaskError {
         /// The schedule.
         name: String,
     },
-    /// The schedule goes by a cron expression, so it has no interval to change. Code `no_interval`.
-    #[error("{name:?} runs by a cron expression, so it has no interval to change")]
+    /// The schedule runs by a cron expression or once, so it has no interval to change. Code `no_interval`.
+    #[error("{name:?} has no interval to change")]
     NoInterval {
         /// The schedule.
         name: String,
@@ -81,8 +82,8 @@ pub enum TaskError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The thread was told to stop and hasn't; it still may. Code `task_running`.
-    #[error("{name:?} was told to stop and hasn't after {after:?}; does it look at `running` often enough?")]
+    /// The thread was asked to stop and hasn't; it still may. Code `task_running`.
+    #[error("{name:?} was asked to stop and hasn't after {after:?}; does it look at `running` often enough?")]
     StillRunning {
         /// The thread.
         name: String,
@@ -138,7 +139,15 @@ impl IntoFault for TaskError {
     type Remote = Fault;
 
     fn into_fault(self) -> Fault {
-        Fault::new(self.code(), self.to_string())
+        let error = match &self {
+            Self::Failed { name, .. } => format!("{name:?} failed; the log has the reason"),
+            other => other.to_string(),
+        };
+        Fault::new(self.code(), error)
+    }
+
+    fn internal_reason(&self) -> Option<String> {
+        matches!(self, Self::Failed { .. }).then(|| self.to_string())
     }
 }
 

@@ -124,8 +124,8 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// When there is no such schedule, it goes by a cron expression, or the interval is none between a millisecond
-    /// and ten years.
+    /// Returns an error if there is no such schedule, if it has no interval, or if the interval isn't between a millisecond and
+    /// ten years or isn't longer than the schedule's jitter.
     pub fn set_interval(&self, name: &str, interval: Duration) -> Result<(), TaskError> {
         self.schedules.set_interval(name, interval)
     }

@@ -201,7 +201,19 @@ async fn an_interval_can_be_changed() -> Result<(), TaskError> {
 async fn a_cron_schedule_has_no_interval_to_change() {
     let app = app(Schedule::cron("@hourly")).await;
     let refused = app.service().tasks().set_interval("job", seconds(1));
-    assert_eq!(refused, Err(TaskError::NoInterval { name: "job".to_owned() }));
+    let expected = TaskError::NoInterval { name: "job".to_owned() };
+    assert_eq!(expected.to_string(), "\"job\" has no interval to change");
+    assert_eq!(refused, Err(expected));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_interval_is_longer_than_the_jitter() {
+    let app = app(Schedule::every(seconds(60)).jitter(seconds(30))).await;
+    let tasks = app.service().tasks();
+    let refused = tasks.set_interval("job", seconds(30)).unwrap_err();
+    assert!(refused.to_string().contains("a jitter of 30s would delay a run past the next one"), "{refused}");
+    tasks.set_interval("job", seconds(31)).unwrap();
     app.finish().await;
 }
 
@@ -259,6 +271,24 @@ async fn a_run_that_was_asked_for_tells_how_it_ended() {
         assert_eq!(two.await.unwrap(), Err(second));
         app.finish().await;
     }
+}
+
+#[tokio::test]
+async fn the_reason_of_a_failed_run_does_not_reach_the_caller_of_an_action() {
+    async fn fails() -> Result<(), BoxError> {
+        Err("password of the database: hunter2".into())
+    }
+    #[action("run")]
+    async fn run(tasks: Tasks) -> Result<(), TaskError> {
+        tasks.run_now("job").await
+    }
+    let jobs = blueprint_of!["b"; run].background("job", Schedule::every(seconds(3600)), fails);
+    let app = TestApp::new(Daebus::new("svc").register(jobs)).await;
+    let error = app.service().callers().to("svc").send_request::<()>("run", ()).await.unwrap_err();
+    let CallError::Service(fault) = &error else { panic!("{error:?}") };
+    let expected = (Some("task_failed"), "\"job\" failed; the log has the reason");
+    assert_eq!((fault.code(), fault.error()), expected);
+    app.finish().await;
 }
 
 #[tokio::test]

@@ -12,6 +12,9 @@ fn seconds(seconds: u64) -> Duration {
 async fn schedules_are_added_and_removed_while_the_service_runs() {
     #[on_start]
     async fn early(tasks: Tasks) -> Result<(), TaskError> {
+        let refused =
+            tasks.schedule("state", Schedule::every(seconds(1)), async |_: State<u8>| {}).unwrap_err();
+        assert!(refused.to_string().contains("State<u8> is missing"), "{refused}");
         tasks.schedule("early", Schedule::every(seconds(60)), async |events: Broadcast| {
             events.send("early", 1).await.map(drop).map_err(BoxError::from)
         })

@@ -23,6 +23,7 @@ pub(super) struct ScheduleControl {
     name: Arc<str>,
     overlap: Overlap,
     has_interval: bool,
+    jitter: Duration,
     state: Mutex<ScheduleState>,
     /// There is something to do before the next run is due.
     pub(super) changed: Notify,
@@ -79,6 +80,7 @@ impl ScheduleControl {
             name,
             overlap: entry.schedule.overlap_rule(),
             has_interval: matches!(entry.timetable, Timetable::Every(_)),
+            jitter: entry.schedule.most_jitter(),
             state: Mutex::new(state),
             changed: Notify::new(),
             removed: CancellationToken::new(),
@@ -94,7 +96,7 @@ impl ScheduleControl {
         if !self.has_interval {
             return Err(TaskError::NoInterval { name });
         }
-        check_interval(interval)
+        check_interval(interval, self.jitter)
             .map_err(|mistake| TaskError::BadInterval { name, reason: mistake.to_string() })?;
         let mut state = self.state.lock();
         state.new_interval = Some(interval);

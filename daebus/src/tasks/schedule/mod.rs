@@ -186,8 +186,7 @@ impl Schedule {
     pub(crate) fn timetable(&self) -> Result<Timetable, Mistake> {
         match self.when {
             When::Every(interval) => {
-                check_interval(interval)?;
-                self.check_jitter(interval)?;
+                check_interval(interval, self.jitter)?;
                 Ok(Timetable::Every(interval))
             }
             When::At(time) => Timestamp::try_from(time)
@@ -196,22 +195,11 @@ impl Schedule {
             When::Cron { expression, zone } => {
                 let cron = Cron::parse(expression, zone)?;
                 if !self.jitter.is_zero() {
-                    cron.shortest_period().map_or(Ok(()), |period| self.check_jitter(period))?;
+                    cron.shortest_period().map_or(Ok(()), |period| check_jitter(self.jitter, period))?;
                 }
                 Ok(Timetable::Cron(cron))
             }
         }
-    }
-
-    fn check_jitter(&self, period: Duration) -> Result<(), Mistake> {
-        if self.jitter < period {
-            return Ok(());
-        }
-        Err(Mistake::new(format!(
-            "a jitter of {:?} would delay a run past the next one; make it less than {period:?}, the shortest time \
-             between two runs",
-            self.jitter
-        )))
     }
 }
 
@@ -232,12 +220,22 @@ fn shown(time: SystemTime) -> String {
     Timestamp::try_from(time).map_or_else(|_| "a time out of range".to_owned(), |time| time.to_string())
 }
 
+fn check_jitter(jitter: Duration, period: Duration) -> Result<(), Mistake> {
+    if jitter < period {
+        return Ok(());
+    }
+    Err(Mistake::new(format!(
+        "a jitter of {jitter:?} would delay a run past the next one; make it less than {period:?}, the shortest time between \
+         two runs"
+    )))
+}
+
 /// Less than tokio's clock can tell apart would be a loop without rest; more than this is past what it reaches.
-pub(crate) fn check_interval(interval: Duration) -> Result<(), Mistake> {
+pub(crate) fn check_interval(interval: Duration, jitter: Duration) -> Result<(), Mistake> {
     const LEAST: Duration = Duration::from_millis(1);
     const MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
     if (LEAST..=MOST).contains(&interval) {
-        Ok(())
+        check_jitter(jitter, interval)
     } else {
         Err(Mistake::new(format!(
             "an interval of {interval:?} can't be kept; it is between a millisecond and ten years"

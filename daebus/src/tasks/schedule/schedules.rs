@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use super::control::{Ended, ScheduleControl};
 use super::info::ScheduleInfo;
 use super::{Schedule, Scheduled, serve};
-use crate::handler::{Core, Endpoint};
+use crate::handler::{Core, Endpoint, States};
 use crate::runtime::Workers;
 use crate::tasks::error::TaskError;
 
@@ -38,7 +38,10 @@ struct Entry {
 #[derive(Debug)]
 enum StartPhase {
     /// The service isn't ready: what was added runs later.
-    Before(Vec<(Scheduled, Arc<ScheduleControl>)>),
+    Before {
+        states: States,
+        added: Vec<(Scheduled, Arc<ScheduleControl>)>,
+    },
     Started {
         core: Weak<Core>,
         workers: Workers,
@@ -46,13 +49,14 @@ enum StartPhase {
 }
 
 impl Schedules {
-    pub(crate) fn new(schedules: &[Scheduled]) -> Self {
+    /// `states` is what the handlers of schedules that are added may take.
+    pub(crate) fn new(schedules: &[Scheduled], states: States) -> Self {
         let controls = schedules.iter().map(|entry| {
             let name: Arc<str> = entry.endpoint.definition.name.into();
             let control = Arc::new(ScheduleControl::new(Arc::clone(&name), entry));
             (name, Entry { control, is_added: false })
         });
-        let phase = StartPhase::Before(Vec::new());
+        let phase = StartPhase::Before { states, added: Vec::new() };
         Self(Mutex::new(ScheduleMap { controls: controls.collect(), added: 0, phase }))
     }
 
@@ -68,8 +72,8 @@ impl Schedules {
             }
         }
         let started = StartPhase::Started { core: Arc::downgrade(core), workers: workers.clone() };
-        if let StartPhase::Before(waiting) = std::mem::replace(&mut map.phase, started) {
-            for (entry, control) in waiting {
+        if let StartPhase::Before { added, .. } = std::mem::replace(&mut map.phase, started) {
+            for (entry, control) in added {
                 self.run_added(core, workers, entry, control);
             }
         }
@@ -88,17 +92,23 @@ impl Schedules {
         }
         let timetable = schedule.timetable().map_err(|mistake| refused(mistake.to_string()))?;
         let entry = Scheduled { schedule, timetable, endpoint };
+        let check_states = |states: &States| {
+            let missing = entry.endpoint.definition.needs.iter().find(|need| !states.has(need));
+            missing.map_or(Ok(()), |need| {
+                Err(refused(need.missing(entry.endpoint.definition.source).to_string()))
+            })
+        };
         let mut map = self.0.lock();
         let running = match &map.phase {
-            StartPhase::Before(_) => None,
+            StartPhase::Before { states, .. } => {
+                check_states(states)?;
+                None
+            }
             StartPhase::Started { core, workers } => {
                 let stopping = || TaskError::Stopping { name: name.to_owned() };
                 let core =
                     core.upgrade().filter(|core| !core.shutdown.is_requested()).ok_or_else(stopping)?;
-                let missing = entry.endpoint.definition.needs.iter().find(|need| !core.states.has(need));
-                if let Some(need) = missing {
-                    return Err(refused(need.missing(entry.endpoint.definition.source).to_string()));
-                }
+                check_states(&core.states)?;
                 Some((core, workers.clone()))
             }
         };
@@ -116,7 +126,7 @@ impl Schedules {
         map.added += 1;
         match (running, &mut map.phase) {
             (Some((core, workers)), _) => self.run_added(&core, &workers, entry, control),
-            (None, StartPhase::Before(waiting)) => waiting.push((entry, control)),
+            (None, StartPhase::Before { added, .. }) => added.push((entry, control)),
             (None, StartPhase::Started { .. }) => {}
         }
         Ok(())
@@ -157,8 +167,8 @@ impl Schedules {
         if map.controls.get(control.name()).is_some_and(is_it) {
             map.controls.remove(control.name());
             map.added -= 1;
-            if let StartPhase::Before(waiting) = &mut map.phase {
-                waiting.retain(|(_, other)| !Arc::ptr_eq(other, control));
+            if let StartPhase::Before { added, .. } = &mut map.phase {
+                added.retain(|(_, other)| !Arc::ptr_eq(other, control));
             }
         }
     }
