@@ -118,7 +118,7 @@ impl Attached {
             )]);
         }
         let sockets = web_sockets.pop().and_then(|web_socket| {
-            AttachedSockets::new(web_socket, address, &mut services).map_err(&mut collect).ok()
+            AttachedSockets::new(web_socket, http.as_ref(), &mut services).map_err(&mut collect).ok()
         });
         let http = match http {
             Some(http) => Plan::new(http, &registry.routes, services).map_err(&mut collect).ok(),
@@ -159,7 +159,7 @@ impl AttachedSockets {
     /// Adds the WebSockets to the `services` of the HTTP server, or gives them a server of their own.
     fn new(
         web_socket: WebSocket,
-        http: Option<&str>,
+        http: Option<&Http>,
         services: &mut Vec<PathService>,
     ) -> Result<Self, Vec<Mistake>> {
         let mistakes = web_socket.mistakes();
@@ -168,9 +168,9 @@ impl AttachedSockets {
         }
         let acceptor = Arc::new(OnceLock::new());
         let service = path_service(&web_socket, &acceptor);
-        let own = match (web_socket.own_address(http), http) {
+        let own = match (web_socket.own_address(http.map(Http::address)), http) {
             (Some(address), _) => {
-                let server = Http::bind(address).service_routes(false);
+                let server = Http::of_sockets(address, http, web_socket.most_clients());
                 Some(Plan::new(server, &[], vec![service])?)
             }
             (None, Some(_)) => {

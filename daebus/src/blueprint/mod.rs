@@ -62,7 +62,7 @@ impl Blueprint {
         self.endpoint(Trigger::Action(name), Endpoint::of(handler))
     }
 
-    /// Hears a channel, or the channels that a Redis pattern matches.
+    /// Handles the messages of a channel, or of the channels that a Redis pattern matches.
     #[must_use]
     #[track_caller]
     pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
+use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Headers, RawJson};
@@ -48,18 +49,21 @@ impl HttpRequest {
         self.body.get_mut().take()
     }
 
-    /// Returns the first header of each name; headers that aren't text are left out.
+    /// Returns the headers as the bus has them.
     fn headers(&self) -> &Headers {
-        self.headers.get_or_init(|| {
-            let mut headers = Headers::new();
-            for (name, value) in &self.parts.headers {
-                if let Ok(value) = value.to_str() {
-                    headers.entry(name.as_str().to_owned()).or_insert_with(|| value.to_owned());
-                }
-            }
-            headers
-        })
+        self.headers.get_or_init(|| first_headers(&self.parts.headers))
     }
+}
+
+/// Returns the first header of each name; headers that aren't text are left out.
+pub(crate) fn first_headers(all: &HeaderMap) -> Headers {
+    let mut headers = Headers::new();
+    for (name, value) in all {
+        if let Ok(value) = value.to_str() {
+            headers.entry(name.as_str().to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    headers
 }
 
 impl Context {

@@ -31,7 +31,7 @@ pub use answer::Answer;
 pub use blocking::blocking;
 pub(crate) use blocking::blocking_in_flight;
 pub use context::Context;
-pub(crate) use context::HttpRequest;
+pub(crate) use context::{HttpRequest, first_headers};
 pub use definition::{Definition, Source};
 pub use endpoint::Endpoint;
 pub(crate) use envelope::{Envelope, UnreadableRequest};

@@ -37,7 +37,7 @@ struct Counts {
     unanswered: AtomicUsize,
     /// Requests whose response hasn't been read to its end.
     open: AtomicUsize,
-    /// Requests that wait for the service: for the answer, or for the next piece of it.
+    /// Requests whose clients wait for the service: for the answer, or for the next piece of it.
     ours: AtomicUsize,
     /// Those among them that wait for the next piece of a stream, which may have no end.
     streams: AtomicUsize,

@@ -1,4 +1,4 @@
-//! What an application says about its HTTP server.
+//! The settings of an HTTP server.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -35,7 +35,7 @@ use crate::runtime::address;
 /// # }
 /// ```
 ///
-/// Every error is JSON: `{"error": …}` with a sentence, and a `code` or the `path`. What a client may take is bounded:
+/// Every error is JSON: `{"error": …}` with a sentence, and a `code` or the `path`. A client's use of resources is bounded:
 ///
 /// | bound | unless set | past it |
 /// |---|---|---|
@@ -69,8 +69,7 @@ pub struct Http {
 
 impl Http {
     /// Listens on an address: `"0.0.0.0:8080"`, `"8080"` for every address of the machine, `"http://127.0.0.1:8080"`, or a
-    /// `SocketAddr`. Port 0 takes a free one, which
-    /// [`Service::http_addr`](crate::Service::http_addr) tells.
+    /// `SocketAddr`. Port 0 takes a free one, which [`Service::http_addr`](crate::Service::http_addr) returns.
     pub fn bind(address: impl Display) -> Self {
         Self {
             address: readable(&address.to_string()),
@@ -85,6 +84,14 @@ impl Http {
             has_service_routes: true,
             limits: HttpLimits::default(),
         }
+    }
+
+    /// Returns the server of WebSockets on a port of their own: with the limits of the application's HTTP server, and with a place
+    /// for each of the clients.
+    pub(crate) fn of_sockets(address: impl Display, http: Option<&Self>, clients: usize) -> Self {
+        let mut limits = http.map(|http| http.limits).unwrap_or_default();
+        limits.connections = limits.connections.max(clients);
+        Self { limits, ..Self::bind(address).service_routes(false) }
     }
 
     /// The address it listens on, as it was given.
@@ -109,7 +116,8 @@ impl Http {
     /// A browser sends the forms of any page, together with the cookies of this service's users. For methods other than GET,
     /// HEAD and OPTIONS, `Sec-Fetch-Site` has to be `same-origin` or `none`; in browsers without it, the host of `Origin` has to
     /// be `Host`. Requests with neither header pass, since only browsers send them. Other requests are answered with 403 and
-    /// the code `origin_not_allowed`, unless [`cors`](Self::cors) allows the origin.
+    /// the code `origin_not_allowed`, unless [`cors`](Self::cors) allows the origin. An origin that is allowed by `"*"` only may not
+    /// send cookies with such a request: a browser sends them with a form whatever CORS allows.
     pub fn cross_origin_protection(mut self, protect: bool) -> Self {
         self.protects_from_other_origins = protect;
         self
@@ -140,8 +148,8 @@ impl Http {
         self
     }
 
-    /// Permits WebSockets on a port of their own beside [`layer`](Self::layer): the layers of this server don't wrap them. Without
-    /// it the service doesn't start, since a layer that authenticates would leave the sockets open.
+    /// Permits WebSockets on a port of their own although this server has layers, which don't wrap them. By default such a service
+    /// doesn't start, since the sockets would be open to clients that a layer refuses.
     /// [`Daebus::layer`](crate::Daebus::layer) wraps routes and sockets on any port.
     pub fn allow_sockets_without_layers(mut self) -> Self {
         self.sockets_without_layers = true;
@@ -173,7 +181,7 @@ impl Http {
         self
     }
 
-    /// Whether `/_service/status`, `/_service/ready` and `/_service/metrics` answer. They do unless told otherwise.
+    /// Sets whether `/_service/status`, `/_service/ready` and `/_service/metrics` answer. Defaults to `true`.
     pub fn service_routes(mut self, serve: bool) -> Self {
         self.has_service_routes = serve;
         self
@@ -185,7 +193,8 @@ impl Http {
         self
     }
 
-    /// How long the whole of a body may take to arrive, 30 s unless set. What isn't there by then is answered with 408.
+    /// Sets how long the service waits for the whole of a body. Defaults to 30 s. A body that takes longer is answered with 408.
+    /// The time in which the service doesn't read, because the handler waits for its turn for example, doesn't count.
     pub fn body_timeout(mut self, within: Duration) -> Self {
         self.limits.body_time = within;
         self
@@ -199,7 +208,9 @@ impl Http {
         self
     }
 
-    /// Sets how many connections are served at once. Defaults to 512. Zero counts as one. On up to 16 further connections only
+    /// Sets how many connections are served at once. Defaults to 512. Zero counts as one. One connection of HTTP/2 has at most 32
+    /// requests at once; a client that reads nothing makes the service hold their answers until
+    /// [`header_timeout`](Self::header_timeout). On up to 16 further connections only
     /// the service's own paths are answered, so that health probes are; other paths are answered with 503, and the connection is
     /// closed. The log has one warning when this begins, and the number of refused connections when it ends.
     pub fn max_connections(mut self, connections: usize) -> Self {

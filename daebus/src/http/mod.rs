@@ -1,6 +1,6 @@
 //! HTTP: what an application attaches to be reached by browsers and by curl.
 //!
-//! axum routes a request to a generated closure, which calls the function; the bus has no part in it. [`Plan`] checks
+//! axum routes a request to a generated closure, which calls the function; the bus is not involved. [`Plan`] checks
 //! everything that can be wrong before the service starts, [`Server`] answers connections.
 
 mod activity;

@@ -1,4 +1,4 @@
-//! The door: which connections become WebSockets, and under which id.
+//! Upgrades connections to WebSockets and gives clients their ids.
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
@@ -38,7 +38,7 @@ impl Acceptor {
         Self(Arc::new(server))
     }
 
-    /// Upgrades what comes to a path, whatever the method: what isn't an upgrade is told that it should be.
+    /// Upgrades requests for a path, of any method. Requests that aren't upgrades are answered with 426.
     pub(crate) fn upgrades(&self) -> MethodRouter {
         let acceptor = self.clone();
         let upgrade = move |parts: Parts, upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>| {
@@ -48,8 +48,8 @@ impl Acceptor {
         routing::any(upgrade)
     }
 
-    /// Tells every client that the service goes, and closes the connections. The service's workers are done when all
-    /// are closed.
+    /// Sends every client the shutdown message and closes the connections. The service's workers are done when all are
+    /// closed.
     pub(crate) fn close(&self) {
         self.0.closing.cancel();
     }
@@ -120,7 +120,7 @@ fn client_id(server: &SocketServer, upgrade: &Upgrade) -> String {
     }
 }
 
-/// Whatever isn't an upgrade is told what belongs here.
+/// Returns the 426 of a request that isn't an upgrade.
 fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Fault {
     let words = format!("only WebSocket clients connect here: {}", rejection.body_text());
     Fault::new("not_a_websocket", words).with_status(StatusCode::UPGRADE_REQUIRED.as_u16())

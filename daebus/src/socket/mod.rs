@@ -85,20 +85,22 @@ impl WebSocket {
         }
     }
 
-    /// Where clients connect, `/ws` unless set.
+    /// Sets the path at which clients connect. Defaults to `/ws`.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
-    /// A server of their own on this port, on the host of the HTTP server, or on all of the machine's addresses where
-    /// there is none. Port 0 takes a free one; [`Service::socket_addr`](crate::Service::socket_addr) says which.
+    /// Gives WebSockets a server of their own on this port, on the host of the HTTP server, or on all of the machine's addresses
+    /// if there is none. Port 0 takes a free one, which [`Service::socket_addr`](crate::Service::socket_addr) returns. The server has
+    /// the limits of the application's [`Http`](crate::Http) server, or its defaults, and a connection for each of
+    /// [`max_connections`](Self::max_connections).
     pub fn port(mut self, port: u16) -> Self {
         self.port = Some(port);
         self
     }
 
-    /// A server of their own at this address, `127.0.0.1:8081` for example.
+    /// Gives WebSockets a server of their own at this address, `127.0.0.1:8081` for example.
     pub fn bind(mut self, address: impl Display) -> Self {
         self.bind = Some(address.to_string());
         self
@@ -118,8 +120,9 @@ impl WebSocket {
         self
     }
 
-    /// How often a client is pinged, every 20 s unless set; `None` for never. One that hasn't answered by the next
-    /// ping is disconnected with 1011: its machine or its network is gone.
+    /// Sets the interval of pings. Defaults to 20 s. A client that hasn't answered by the next ping is disconnected with 1011:
+    /// its machine or its network is gone. With `None` a client is pinged only while its messages aren't read, once per
+    /// second, and need not answer: only a failing write shows then that it has disconnected.
     pub fn ping(mut self, every: impl Into<Option<Duration>>) -> Self {
         self.settings.ping = every.into().map(|every| every.max(Duration::from_millis(1)));
         self
@@ -145,9 +148,10 @@ impl WebSocket {
     /// is at least 1 KiB. Sending a larger frame fails with [`SocketError::TooLarge`]; a larger answer of a handler is
     /// replaced by the error `internal`, and logged.
     ///
-    /// A client takes at most the memory of its queue and of one frame that is being written, as large as
-    /// `queue_bytes` each, and of its inbox and one message that is being read: `inbox_bytes` and three times
-    /// `max_message`. With the defaults that is 12 MiB for a client that sends and does not read. A frame that is sent to many clients is in memory once.
+    /// A client takes at most the memory of four times `queue_bytes`: its queue, an answer that waits for a place, and the frame
+    /// that is being written with its copy on the way to the network; and of `inbox_bytes` and six times `max_message`, for the
+    /// messages that wait, are handled and are being read. With the defaults that is 23 MiB for a client that sends and doesn't
+    /// read. A frame that is sent to many clients is in their queues once.
     pub fn queue_bytes(mut self, bytes: usize) -> Self {
         self.settings.queue.bytes = bytes.max(1024);
         self
@@ -235,23 +239,28 @@ impl WebSocket {
         self
     }
 
-    /// What clients are told when the service stops, and whether they should come back: `Server is shutting down` and
-    /// `true` unless set. The connections are then closed with 1001.
+    /// Sets the message that clients receive when the service stops, and whether they should connect again. Defaults to
+    /// `Server is shutting down` and `true`. The connections are then closed with 1001.
     pub fn shutdown_message(mut self, message: impl Into<String>, reconnect: bool) -> Self {
         self.settings.shutdown_message = message.into();
         self.settings.reconnect = reconnect;
         self
     }
 
-    /// A server of their own at this address, whatever was said before.
+    /// Gives WebSockets a server of their own at this address, in place of one that was set before.
     #[cfg(feature = "args")]
     pub(crate) fn rebind(&mut self, address: String) {
         (self.port, self.bind) = (None, Some(address));
     }
 
-    /// All clients; usable at once, though nobody is there before the service has started.
+    /// All clients. Usable at once; before the service has started there are none.
     pub(crate) fn sockets(&self) -> &Sockets {
         &self.sockets
+    }
+
+    /// How many clients may be connected at once.
+    pub(crate) fn most_clients(&self) -> usize {
+        self.settings.connections
     }
 
     /// Where clients connect.

@@ -82,26 +82,15 @@ impl Outgoing {
     pub(super) fn push(&self, frame: Message) -> Result<(), SocketError> {
         let bytes = self.checked_size(&frame)?;
         let mut state = self.open_state()?;
-        let mut dropped = 0;
-        if !state.frames.fits(bytes, &self.bounds) {
-            match self.bounds.when_full {
-                WhenFull::DropOldest => dropped = state.frames.make_room(bytes, &self.bounds),
-                WhenFull::Disconnect => {
-                    let lost = std::mem::take(&mut state.frames).count() + 1;
-                    state.close = Some(Close::hurried(1013, "too slow for what is sent"));
-                    drop(state);
-                    self.count_dropped(lost);
-                    self.close_is_asked_for();
-                    return Err(not_connected(&self.client));
-                }
-            }
+        if self.bounds.when_full == WhenFull::Disconnect && !state.frames.fits(bytes, &self.bounds) {
+            let lost = std::mem::take(&mut state.frames).count() + 1;
+            state.close = Some(Close::hurried(1013, "too slow for what is sent"));
+            drop(state);
+            self.count_dropped(lost);
+            self.close_is_asked_for();
+            return Err(not_connected(&self.client));
         }
-        if state.frames.fits(bytes, &self.bounds) {
-            state.frames.push(frame);
-        } else {
-            // The queue is full of frames that are never dropped.
-            dropped += 1;
-        }
+        let dropped = state.frames.push(frame, &self.bounds);
         drop(state);
         self.count_dropped(dropped);
         self.changed.notify_one();

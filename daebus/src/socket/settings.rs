@@ -18,6 +18,9 @@ use crate::error::Mistake;
 /// hundreds of connections that are mostly silent.
 pub(super) const BUFFER: usize = 8 * 1024;
 
+/// The longest time of a rate; governor counts in nanoseconds, of which 64 bits hold some centuries.
+const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 86_400);
+
 /// Makes a client's id out of its upgrade.
 pub(super) type ClientIds = Arc<dyn Fn(&Upgrade) -> String + Send + Sync>;
 
@@ -70,8 +73,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The rate as governor wants it; `None`: no limit. An unusable one is a mistake that [`mistakes`](Self::mistakes)
-    /// tells.
+    /// The rate as governor wants it; `None`: no limit. An unusable one is among the
+    /// [`mistakes`](Self::mistakes).
     pub(super) fn quota(&self) -> Option<Quota> {
         let (messages, per) = self.rate?;
         let messages = NonZeroU32::new(messages)?;
@@ -79,7 +82,7 @@ impl Settings {
         Some(Quota::with_period(per / messages.get())?.allow_burst(messages))
     }
 
-    /// The time that the rate speaks of.
+    /// The time of the rate.
     pub(super) fn window(&self) -> Duration {
         self.rate.map_or(Duration::ZERO, |(_, per)| per)
     }
@@ -90,7 +93,7 @@ impl Settings {
         self.message_bytes.saturating_mul(2).saturating_add(64 * 1024)
     }
 
-    /// What clients are told when the service goes.
+    /// The message that clients receive when the service stops.
     pub(super) fn shutdown_frame(&self) -> Message {
         let data = serde_json::json!({"message": self.shutdown_message, "reconnect": self.reconnect});
         let data = RawJson::from_value(&data).unwrap_or_else(|_| RawJson::empty_object());
@@ -104,10 +107,10 @@ impl Settings {
 
     pub(super) fn mistakes(&self) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
-        if self.rate.is_some() && self.quota().is_none() {
+        if self.rate.is_some() && (self.quota().is_none() || self.window() > LONGEST_WINDOW) {
             mistakes.push(Mistake::new(
-                "WebSocket::rate_limit needs at least one message and a time that isn't zero, for example \
-             .rate_limit(60, Duration::from_secs(60))",
+                "WebSocket::rate_limit needs at least one message, and a time that isn't zero and at most a year, for example \
+                 .rate_limit(60, Duration::from_secs(60))",
             ));
         }
         for name in self.subprotocols.iter().filter(|name| !is_token(name)) {

@@ -87,7 +87,7 @@ impl Sockets {
         self.broadcast_where(kind, data, |_| true)
     }
 
-    /// Sends to every client that `wanted` says yes to, and returns to how many.
+    /// Sends to every client for which `wanted` returns `true`, and returns to how many.
     ///
     /// ```
     /// # use daebus::prelude::*;
@@ -117,7 +117,7 @@ impl Sockets {
         self.table_now().clients().cloned().collect()
     }
 
-    /// The clients that `wanted` says yes to.
+    /// The clients for which `wanted` returns `true`.
     ///
     /// ```
     /// # use std::time::Duration;

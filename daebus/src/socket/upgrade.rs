@@ -12,6 +12,8 @@ use axum::http::{HeaderMap, Uri};
 use daebus_caller::wire::{Fault, Headers, RawJson};
 use url::{Url, form_urlencoded};
 
+use crate::handler::first_headers;
+
 /// The HTTP request that a WebSocket connection begins with; what [`WebSocket::client_ids`](crate::WebSocket::client_ids)
 /// makes an id of.
 #[derive(Debug, Clone)]
@@ -25,13 +27,10 @@ pub struct Upgrade {
 impl Upgrade {
     pub(super) fn of(parts: &Parts) -> Self {
         let query = parts.uri.query().unwrap_or_default();
-        let text = |value: &axum::http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
         Self {
             path: parts.uri.path().to_owned(),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
-            headers: Arc::new(
-                parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect(),
-            ),
+            headers: Arc::new(first_headers(&parts.headers)),
             address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0),
         }
     }
@@ -46,12 +45,12 @@ impl Upgrade {
         &self.query
     }
 
-    /// The headers, their names in lower case.
+    /// Returns the first header of each name, the names in lower case. Headers that aren't text are left out.
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// Where the request comes from. `None` where the server doesn't know; behind a proxy it is the proxy.
+    /// The address that the request comes from: that of the proxy behind one. `None` if the server has none.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
     }

@@ -97,10 +97,16 @@ impl WaitingFrames {
         !frames.is_empty() && (frames.len() >= bounds.frames.div_ceil(2) || *bytes >= bounds.bytes / 2)
     }
 
-    /// Adds a frame that may be dropped.
-    pub(super) fn push(&mut self, frame: Message) {
+    /// Adds a frame that may be dropped, and drops the oldest ones for it. If frames that are never dropped leave no place for
+    /// it, it is dropped itself. Returns how many were dropped.
+    pub(super) fn push(&mut self, frame: Message, bounds: &QueueBounds) -> usize {
+        if !self.has_place(size(&frame), bounds) {
+            return 1;
+        }
+        let dropped = self.make_room(size(&frame), bounds);
         self.last += 1;
         self.droppable.push(self.last, frame);
+        dropped
     }
 
     /// Adds a frame that is never dropped.
@@ -133,5 +139,22 @@ pub(super) fn size(frame: &Message) -> usize {
         Message::Text(text) => text.len(),
         Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
         Message::Close(_) => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_without_a_place_drops_no_other() {
+        let bounds = QueueBounds { frames: 10, bytes: 10, when_full: WhenFull::DropOldest };
+        let mut frames = WaitingFrames::default();
+        frames.keep(Message::text("six..."));
+        assert_eq!(frames.push(Message::text("two"), &bounds), 0);
+        assert_eq!(frames.push(Message::text("five."), &bounds), 1);
+        assert_eq!(frames.all(), [Message::text("six..."), Message::text("two")]);
+        assert_eq!(frames.push(Message::text("four"), &bounds), 1);
+        assert_eq!(frames.all(), [Message::text("six..."), Message::text("four")]);
     }
 }

@@ -43,8 +43,8 @@ use crate::runtime::Shutdown;
 ///
 /// impl<K: Kind> Extract<K> for Tenant {
 ///     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-///         match cx.headers().get("tenant") {
-///             Some(tenant) => Ok(Tenant(tenant.clone())),
+///         match cx.header("tenant") {
+///             Some(tenant) => Ok(Tenant(tenant.to_owned())),
 ///             None => Err(Fault::new("no_tenant", "say for which tenant, in the header `tenant`").into()),
 ///         }
 ///     }

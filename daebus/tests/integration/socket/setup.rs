@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 
 use daebus::prelude::*;
+use daebus_tests_support::within;
 use futures_util::StreamExt;
+use tokio_tungstenite::connect_async;
 
 use super::peer::{Peer, serve};
 
@@ -72,6 +74,19 @@ async fn http_is_not_needed_for_that() {
 }
 
 #[tokio::test]
+async fn a_port_of_their_own_has_the_limits_of_http() {
+    let http = Http::bind("127.0.0.1:0").max_connections(1).max_connections_per_address(2);
+    let app = bare("limits").register(blueprint()).attach(http).attach(WebSocket::new().port(0));
+    let service = app.start().await.unwrap();
+    // `WebSocket::max_connections` and not that of HTTP.
+    let (first, second) = (Peer::connect(&service).await, Peer::connect(&service).await);
+    let url = format!("ws://{}/ws", service.socket_addr().unwrap());
+    assert!(within(connect_async(url)).await.is_err(), "a third connection of one address");
+    drop((first, second));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn without_websockets_nothing_that_needs_them_starts() {
     let app = bare("without").register(blueprint().action("count", count));
     let mistakes = mistakes(app).await;
@@ -103,6 +118,7 @@ async fn what_is_set_wrongly_is_told() {
         (WebSocket::new().bind("127.0.0.1:0").path("live"), "doesn't begin with `/`"),
         (WebSocket::new().bind("127.0.0.1:0").rate_limit(0, Duration::from_secs(1)), "at least one message"),
         (WebSocket::new().bind("127.0.0.1:0").rate_limit(1, Duration::ZERO), "at least one message"),
+        (WebSocket::new().bind("127.0.0.1:0").rate_limit(1, Duration::MAX), "at most a year"),
     ] {
         let found = mistakes(bare("wrong").attach(web_socket)).await;
         assert!(found.contains(words), "{words}: {found}");

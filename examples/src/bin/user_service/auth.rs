@@ -126,7 +126,7 @@ struct CurrentUser(String);
 
 impl<K: Kind> Extract<K> for CurrentUser {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let bearer = cx.headers().get("authorization").and_then(|value| value.strip_prefix("Bearer "));
+        let bearer = cx.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
         let token = bearer.unwrap_or_default().to_owned();
         let cache = <Cache as Extract<K>>::extract(cx).await?;
         let user =
