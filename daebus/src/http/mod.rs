@@ -34,5 +34,6 @@ pub(crate) use layer::AnyHttpLayer;
 pub use layer::HttpLayer;
 pub(crate) use plan::Plan;
 pub(crate) use probes::Metrics;
+pub(crate) use problem::problem;
 pub(crate) use routing_table::PathService;
 pub(crate) use server::Server;

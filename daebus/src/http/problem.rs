@@ -15,18 +15,20 @@ const WORDS: usize = 4096;
 /// When a refused client may try again, in seconds. Handlers are short, so that places are free again soon.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
-/// An error response.
+/// Returns an error response. That of `overloaded` has the time after which the client may try again.
 pub(crate) fn problem(fault: &Fault) -> Response {
     let status = StatusCode::from_u16(fault.status()).ok();
     let status = status.filter(|status| status.as_u16() >= 400).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    json_response(status, fault.to_payload().as_bytes().clone())
+    let mut response = json_response(status, fault.to_payload().as_bytes().clone());
+    if fault.reserved_code() == Some(FaultCode::Overloaded) {
+        response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+    }
+    response
 }
 
-/// A 503 with the time after which the client may try again.
+/// Returns the 503 of a request that finds no place.
 pub(super) fn overloaded(reason: &str) -> Response {
-    let mut response = problem(&Fault::reserved(FaultCode::Overloaded, reason));
-    response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
-    response
+    problem(&Fault::reserved(FaultCode::Overloaded, reason))
 }
 
 /// A JSON response.

@@ -8,7 +8,7 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{self, MethodRouter};
 use daebus_caller::wire::{Fault, FaultCode};
 use governor::DefaultDirectRateLimiter;
@@ -21,6 +21,7 @@ use super::server::SocketServer;
 use super::session::Session;
 use super::settings::BUFFER;
 use super::upgrade::{Upgrade, check_origin};
+use crate::http::problem;
 use crate::runtime::BytesWritten;
 
 /// The WebSocket server of a running service; upgrades connections.
@@ -127,10 +128,8 @@ fn no_upgrade(rejection: &WebSocketUpgradeRejection) -> Fault {
 }
 
 fn refuse(fault: &Fault) -> Response {
-    let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let body = fault.to_payload().as_bytes().clone();
-    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-    if status == StatusCode::UPGRADE_REQUIRED {
+    let mut response = problem(fault);
+    if response.status() == StatusCode::UPGRADE_REQUIRED {
         response.headers_mut().insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     }
     response

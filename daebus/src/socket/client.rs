@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::close::Close;
-use super::error::{SocketError, encoded, not_connected};
+use super::error::{SocketError, not_connected};
 use super::frame;
 use super::info::ClientInfo;
 use super::outgoing::Outgoing;
@@ -105,7 +105,7 @@ impl Client {
         kind: impl Into<Option<&'a str>>,
         data: impl Serialize,
     ) -> Result<(), SocketError> {
-        self.push(message(kind.into(), &data)?)
+        self.push(frame::written(kind.into().unwrap_or("message"), &data)?)
     }
 
     /// Sends as [`send`](Self::send) does, and waits while the queue of the client is full. The frame is never dropped
@@ -137,7 +137,7 @@ impl Client {
         kind: impl Into<Option<&'a str>>,
         data: impl Serialize,
     ) -> Result<(), SocketError> {
-        let frame = message(kind.into(), &data)?;
+        let frame = frame::written(kind.into().unwrap_or("message"), &data)?;
         self.0.outgoing.deliver(frame).await
     }
 
@@ -386,10 +386,4 @@ impl fmt::Debug for Client {
             .field("path", &self.path())
             .finish_non_exhaustive()
     }
-}
-
-/// A message of the service's own accord.
-fn message<T: Serialize + ?Sized>(kind: Option<&str>, data: &T) -> Result<Message, SocketError> {
-    let kind = kind.unwrap_or("message");
-    Ok(frame::push(kind, &encoded(kind, data)?))
 }

@@ -7,7 +7,10 @@ use axum::extract::ws::Message;
 use bytes::Bytes;
 use daebus_caller::wire::{Fault, RawJson, read_message};
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::Serialize;
 use serde_json::value::RawValue;
+
+use super::error::{SocketError, encoded};
 
 /// A client's message.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,6 +56,11 @@ pub(super) fn response(data: &RawJson, request_id: Option<&RawJson>) -> Message 
 /// A message of the service's own accord.
 pub(super) fn push(kind: &str, data: &RawJson) -> Message {
     write(kind, &[("data", data.as_str())], None)
+}
+
+/// Writes a message of the service's own accord once, for all its receivers.
+pub(super) fn written<T: Serialize + ?Sized>(kind: &str, data: &T) -> Result<Message, SocketError> {
+    Ok(push(kind, &encoded(kind, data)?))
 }
 
 /// Why a handler has no answer.

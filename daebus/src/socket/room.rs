@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::client::Client;
 use super::error::SocketError;
-use super::sockets::{Sockets, written};
+use super::frame;
+use super::sockets::Sockets;
 
 impl Sockets {
     /// Returns the room of this name, which has the clients that have [joined](crate::Client::join) it. A room without
@@ -71,7 +72,7 @@ impl Room {
         data: impl Serialize,
         wanted: impl Fn(&Client) -> bool,
     ) -> Result<usize, SocketError> {
-        let frame = written(kind.into().unwrap_or("broadcast"), &data)?;
+        let frame = frame::written(kind.into().unwrap_or("broadcast"), &data)?;
         let members = self.list();
         Ok(members.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
     }

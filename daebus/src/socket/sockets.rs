@@ -9,7 +9,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Serialize;
 
 use super::client::Client;
-use super::error::{SocketError, encoded, not_connected};
+use super::error::{SocketError, not_connected};
 use super::frame;
 use super::table::Table;
 
@@ -58,7 +58,7 @@ impl Sockets {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        let frame = written(kind.into().unwrap_or("message"), &data)?;
+        let frame = frame::written(kind.into().unwrap_or("message"), &data)?;
         let clients = clients.into_iter().filter_map(|id| self.get(id.as_ref()));
         Ok(clients.filter(|client| client.push(frame.clone()).is_ok()).count())
     }
@@ -107,7 +107,7 @@ impl Sockets {
         data: impl Serialize,
         wanted: impl Fn(&Client) -> bool,
     ) -> Result<usize, SocketError> {
-        let frame = written(kind.into().unwrap_or("broadcast"), &data)?;
+        let frame = frame::written(kind.into().unwrap_or("broadcast"), &data)?;
         let clients = self.list();
         Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
     }
@@ -192,11 +192,6 @@ impl fmt::Debug for Sockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sockets").field("count", &self.count()).finish_non_exhaustive()
     }
-}
-
-/// Writes a frame once, for all its receivers.
-pub(super) fn written<T: Serialize + ?Sized>(kind: &str, data: &T) -> Result<Message, SocketError> {
-    Ok(frame::push(kind, &encoded(kind, data)?))
 }
 
 #[cfg(test)]

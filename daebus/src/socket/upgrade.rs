@@ -122,6 +122,13 @@ mod tests {
     }
 
     #[test]
+    fn the_first_of_two_headers_counts() {
+        let request = axum::http::Request::builder().header("token", "first").header("Token", "second");
+        let (parts, ()) = request.body(()).unwrap().into_parts();
+        assert_eq!(Upgrade::of(&parts).headers()["token"], "first");
+    }
+
+    #[test]
     fn a_list_says_it_all() {
         check(Some(&["https://a.example/"]), Some("https://a.example"), true);
         check(Some(&["https://a.example"]), Some("http://a.example"), false);
