@@ -171,8 +171,9 @@ impl Daebus {
     }
 
     /// Wraps every action, listener, socket and route of every blueprint, outside the blueprint's own layers; the last layer
-    /// added is outermost. Hooks, schedules and threads are not wrapped, nor is what a route doesn't answer:
-    /// [`Http::router`](crate::Http::router), [`Http::assets`](crate::Http::assets) and the service's own paths. See
+    /// added is outermost. For a WebSocket that connects, the layers run around the `connect` handler, or around nothing if there is
+    /// none; a client that they refuse is disconnected with 1008. Hooks, schedules and threads are not wrapped, nor is what a route
+    /// doesn't answer: [`Http::router`](crate::Http::router), [`Http::assets`](crate::Http::assets) and the service's own paths. See
     /// [`layer::from_fn`](crate::handler::layer::from_fn).
     pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
