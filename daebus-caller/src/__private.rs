@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use ::core;
+pub use ::serde;
 pub use ::serde_json::Value;
 pub use ::std;
 
@@ -179,13 +180,13 @@ impl<T> StubError<false> for T {
 /// Compiles if a type can be the error of a handler.
 pub const fn is_error<T: IntoFault>() {}
 
-pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};
+pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed, agreed_event};
 
 /// A blueprint's types against its contract's. A trait for each part, so that a difference reads as what it is.
 mod agreement {
     use std::marker::PhantomData;
 
-    use crate::contract::Action;
+    use crate::contract::{Action, Event};
 
     /// What a contract says about one action. Methods, because then the compiler knows the contract's types before it
     /// looks at the handler's, and reports the latter as the ones that differ.
@@ -194,6 +195,11 @@ mod agreement {
 
     /// Looks it up by the contract's own function, `Users::<KEY>`.
     pub const fn agreed<A: Action>(_: fn() -> A) -> Agreed<A::Payload, A::Answer, A::Error, A::Progress> {
+        Agreed(PhantomData)
+    }
+
+    /// Takes the payload's type from an event of a contract.
+    pub const fn agreed_event<T>(_: Event<T>) -> Agreed<T, (), (), ()> {
         Agreed(PhantomData)
     }
 

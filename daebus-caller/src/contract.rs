@@ -1,6 +1,7 @@
 //! Contracts: the actions, events and errors that a service and its callers share, by name and by type.
 
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -22,12 +23,40 @@ pub trait Action {
     type Progress;
 }
 
-/// An event of a contract: a channel and the payload published on it.
-pub trait Event {
-    /// The channel.
-    const CHANNEL: &'static str;
-    /// The type of the payload.
-    type Payload;
+/// An event of a contract: a channel, and the type of the payload published on it.
+///
+/// A contract has a constant for each of its events. `#[listen(event = UsersCaller::USER_EVENT)]` and
+/// `broadcast.send_event(UsersCaller::USER_EVENT, &event)` take the channel from it, and the compiler checks the type of the
+/// payload.
+pub struct Event<T> {
+    channel: &'static str,
+    payload: PhantomData<fn() -> T>,
+}
+
+impl<T> Event<T> {
+    /// Creates the event that is published on `channel`. The channel's name is checked when it is used.
+    pub const fn new(channel: &'static str) -> Self {
+        Self { channel, payload: PhantomData }
+    }
+
+    /// Returns the channel.
+    pub const fn channel(self) -> &'static str {
+        self.channel
+    }
+}
+
+impl<T> Clone for Event<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Event<T> {}
+
+impl<T> fmt::Debug for Event<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Event").field(&self.channel).finish()
+    }
 }
 
 /// An error that a handler returns. `derive(Fault)` implements this trait.

@@ -17,6 +17,8 @@ pub(crate) struct Method {
     /// The action's name on the bus.
     pub(crate) action: LitStr,
     pub(crate) payload: Option<Parameter>,
+    /// The fields of the payload's struct, if the method takes each of them as an argument.
+    pub(crate) fields: Vec<Parameter>,
     pub(crate) answer: TokenStream,
     /// Evaluates whether the answer is a `Result` under another name; `None` if it can't be one.
     pub(crate) is_result: Option<TokenStream>,
@@ -26,7 +28,8 @@ pub(crate) struct Method {
     pub(crate) idempotent: bool,
 }
 
-/// A payload under its name.
+/// A payload, or a field of one, under its name.
+#[derive(Clone)]
 pub(crate) struct Parameter {
     pub(crate) name: Ident,
     pub(crate) ty: TokenStream,
@@ -39,10 +42,16 @@ impl Method {
         let Self { attrs, vis, ident, action, answer, idempotent, .. } = self;
         let error = remote(self.error.as_ref(), private);
         let progress = self.progress.clone().unwrap_or_else(|| quote!(#p::Value));
-        let (parameter, payload) = match &self.payload {
-            Some(Parameter { name, ty }) => (quote!(#name: &#ty), quote_spanned!(ty.span()=> #name)),
-            None => (quote!(), quote!(&())),
+        let (parameters, payload) = match (&self.payload, self.fields.as_slice()) {
+            (None, _) => (quote!(), quote!(&())),
+            (Some(Parameter { name, ty }), []) => (quote!(#name: &#ty), quote_spanned!(ty.span()=> #name)),
+            (Some(Parameter { ty, .. }), fields) => {
+                let names: Vec<&Ident> = fields.iter().map(|field| &field.name).collect();
+                let types = fields.iter().map(|field| &field.ty);
+                (quote!(#(#names: #types),*), quote!(&#ty { #(#names),* }))
+            }
         };
+        let many = (!self.fields.is_empty()).then(|| quote!(#[allow(clippy::too_many_arguments)]));
         // The types are written out once more, so that what one of them lacks is reported on it.
         let is_result = self.is_result.clone().unwrap_or_else(|| quote!(false));
         let sent = self.payload.as_ref().map_or_else(|| quote!(()), |payload| payload.ty.clone());
@@ -52,7 +61,8 @@ impl Method {
         };
         quote! {
             #(#attrs)*
-            #vis fn #ident(&self, #parameter) -> #p::Call<#answer, #error, #progress> {
+            #many
+            #vis fn #ident(&self, #parameters) -> #p::Call<#answer, #error, #progress> {
                 #call(&self.caller, #action, #payload, #idempotent)
             }
         }

@@ -28,6 +28,13 @@ pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
 impl<T> ArgumentProbe<crate::Payload<T>> {
     /// It is the payload.
     pub const IS_PAYLOAD: bool = true;
+
+    /// Compiles if the payload has the type of the contract's event.
+    pub const fn agrees<P, A, E, G>(_: &Agreed<P, A, E, G>)
+    where
+        T: IsPayload<P>,
+    {
+    }
 }
 
 impl<T> ArgumentProbe<crate::Progress<T>> {
@@ -48,6 +55,9 @@ pub trait ArgumentProbeFallback {
     const IS_PROGRESS: bool = false;
     /// `false` for all other types.
     const READS_BODY: bool = false;
+
+    /// Other arguments have nothing to do with an event's type.
+    fn agrees<P, A, E, G>(_: &Agreed<P, A, E, G>) {}
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}

@@ -16,6 +16,9 @@ use crate::suggestion::suggestion;
 /// Keys whose value is a type; every other value is read as an expression.
 const TYPE_KEYS: [&str; 4] = ["payload", "answer", "error", "progress"];
 
+/// Keys whose value is a path.
+const PATH_KEYS: [&str; 3] = ["contract", "crate", "event"];
+
 /// Everything between an attribute's parentheses. What is taken out by name is known; what is left over isn't.
 pub(crate) struct Arguments {
     /// The attribute, for messages.
@@ -68,7 +71,7 @@ impl Argument {
         input.parse::<Token![=]>()?;
         let value = if TYPE_KEYS.iter().any(|known| key == known) {
             Value::Type(input.parse()?)
-        } else if key == "contract" || key == "crate" {
+        } else if PATH_KEYS.iter().any(|known| key == known) {
             Value::Path(input.parse()?)
         } else {
             Value::Expr(input.parse()?)
@@ -343,13 +346,23 @@ impl Arguments {
         }
     }
 
-    /// `contract = Users`.
-    pub(crate) fn path(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<Path> {
+    /// Whether there is a value without a key.
+    pub(crate) fn has_unnamed(&self) -> bool {
+        self.rest.iter().any(|argument| argument.key.is_none())
+    }
+
+    /// `contract = Users`. `what` is what the path stands for, `example` a value.
+    pub(crate) fn path(
+        &mut self,
+        key: &'static str,
+        what: &str,
+        example: &str,
+        mistakes: &mut Mistakes,
+    ) -> Option<Path> {
         match self.value(key, mistakes)? {
             (_, Value::Path(path)) => Some(path),
             (word, _) => {
-                mistakes
-                    .on(word, format!("`{key}` needs the trait that carries `#[contract]`: `{key} = Users`"));
+                mistakes.on(word, format!("`{key}` needs {what}: `{key} = {example}`"));
                 None
             }
         }

@@ -21,7 +21,7 @@ pub(crate) use attribute::{Checked, RawAttribute};
 pub(crate) use background::{Background, Overlap, When};
 pub(crate) use hook::Hook;
 pub(crate) use kind::Kind;
-pub(crate) use listen::checked_channel;
+pub(crate) use listen::{Topic, checked_channel};
 pub(crate) use literal::literal;
 pub(crate) use route::Route;
 pub(crate) use thread::{Restart, Thread};

@@ -23,7 +23,7 @@ pub(super) fn validate(
     mistakes: &mut Mistakes,
 ) -> Blueprint {
     let name = arguments.name("the blueprint", &format!("\"{}\"", module.ident), mistakes);
-    let contract = arguments.path("contract", mistakes);
+    let contract = arguments.path("contract", "the trait that carries `#[contract]`", "Users", mistakes);
     let has_caller = arguments.truth("caller", mistakes).unwrap_or(true);
     arguments.finish(mistakes);
     let name = name
@@ -188,6 +188,7 @@ fn method(handler: &Handler, has_caller: bool, private: &Private, mistakes: &mut
         vis: function.vis.to_token_stream(),
         ident: ident.clone(),
         payload: payload(handler, action.types.payload.as_ref().map(tokens)),
+        fields: Vec::new(),
         is_result,
         answer: action.types.answer.as_ref().map_or(output.answer, tokens),
         error: action.types.error.as_ref().map(tokens).or(output.error),

@@ -9,13 +9,13 @@ use syn::ext::IdentExt as _;
 use syn::{Visibility, parse_quote};
 
 use super::model::{Contract, ContractAction, ContractEvent};
-use super::validate::on;
+use super::validate::{constant, on};
 use crate::assertion;
 use crate::inherited::lints;
 use crate::mistakes::Mistakes;
 use crate::names::hash;
 use crate::private::Private;
-use crate::stub::{self, Stub};
+use crate::stub::{self, Parameter, Stub};
 
 pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes) -> TokenStream {
     let mut item = contract.item.clone();
@@ -23,10 +23,11 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
     let note = format!("\n\nA contract: nobody implements it. [`{caller}`] calls it, a blueprint offers it.");
     item.attrs.push(parse_quote!(#[doc = #note]));
     // Nobody calls or implements these either, so none of the usual concerns apply.
-    item.attrs.push(parse_quote!(#[allow(async_fn_in_trait, dead_code)]));
+    item.attrs.push(parse_quote!(#[allow(async_fn_in_trait, dead_code, clippy::too_many_arguments)]));
     let sound = mistakes.is_empty();
     let stub = stub(private, contract, &caller);
-    let assertions = contract.actions.iter().filter(|action| sound && action.output.is_guess).map(|action| {
+    let is_guess = |action: &&ContractAction| sound && action.output.is_guess && !action.has_answer;
+    let assertions = contract.actions.iter().filter(is_guess).map(|action| {
         let name = action.method.ident.to_string();
         assertion::answer(&name, &action.output, action.output_span, &lints(&action.method.attrs), private)
     });
@@ -34,11 +35,14 @@ pub(super) fn expand(private: &Private, contract: &Contract, mistakes: Mistakes)
         let error = action.method.error.as_ref()?;
         Some(assertion::error(error, &lints(&action.method.attrs), private))
     });
+    let payloads =
+        contract.distinct_actions().map(|action| payload_struct(private, contract, action, &caller));
     let agreement = agreement(private, contract, sound);
     let mistakes = mistakes.into_tokens();
     quote! {
         #item
         #stub
+        #(#payloads)*
         #(#assertions)*
         #(#errors)*
         #agreement
@@ -53,6 +57,7 @@ fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
         format!("Calls the service `{}`, with the types of [`{}`].", service.value(), contract.item.ident);
     let actions = contract.actions.iter().map(|action| action.method.expand(private));
     let events = contract.events.iter().map(|event| expand_event(private, event));
+    let constants = contract.events.iter().map(|event| event_constant(private, event));
     let stub = Stub {
         doc,
         lints: lints(&contract.item.attrs),
@@ -61,6 +66,8 @@ fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
         constructors: quote! {
             /// The service's name.
             pub const SERVICE: &'static str = #service;
+
+            #(#constants)*
 
             /// Connects to the bus, to call the service.
             ///
@@ -76,10 +83,56 @@ fn stub(private: &Private, contract: &Contract, ident: &Ident) -> TokenStream {
     stub.expand(private)
 }
 
+/// The struct that an action with several arguments has as its payload.
+fn payload_struct(
+    private: &Private,
+    contract: &Contract,
+    action: &ContractAction,
+    caller: &Ident,
+) -> Option<TokenStream> {
+    let method = &action.method;
+    let payload = method.payload.as_ref().filter(|_| !method.fields.is_empty())?;
+    let p = private.here();
+    let serde = format!("{p}::serde");
+    let doc = format!(
+        "The payload of the action `{}`: the arguments of [`{caller}::{}`].",
+        method.action.value(),
+        method.ident
+    );
+    let (ty, vis) = (&payload.ty, &contract.item.vis);
+    let lints = lints(&method.attrs);
+    let fields = method.fields.iter().map(|Parameter { name, ty }| quote!(#vis #name: #ty));
+    Some(quote! {
+        #[doc = #doc]
+        #(#lints)*
+        #[allow(missing_docs, missing_debug_implementations, missing_copy_implementations)]
+        #[derive(#p::serde::Serialize, #p::serde::Deserialize)]
+        #[serde(crate = #serde)]
+        #vis struct #ty {
+            #(#fields,)*
+        }
+    })
+}
+
+/// `user_event` as the constant `USER_EVENT`, which `#[listen(event = …)]` and `Broadcast::send_event` take.
+fn event_constant(private: &Private, event: &ContractEvent) -> TokenStream {
+    let p = private.here();
+    let ContractEvent { attrs, ident, channel, payload } = event;
+    let ty = &payload.ty;
+    let name = constant(ident);
+    let doc = format!("The event on the channel `{}`.", channel.value());
+    let lints = lints(attrs);
+    quote! {
+        #[doc = #doc]
+        #(#lints)*
+        pub const #name: #p::Event<#ty> = #p::Event::new(#channel);
+    }
+}
+
 fn expand_event(private: &Private, event: &ContractEvent) -> TokenStream {
     let p = private.here();
     let ContractEvent { attrs, ident, channel, payload } = event;
-    let stub::Parameter { name, ty } = payload;
+    let Parameter { name, ty } = payload;
     let hear = on(ident);
     let doc = format!("Hears what is published on the channel `{}`.", channel.value());
     quote! {
@@ -110,8 +163,8 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
     let ident = &contract.item.ident;
     let vis = &contract.item.vis;
     let marker = format_ident!("__{}Contract", ident.unraw(), span = Span::call_site());
-    let types = contract.actions.iter().map(|action| types(private, action, &marker));
-    let names = contract.actions.iter().map(|action| {
+    let types = contract.distinct_actions().map(|action| types(private, action, &marker));
+    let names = contract.distinct_actions().map(|action| {
         let (name, signature) = (&action.method.action, &action.signature);
         quote!([#name #signature])
     });

@@ -97,7 +97,7 @@ mod tests {
                     async fn g<U>(u: U);
                 }
             },
-            20,
+            19,
         );
     }
 }

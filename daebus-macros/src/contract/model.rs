@@ -16,7 +16,11 @@ pub(super) struct Contract {
 
 pub(super) struct ContractAction {
     pub(super) method: Method,
-    /// What a handler looks like, for whoever forgot to write it.
+    /// A method before this one calls the same action.
+    pub(super) is_alias: bool,
+    /// The type of the answer is that of `answer = T`, not that of the function.
+    pub(super) has_answer: bool,
+    /// The signature of a handler, shown if a blueprint lacks it.
     pub(super) signature: String,
     pub(super) output: Output,
     pub(super) output_span: Span,
@@ -29,7 +33,22 @@ pub(super) struct ContractEvent {
     pub(super) payload: Parameter,
 }
 
+impl Contract {
+    /// One method for each action.
+    pub(super) fn distinct_actions(&self) -> impl Iterator<Item = &ContractAction> {
+        self.actions.iter().filter(|action| !action.is_alias)
+    }
+}
+
 impl ContractAction {
+    /// Everything that methods for one action agree on, as it is written.
+    pub(super) fn types(&self) -> String {
+        let Method { answer, error, progress, fields, .. } = &self.method;
+        let payload = self.payload();
+        let fields = fields.iter().map(|Parameter { name, ty }| quote::quote!(#name: #ty));
+        quote::quote!([#payload] [#answer] [#error] [#progress] [#(#fields)*]).to_string()
+    }
+
     pub(super) fn payload(&self) -> TokenStream {
         self.method.payload.as_ref().map_or_else(|| quote::quote!(()), |payload| payload.ty.clone())
     }

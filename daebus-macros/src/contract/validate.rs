@@ -4,7 +4,8 @@ use proc_macro2::Span;
 use quote::{ToTokens, quote};
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, FnArg, Generics, Ident, ItemTrait, LitStr, Meta, PatType, ReturnType, TraitItem, TraitItemFn,
+    Attribute, FnArg, Generics, Ident, ItemTrait, LitStr, Meta, Pat, PatType, ReturnType, TraitItem,
+    TraitItemFn,
 };
 
 use super::model::{Contract, ContractAction, ContractEvent};
@@ -108,6 +109,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
         mistakes.on(other, "a function of a contract is one action or one event; write a second function");
     }
     let payload = signature(function, mistakes);
+    let payload = payload.as_slice();
     let output = &function.sig.output;
     if let ReturnType::Type(_, ty) = output {
         nameable(ty, &function.sig.generics, mistakes);
@@ -127,19 +129,10 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     match kind {
         MethodKind::Action => {
             let arguments = Arguments::read(arguments, "action", span, mistakes);
+            let payload = (&contract.item.ident, payload);
             let action = action(arguments, function, payload, private, mistakes);
             if is_sound {
-                let name = action.method.action.value();
-                let first = contract.actions.iter().find(|first| first.method.action.value() == name);
-                if let Some(first) = first.filter(|_| !name.is_empty()) {
-                    let message = format!(
-                        "`{name}` is the name of `fn {}` already; give one of the two another",
-                        first.method.ident
-                    );
-                    mistakes.on(&action.method.action, message);
-                } else {
-                    contract.actions.push(action);
-                }
+                contract.actions.extend(same_action(action, contract, mistakes));
             }
         }
         MethodKind::Event => {
@@ -150,8 +143,34 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     }
 }
 
-/// What no function of a contract has; and its payload.
-fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&'a PatType> {
+/// A second method for one action has the types of the first.
+fn same_action(
+    mut action: ContractAction,
+    contract: &Contract,
+    mistakes: &mut Mistakes,
+) -> Option<ContractAction> {
+    let name = action.method.action.value();
+    let first = contract.actions.iter().find(|first| first.method.action.value() == name);
+    let Some(first) = first.filter(|_| !name.is_empty()) else { return Some(action) };
+    let has_fields = !action.method.fields.is_empty() && !first.method.fields.is_empty();
+    if has_fields {
+        action.method.payload = first.method.payload.clone();
+    }
+    if action.types() == first.types() {
+        action.is_alias = true;
+        return Some(action);
+    }
+    let message = format!(
+        "`{name}` is the action of `fn {}` already, with other types; write the same types, or give one of the two \
+         actions another name",
+        first.method.ident
+    );
+    mistakes.on(&action.method.action, message);
+    None
+}
+
+/// What no function of a contract has; and its arguments.
+fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Vec<&'a PatType> {
     let sig = &function.sig;
     if let Some(body) = &function.default {
         mistakes
@@ -176,7 +195,7 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
     }) {
         mistakes.on(cfg, "a contract is the same on both sides, and a `cfg` may differ; put the function into a contract of its own");
     }
-    let mut payload = None;
+    let mut arguments = Vec::new();
     for argument in &sig.inputs {
         match argument {
             FnArg::Receiver(receiver) => {
@@ -185,16 +204,23 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Option<&
                     "a contract has no `self`: it says what travels, and nothing else does; leave it out",
                 );
             }
-            FnArg::Typed(_) if payload.is_some() => {
-                mistakes.on(argument, "a message has one payload; put everything into one struct");
-            }
             FnArg::Typed(argument) => {
                 nameable(&argument.ty, &sig.generics, mistakes);
-                payload = Some(argument);
+                arguments.push(argument);
             }
         }
     }
-    payload
+    if arguments.len() > 1 {
+        for argument in &arguments {
+            if !matches!(&*argument.pat, Pat::Ident(_)) {
+                mistakes.on(
+                    &argument.pat,
+                    "each of several arguments is a field of the payload and needs a name: `price: u32`",
+                );
+            }
+        }
+    }
+    arguments
 }
 
 /// A type that can travel has a name and owns what is in it.
@@ -214,15 +240,20 @@ fn refuse_taken(function: &TraitItemFn, kind: &MethodKind, contract: &Contract, 
         mistakes.on(ident, format!("`{stub}` has a `{ident}` of its own; give the function another name, the one on the bus stays"));
     }
     let methods = contract.actions.iter().map(|action| action.method.ident.to_string());
-    let methods: Vec<String> =
-        methods.chain(contract.events.iter().map(|event| on(&event.ident).to_string())).collect();
+    let of_events = contract.events.iter().flat_map(|event| names_of_event(&event.ident));
+    let taken: Vec<String> = methods.chain(of_events).collect();
     let new = match kind {
-        MethodKind::Action => ident.to_string(),
-        MethodKind::Event => on(ident).to_string(),
+        MethodKind::Action => vec![ident.to_string()],
+        MethodKind::Event => names_of_event(ident).to_vec(),
     };
-    if methods.contains(&new) {
-        mistakes.on(ident, format!("`{stub}` has a method `{new}` already; give the function another name"));
+    if let Some(new) = new.iter().find(|new| taken.contains(new)) {
+        mistakes.on(ident, format!("`{stub}` has `{new}` already; give the function another name"));
     }
+}
+
+/// What the caller has for an event, beside the method of its own name.
+fn names_of_event(event: &Ident) -> [String; 2] {
+    [on(event).to_string(), constant(event).to_string()]
 }
 
 /// `user_event` → `on_user_event`.
@@ -231,10 +262,24 @@ pub(super) fn on(event: &Ident) -> Ident {
     quote::format_ident!("on_{}", event.unraw(), span = event.span())
 }
 
+/// `user_event` → `USER_EVENT`.
+pub(super) fn constant(event: &Ident) -> Ident {
+    use syn::ext::IdentExt as _;
+    Ident::new(&event.unraw().to_string().to_uppercase(), event.span())
+}
+
+/// `add` of `Users` → `UsersAdd`.
+fn payload_name(contract: &Ident, action: &Ident) -> Ident {
+    use heck::ToUpperCamelCase as _;
+    use syn::ext::IdentExt as _;
+    let action_name = action.unraw().to_string().to_upper_camel_case();
+    quote::format_ident!("{}{action_name}", contract.unraw(), span = action.span())
+}
+
 fn action(
     mut arguments: Arguments,
     function: &TraitItemFn,
-    payload: Option<&PatType>,
+    (contract, payload): (&Ident, &[&PatType]),
     private: &Private,
     mistakes: &mut Mistakes,
 ) -> ContractAction {
@@ -243,6 +288,8 @@ fn action(
     let name = name.unwrap_or_else(|| LitStr::new("", arguments.span));
     let idempotent = arguments.flag("idempotent", mistakes);
     let progress = arguments.ty("progress", mistakes);
+    let answer = arguments.ty("answer", mistakes);
+    let error = arguments.ty("error", mistakes);
     arguments.finish(mistakes);
     let sig = &function.sig;
     if sig.asyncness.is_none() {
@@ -251,8 +298,8 @@ fn action(
             format!("an action is answered some time later: write `async fn`, as in {ACTION}"),
         );
     }
-    if let Some(progress) = &progress {
-        nameable(progress, &sig.generics, mistakes);
+    for ty in [&progress, &answer, &error].into_iter().flatten() {
+        nameable(ty, &sig.generics, mistakes);
     }
     let output = endpoint::output_of(&sig.output, private);
     let otherwise = format!("Calls the action `{}`.", name.value());
@@ -261,17 +308,31 @@ fn action(
         attrs: stub::attributes(&function.attrs, &otherwise),
         vis: quote!(pub),
         ident: sig.ident.clone(),
-        payload: payload.map(parameter),
-        answer: output.answer.clone(),
-        is_result: output.is_result(private),
-        error: output.error.clone(),
+        payload: match payload {
+            [] => None,
+            [only] => Some(parameter(only)),
+            _ => Some(several(contract, sig)),
+        },
+        fields: match payload {
+            [_, _, ..] => payload.iter().map(|field| parameter(field)).collect(),
+            _ => Vec::new(),
+        },
+        answer: answer.as_ref().map_or_else(|| output.answer.clone(), ToTokens::to_token_stream),
+        is_result: if answer.is_some() { None } else { output.is_result(private) },
+        error: error.as_ref().map(ToTokens::to_token_stream).or_else(|| output.error.clone()),
         progress: progress_tokens,
         idempotent,
         action: name,
     };
     let signature = handler_signature(&method, sig, progress.as_ref());
     let output_span = if let ReturnType::Type(_, ty) = &sig.output { ty.span() } else { sig.ident.span() };
-    ContractAction { method, signature, output, output_span }
+    ContractAction { method, is_alias: false, has_answer: answer.is_some(), signature, output, output_span }
+}
+
+/// The payload of an action with several arguments.
+fn several(contract: &Ident, sig: &syn::Signature) -> Parameter {
+    let ty = payload_name(contract, &sig.ident).into_token_stream();
+    Parameter { name: Ident::new("payload", Span::mixed_site()), ty }
 }
 
 fn parameter(payload: &PatType) -> Parameter {
@@ -282,7 +343,12 @@ fn parameter(payload: &PatType) -> Parameter {
 fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&syn::Type>) -> String {
     let mut arguments = Vec::new();
     if let Some(Parameter { name, ty }) = &method.payload {
-        arguments.push(format!("Payload({name}): Payload<{}>", stub::shown(ty)));
+        let fields: Vec<String> = method.fields.iter().map(|field| field.name.to_string()).collect();
+        let pattern = match fields.as_slice() {
+            [] => name.to_string(),
+            fields => format!("{} {{ {} }}", stub::shown(ty), fields.join(", ")),
+        };
+        arguments.push(format!("Payload({pattern}): Payload<{}>", stub::shown(ty)));
     }
     if let Some(progress) = progress {
         arguments.push(format!("progress: Progress<{}>", stub::shown(progress)));
@@ -302,7 +368,7 @@ fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&sy
 fn event(
     mut arguments: Arguments,
     function: &TraitItemFn,
-    payload: Option<&PatType>,
+    payload: &[&PatType],
     mistakes: &mut Mistakes,
 ) -> Option<ContractEvent> {
     let arguments_span = arguments.span;
@@ -320,10 +386,13 @@ fn event(
     if let ReturnType::Type(_, ty) = &sig.output {
         mistakes.on(ty, format!("an event has no answer; an action has: {ACTION}"));
     }
-    let Some(payload) = payload else {
+    let Some(payload) = payload.first() else {
         mistakes.on(&sig.ident, format!("an event says something: {EVENT}"));
         return None;
     };
+    if let Some(second) = function.sig.inputs.iter().nth(1) {
+        mistakes.on(second, "an event has one payload; put both arguments into one struct");
+    }
     let otherwise =
         format!("Publishes on the channel `{}`; returns how many connections received it.", channel.value());
     Some(ContractEvent {

@@ -61,10 +61,9 @@ fn refuse_repeated(before: &[Checked], endpoint: &Checked, mistakes: &mut Mistak
                 mistakes
                     .on(&second.name, "the function answers to this name already; leave one of the two out");
             }
-            (Checked::Listen(first), Checked::Listen(second))
-                if first.topic.value() == second.topic.value() =>
-            {
-                mistakes.on(&second.topic, "the function listens here already; leave one of the two out");
+            (Checked::Listen(first), Checked::Listen(second)) if first.topic.is_same(&second.topic) => {
+                mistakes
+                    .on(second.topic.tokens(), "the function listens here already; leave one of the two out");
             }
             (Checked::Socket(first), Checked::Socket(second))
                 if first.kind.value() == second.kind.value() =>

@@ -17,7 +17,7 @@ use self::settings::{schedule, thread_options, within};
 use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
-use crate::attr::{Checked, Hook};
+use crate::attr::{Checked, Hook, Topic};
 use crate::inherited::inherited;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
@@ -105,7 +105,7 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             (quote!(Action), quote!(Action(#name)), quote!(#timeout #concurrency #idempotent))
         }
         Checked::Listen(listen) => {
-            let topic = &listen.topic;
+            let topic = topic(handler, &listen.topic, private);
             let concurrency = listen.concurrency.map(|most| quote!(.concurrency(#most)));
             let singleton = listen.singleton.then(|| quote!(.singleton()));
             (quote!(Listen), quote!(Listen(#topic)), quote!(#concurrency #singleton))
@@ -169,6 +169,29 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             #p::Trigger::#trigger,
             #p::Endpoint::new(#p::Definition::new(#source, #needs) #rest #doc #schemas, #run),
         )
+    }}
+}
+
+/// The channel of a listener. For an event of a contract, the payload's type is checked as well.
+fn topic(handler: &Handler, topic: &Topic, private: &Private) -> TokenStream {
+    let event = match topic {
+        Topic::Name(name) => return quote!(#name),
+        Topic::Event(event) => event,
+    };
+    let agreed = Ident::new("agreed", Span::mixed_site());
+    let p = private.at(event.span());
+    let look_up = quote_spanned!(event.span()=> #p::agreed_event(#event));
+    let checks = handler.arguments.iter().map(|ty| {
+        let p = private.at(ty.span());
+        quote_spanned!(ty.span()=> #p::ArgumentProbe::<#ty>::agrees(&#agreed);)
+    });
+    let p = private.here();
+    quote! {{
+        #[allow(unused_imports)]
+        use #p::ArgumentProbeFallback as _;
+        let #agreed = #look_up;
+        #(#checks)*
+        #event.channel()
     }}
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use daebus_caller::BusError;
 use daebus_caller::bus::Outbox;
+use daebus_caller::contract::Event;
 use daebus_caller::wire::{Channel, encode};
 
 use super::Extract;
@@ -45,6 +46,37 @@ impl Broadcast {
             let (channel, json) = written?;
             outbox.publish(channel.as_str(), json.into_bytes(), WITHIN).await
         })
+    }
+}
+
+impl Broadcast {
+    /// Publishes an event of a contract, on its channel and with its type, and returns how many connections received it.
+    ///
+    /// ```
+    /// use daebus::prelude::*;
+    ///
+    /// #[contract("user_service")]
+    /// pub trait Users {
+    ///     #[event("user_events")]
+    ///     fn user_event(event: String);
+    /// }
+    ///
+    /// #[action("rename")]
+    /// async fn rename(Payload(name): Payload<String>, events: Broadcast) -> Result<(), BoxError> {
+    ///     events.send_event(UsersCaller::USER_EVENT, &name).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As for [`send`](Self::send).
+    pub fn send_event<T: Serialize>(
+        &self,
+        event: Event<T>,
+        message: &T,
+    ) -> BoxFuture<'static, Result<u64, BusError>> {
+        self.send(event.channel(), message)
     }
 }
 
