@@ -180,13 +180,13 @@ impl<T> StubError<false> for T {
 /// Compiles if a type can be the error of a handler.
 pub const fn is_error<T: IntoFault>() {}
 
-pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed, agreed_event};
+pub use agreement::{Agreed, IsAnswer, IsError, IsPayload, IsProgress, agreed};
 
 /// A blueprint's types against its contract's. A trait for each part, so that a difference reads as what it is.
 mod agreement {
     use std::marker::PhantomData;
 
-    use crate::contract::{Action, Event};
+    use crate::contract::Action;
 
     /// What a contract says about one action. Methods, because then the compiler knows the contract's types before it
     /// looks at the handler's, and reports the latter as the ones that differ.
@@ -195,11 +195,6 @@ mod agreement {
 
     /// Looks it up by the contract's own function, `Users::<KEY>`.
     pub const fn agreed<A: Action>(_: fn() -> A) -> Agreed<A::Payload, A::Answer, A::Error, A::Progress> {
-        Agreed(PhantomData)
-    }
-
-    /// Takes the payload's type from an event of a contract.
-    pub const fn agreed_event<T>(_: Event<T>) -> Agreed<T, (), (), ()> {
         Agreed(PhantomData)
     }
 

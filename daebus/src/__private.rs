@@ -29,11 +29,9 @@ impl<T> ArgumentProbe<crate::Payload<T>> {
     /// It is the payload.
     pub const IS_PAYLOAD: bool = true;
 
-    /// Compiles if the payload has the type of the contract's event.
-    pub const fn agrees<P, A, E, G>(_: &Agreed<P, A, E, G>)
-    where
-        T: IsPayload<P>,
-    {
+    /// Returns the type of the payload, to compare with that of an event.
+    pub const fn taken() -> Taken<T> {
+        Taken(std::marker::PhantomData)
     }
 }
 
@@ -57,7 +55,31 @@ pub trait ArgumentProbeFallback {
     const READS_BODY: bool = false;
 
     /// Other arguments have nothing to do with an event's type.
-    fn agrees<P, A, E, G>(_: &Agreed<P, A, E, G>) {}
+    fn taken() -> NotTaken {
+        NotTaken
+    }
 }
 
 impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
+
+/// The type of a listener's payload.
+#[derive(Debug)]
+pub struct Taken<T>(std::marker::PhantomData<T>);
+
+/// An argument that isn't the payload.
+#[derive(Debug)]
+pub struct NotTaken;
+
+/// The payload of an event, or no payload.
+#[diagnostic::on_unimplemented(
+    message = "the payload of the event is `{T}` in the contract, and this listener takes another type",
+    label = "the contract has `{T}`"
+)]
+pub trait TakesEvent<T> {}
+
+impl<T> TakesEvent<T> for Taken<T> {}
+
+impl<T> TakesEvent<T> for NotTaken {}
+
+/// Compiles if the listener's argument has the type of the contract's event.
+pub const fn takes_event<T, A: TakesEvent<T>>(_: daebus_caller::contract::Event<T>, _: &A) {}

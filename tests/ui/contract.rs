@@ -18,7 +18,10 @@ pub trait Users {
     fn not_async(id: u64) -> u64;
 
     #[action("d")]
-    async fn two_payloads(id: u64, name: String);
+    async fn unnamed_fields(id: u64, (first, last): (String, String));
+
+    #[event("two_events")]
+    fn two_payloads(id: u64, name: String);
 
     #[action("e")]
     async fn borrowed(name: &str) -> &'static str;
@@ -36,7 +39,16 @@ pub trait Users {
     async fn first();
 
     #[action("h")]
-    async fn second();
+    async fn of_another_type(id: u64);
+
+    #[action("h")]
+    async fn of_the_same_type();
+
+    #[event("own_name")]
+    fn caller(event: u8);
+
+    #[event("same_constant")]
+    fn User_event(event: u8);
 
     #[action("i")]
     async fn connect();
@@ -49,6 +61,9 @@ pub trait Users {
 
     #[event("user_events")]
     fn silent();
+
+    #[event("user_events")]
+    fn user_event(event: u8);
 
     #[event("user_events")]
     #[action("j")]

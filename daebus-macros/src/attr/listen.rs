@@ -48,8 +48,11 @@ impl Topic {
 
 impl Listen {
     pub(super) fn check(mut arguments: Arguments, mistakes: &mut Mistakes) -> Option<Self> {
+        let before = mistakes.len();
         let event = arguments.path("event", "the constant of an event", "UsersCaller::USER_EVENT", mistakes);
+        let is_broken = mistakes.len() > before;
         let topic = match event {
+            None if is_broken => None,
             Some(event) if !arguments.has_unnamed() => Some(Topic::Event(event)),
             Some(event) => {
                 mistakes.on(event, "the event has the channel; leave out one of the two");

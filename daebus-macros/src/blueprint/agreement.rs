@@ -4,29 +4,40 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
-use syn::{LitStr, Type, parse_quote_spanned};
+use syn::{Attribute, LitStr, Path, Type, parse_quote_spanned};
 
-use super::model::Blueprint;
 use crate::contract::Offer;
 use crate::endpoint::Handler;
 use crate::inherited::cfgs;
 use crate::private::Private;
 use crate::stub::{self, Method};
 
+/// A blueprint and the contract that it names.
+pub(super) struct Agreement<'a> {
+    pub(super) contract: Option<&'a Path>,
+    /// The name of the module or type.
+    pub(super) ident: &'a Ident,
+    pub(super) attrs: &'a [Attribute],
+    /// Begins the path from the check to the import: `super::` in a module.
+    pub(super) place: TokenStream,
+    pub(super) handlers: &'a [Handler],
+    pub(super) methods: &'a [(usize, Method)],
+}
+
 /// An import beside the module, and the check inside of it: the contract's path is written outside, where it means
 /// what its author thinks it means, while the handlers' types may be private to the module.
 pub(super) fn expand(
     private: &Private,
-    blueprint: &Blueprint,
+    agreement: &Agreement<'_>,
     sound: bool,
 ) -> Option<(TokenStream, TokenStream)> {
-    let contract = blueprint.contract.as_ref()?;
-    let module = &blueprint.module;
-    let cfgs = cfgs(&module.attrs);
+    let contract = agreement.contract?;
+    let place = &agreement.place;
+    let cfgs = cfgs(agreement.attrs);
     // Seen by whoever names a trait that is no contract, as the name that the compiler can't find.
     let last = contract.segments.last()?.ident.unraw();
     let span = Span::call_site().located_at(contract.span());
-    let import = format_ident!("{last}_is_no_contract_for_{}", module.ident.unraw(), span = span);
+    let import = format_ident!("{last}_is_no_contract_for_{}", agreement.ident.unraw(), span = span);
     let outside = quote! {
         #(#cfgs)*
         #[doc(hidden)]
@@ -36,11 +47,11 @@ pub(super) fn expand(
     let inside = sound.then(|| {
         let p = private.here();
         let root = private.root();
-        let offers = blueprint
+        let offers = agreement
             .methods
             .iter()
-            .flat_map(|(at, method)| offers(private, &blueprint.handlers[*at], method));
-        quote_spanned!(span=> super::#import! { { #p::check_contract } { #root } { #contract } { super::#import } { #(#offers)* } })
+            .flat_map(|(at, method)| offers(private, &agreement.handlers[*at], method));
+        quote_spanned!(span=> #place #import! { { #p::check_contract } { #root } { #contract } { #place #import } { #(#offers)* } })
     });
     Some((outside, inside.unwrap_or_default()))
 }

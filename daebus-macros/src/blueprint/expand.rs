@@ -4,15 +4,15 @@ use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::parse_quote;
 
+use super::agreement::{self, Agreement};
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
-use super::{agreement, assertions, file_module};
+use super::{assertions, file_module, typed_caller};
 use crate::attr::Kind;
 use crate::endpoint::{self, Function};
 use crate::inherited::cfgs;
 use crate::mistakes::Mistakes;
 use crate::private::Private;
-use crate::stub::Stub;
 
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
     let Module { attrs, vis, mod_token, brace, ident, inner, items } = &blueprint.module;
@@ -42,8 +42,19 @@ pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistake
     let assertions = blueprint.handlers.iter().filter(|_| sound && !blueprint.methods.is_empty());
     let assertions = assertions.map(|handler| assertions::of_handler(handler, private));
     let constructor = (!blueprint.taken.blueprint).then(|| constructor(private, blueprint));
-    let stub = (blueprint.taken.has_caller && !blueprint.taken.caller).then(|| stub(private, blueprint));
-    let (import, check) = agreement::expand(private, blueprint, sound).unzip();
+    let stub = (blueprint.taken.has_caller && !blueprint.taken.caller).then(|| {
+        let ident = Ident::new("Caller", Span::call_site());
+        typed_caller::expand(private, &blueprint.name.value(), &ident, Vec::new(), &blueprint.methods)
+    });
+    let agreement = Agreement {
+        contract: blueprint.contract.as_ref(),
+        ident,
+        attrs,
+        place: quote!(super::),
+        handlers: &blueprint.handlers,
+        methods: &blueprint.methods,
+    };
+    let (import, check) = agreement::expand(private, &agreement, sound).unzip();
     let advice = blueprint.module.items.iter().filter_map(|item| {
         let ident = item.name_of_file_module()?;
         let why = format!("the body of `{ident}` is in another file: declare `{ident}` outside, and");
@@ -123,32 +134,5 @@ fn constructor(private: &Private, blueprint: &Blueprint) -> TokenStream {
             #(#mounts)*
             #variable
         }
-    }
-}
-
-fn stub(private: &Private, blueprint: &Blueprint) -> TokenStream {
-    let p = private.here();
-    let name = blueprint.name.value();
-    let ident = Ident::new("Caller", Span::call_site());
-    let stub = Stub {
-        doc: format!("Calls the actions of the blueprint `{name}`, with their types."),
-        lints: Vec::new(),
-        vis: quote!(pub),
-        ident: &ident,
-        constructors: quote! {
-            /// Connects to the bus, to call the service of this name.
-            ///
-            /// # Errors
-            ///
-            /// When the URL or the service's name can't be used, or the bus can't be reached.
-            pub async fn connect(url: &str, service: &str) -> #p::core::result::Result<Self, #p::BusError> {
-                #p::core::result::Result::map(#p::Caller::connect(url, service).await, Self::new)
-            }
-        },
-        methods: blueprint.methods.iter().map(|(_, method)| method.expand(private)).collect(),
-    };
-    let stub = stub.expand(private);
-    quote! {
-        #stub
     }
 }

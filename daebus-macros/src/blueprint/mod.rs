@@ -1,14 +1,16 @@
-//! A module of handlers, in four steps: tokens → items → checked blueprint → tokens.
+//! A module of handlers, in four steps: tokens → items → checked blueprint → tokens. A type with handlers is in `object`.
 
 mod agreement;
 mod assertions;
 mod expand;
 mod file_module;
 mod model;
+mod object;
 mod of;
 mod parse;
 mod root;
 mod scope;
+mod typed_caller;
 mod validate;
 
 pub(crate) use of::expand as expand_of;
@@ -34,6 +36,9 @@ fn expand_with(private: Private, arguments: TokenStream, item: &TokenStream) -> 
     let mut mistakes = Mistakes::default();
     let mut arguments = Arguments::read(arguments, "blueprint", Span::call_site(), &mut mistakes);
     let root = arguments.root(&mut mistakes);
+    if object::is_impl(item) {
+        return object::expand(&private.under(root), arguments, item, mistakes);
+    }
     let module = match syn::parse2::<parse::Module>(item.clone()) {
         Ok(module) => root::hand_on(root.as_ref(), module),
         Err(error) => {

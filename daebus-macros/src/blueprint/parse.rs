@@ -36,9 +36,9 @@ impl Parse for Module {
         let attrs = input.call(Attribute::parse_outer)?;
         let vis = input.parse()?;
         if !input.peek(Token![mod]) {
-            return Err(
-                input.error(format!("`#[blueprint]` belongs on a module with a body: {MODULE_EXAMPLE}"))
-            );
+            return Err(input.error(format!(
+                "`#[blueprint]` belongs on a module with a body, or on an `impl`: {MODULE_EXAMPLE}"
+            )));
         }
         let mod_token = input.parse()?;
         let ident: Ident = input.parse()?;

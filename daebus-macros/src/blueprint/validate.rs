@@ -78,7 +78,7 @@ fn handler(item: &ModuleItem, mistakes: &mut Mistakes) -> Option<Handler> {
 }
 
 /// Two functions under one name. Where a `cfg` may leave one of them out, the check is made when the service starts.
-fn refuse_shared_names(handlers: &[Handler], mistakes: &mut Mistakes) {
+pub(super) fn refuse_shared_names(handlers: &[Handler], mistakes: &mut Mistakes) {
     let mut seen: Vec<(&str, String, &Handler)> = Vec::new();
     for handler in handlers {
         for (what, named) in handler.endpoints.iter().filter_map(exclusive_name) {
@@ -125,7 +125,12 @@ fn is_conditional(handler: &Handler) -> bool {
 }
 
 /// The caller's method for a handler that answers an action: one, for the first of its names.
-fn method(handler: &Handler, has_caller: bool, private: &Private, mistakes: &mut Mistakes) -> Option<Method> {
+pub(super) fn method(
+    handler: &Handler,
+    has_caller: bool,
+    private: &Private,
+    mistakes: &mut Mistakes,
+) -> Option<Method> {
     let names: Vec<String> = handler.actions().map(|action| action.name.value()).collect();
     let action = handler.actions().next()?.clone();
     let function = &handler.function;

@@ -11,6 +11,7 @@ mod spelling;
 mod type_contents;
 mod validate;
 
+pub(crate) use expand::{mounted_endpoints, object};
 pub(crate) use marker::{mark_collected, mark_unrecognised, refuse_cfg_attr};
 pub(crate) use model::Handler;
 pub(crate) use parse::Function;
@@ -18,7 +19,7 @@ pub(crate) use shadowing::shadows;
 pub(crate) use signature::refuse_receiver;
 pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
 pub(crate) use type_contents::{borrow_in, contains_impl_trait, reference_in};
-pub(crate) use validate::validate;
+pub(crate) use validate::{validate, validate_method};
 
 use proc_macro2::{Span, TokenStream};
 use quote::quote;

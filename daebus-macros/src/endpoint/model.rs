@@ -18,6 +18,8 @@ pub(crate) struct Handler {
     /// A struct can stand beside it. Not in an `impl` or a `trait`, where a function with `self` is, and not when there
     /// is one already.
     pub(crate) has_struct: bool,
+    /// It is a method of a blueprint's object. `function` is without `self` then.
+    pub(crate) is_method: bool,
     /// The blueprint around it has collected it.
     pub(crate) is_collected: bool,
     /// Its types can be named elsewhere.

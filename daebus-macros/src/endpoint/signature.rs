@@ -1,6 +1,6 @@
 //! What a handler's signature can't have.
 
-use syn::{FnArg, GenericParam, Receiver, Safety, Signature, Type};
+use syn::{FnArg, GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
 
 use super::spelling::payload_of;
 use super::type_contents::{borrow_in, contains_impl_trait};
@@ -79,10 +79,34 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
     types
 }
 
+/// Takes the `&self` of a method away, and reports any other `self` or none.
+pub(super) fn take_receiver(sig: &mut Signature, mistakes: &mut Mistakes) {
+    const METHOD_EXAMPLE: &str = "`async fn add(&self, Payload(item): Payload<Item>) -> u32`";
+    match sig.receiver() {
+        Some(receiver) if matches!(receiver.kind, ReceiverKind::Reference(_, None, None)) => {}
+        Some(receiver) => mistakes.on(
+            receiver,
+            format!(
+                "a handler takes `&self`, since several messages are handled at the same time; keep what changes in a \
+                 `Mutex` or an atomic: {METHOD_EXAMPLE}"
+            ),
+        ),
+        None => mistakes.on(
+            &sig.ident,
+            format!(
+                "a handler in an `impl` takes `&self`: {METHOD_EXAMPLE}; a handler without it belongs into a module: \
+                 `#[blueprint(\"…\")] mod`"
+            ),
+        ),
+    }
+    let inputs = std::mem::take(&mut sig.inputs);
+    sig.inputs = inputs.into_iter().filter(|input| matches!(input, FnArg::Typed(_))).collect();
+}
+
 /// Reports a `self`.
 pub(crate) fn refuse_receiver(receiver: &Receiver, mistakes: &mut Mistakes) {
     mistakes.on(
         receiver,
-        format!("a handler has no `self`; take what it works with as `State<T>`, which `.state(T)` provides: {INSTEAD}"),
+        format!("a handler has no `self`, unless `#[blueprint(\"…\")]` is on the `impl`; take what it works with as `State<T>`, which `.state(T)` provides: {INSTEAD}"),
     );
 }

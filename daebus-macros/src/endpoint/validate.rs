@@ -6,9 +6,26 @@ use crate::mistakes::Mistakes;
 
 /// Checks a function with its attributes: `first`, which has called us, and its siblings among `function.attrs`.
 /// What it gives can be expanded even when there were mistakes.
-pub(crate) fn validate(
+pub(crate) fn validate(first: Option<RawAttribute>, function: Function, mistakes: &mut Mistakes) -> Handler {
+    let has_struct = shadowing::check(&function, mistakes) && function.sig.receiver().is_none();
+    checked(first, function, has_struct, mistakes)
+}
+
+/// Checks a method of a blueprint's object with its attributes.
+pub(crate) fn validate_method(mut function: Function, mistakes: &mut Mistakes) -> Handler {
+    let before = mistakes.len();
+    signature::take_receiver(&mut function.sig, mistakes);
+    let has_receiver = mistakes.len() == before;
+    let mut handler = checked(None, function, false, mistakes);
+    handler.is_method = true;
+    handler.signature_is_sound &= has_receiver;
+    handler
+}
+
+fn checked(
     first: Option<RawAttribute>,
     mut function: Function,
+    has_struct: bool,
     mistakes: &mut Mistakes,
 ) -> Handler {
     let is_marked = first.is_some() && marker::is_marked(&function.attrs);
@@ -47,8 +64,9 @@ pub(crate) fn validate(
         endpoints.push(endpoint);
     }
     // The struct of a function that was marked is there already, or nobody waits for it.
-    let has_struct = shadowing::check(&function, mistakes) && !is_marked && function.sig.receiver().is_none();
-    Handler { function, root, endpoints, arguments, has_struct, is_collected, signature_is_sound }
+    let has_struct = has_struct && !is_marked;
+    let is_method = false;
+    Handler { function, root, endpoints, arguments, has_struct, is_method, is_collected, signature_is_sound }
 }
 
 /// The same thing said twice on one function would run it twice.

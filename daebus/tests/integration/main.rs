@@ -31,6 +31,7 @@ mod listener_limits;
 mod listeners;
 mod logs;
 mod macro_rules;
+mod methods;
 mod schedules;
 mod schedules_added;
 mod socket;

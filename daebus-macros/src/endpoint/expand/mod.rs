@@ -1,6 +1,7 @@
 //! A checked handler → the function, its braced struct and what mounts it. Can't fail.
 
 mod arguments;
+mod call;
 mod route;
 mod schemas;
 mod settings;
@@ -12,6 +13,8 @@ use syn::spanned::Spanned as _;
 use syn::{LitStr, ReturnType, parse_quote};
 
 use self::arguments::{Extracted, variable};
+pub(crate) use self::call::object;
+use self::call::{call, closure};
 use self::schemas::schemas;
 use self::settings::{schedule, thread_options, within};
 use self::source::source;
@@ -69,6 +72,15 @@ pub(super) fn expand(private: &Private, handler: &Handler, mistakes: Mistakes) -
         #uncollected
         #mistakes
     }
+}
+
+/// The blueprint with one more endpoint, once for each endpoint of a method.
+pub(crate) fn mounted_endpoints<'a>(
+    private: &'a Private,
+    handler: &'a Handler,
+    blueprint: &'a Ident,
+) -> impl Iterator<Item = TokenStream> + 'a {
+    handler.endpoints.iter().map(|endpoint| mounted(private, handler, endpoint, blueprint))
 }
 
 /// Asserts that the handler doesn't stand in the module of a blueprint, which hasn't seen it.
@@ -178,20 +190,18 @@ fn topic(handler: &Handler, topic: &Topic, private: &Private) -> TokenStream {
         Topic::Name(name) => return quote!(#name),
         Topic::Event(event) => event,
     };
-    let agreed = Ident::new("agreed", Span::mixed_site());
-    let p = private.at(event.span());
-    let look_up = quote_spanned!(event.span()=> #p::agreed_event(#event));
+    let constant = Ident::new("event", Span::mixed_site());
     let checks = handler.arguments.iter().map(|ty| {
         let p = private.at(ty.span());
-        quote_spanned!(ty.span()=> #p::ArgumentProbe::<#ty>::agrees(&#agreed);)
+        quote_spanned!(ty.span()=> #p::takes_event(#constant, &#p::ArgumentProbe::<#ty>::taken());)
     });
     let p = private.here();
     quote! {{
         #[allow(unused_imports)]
         use #p::ArgumentProbeFallback as _;
-        let #agreed = #look_up;
+        let #constant: #p::Event<_> = #event;
         #(#checks)*
-        #event.channel()
+        #constant.channel()
     }}
 }
 
@@ -210,12 +220,13 @@ fn run(
     let context = Ident::new("context", Span::mixed_site());
     let extracts = arguments.extract(private, &context);
     let names: Vec<&Ident> = arguments.arguments.iter().map(|(variable, _)| variable).collect();
+    let call = call(handler, &names);
     let call = if sig.asyncness.is_some() {
-        quote!(#ident(#(#names),*).await)
+        quote!(#call.await)
     } else if let Some(thread) = thread {
-        quote!(#p::on_thread(#thread, move || #ident(#(#names),*)).await?)
+        quote!(#p::on_thread(#thread, move || #call).await?)
     } else {
-        quote!(#p::blocking(move || #ident(#(#names),*)).await)
+        quote!(#p::blocking(move || #call).await)
     };
     let span = match &sig.output {
         ReturnType::Default => ident.span(),
@@ -224,13 +235,12 @@ fn run(
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
     let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
-    quote! {
-        move |#context: #p::Context| async move {
-            use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
-            #extracts
-            #p::core::mem::drop(#context);
-            let #value = #call;
-            #reply
-        }
-    }
+    let body = quote! {
+        use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
+        #extracts
+        #p::core::mem::drop(#context);
+        let #value = #call;
+        #reply
+    };
+    closure(private, handler, &context, &quote!(#p::Context), &body)
 }

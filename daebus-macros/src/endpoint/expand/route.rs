@@ -6,6 +6,7 @@ use syn::ReturnType;
 use syn::spanned::Spanned as _;
 
 use super::arguments::{Extracted, variable};
+use super::call::{call, closure};
 use super::settings::within;
 use super::source::source;
 use crate::attr::Route;
@@ -110,12 +111,10 @@ fn run(
         Some(quote_spanned!(ty.span()=> let #ident = #p::route::parameter::<#ty>(&#request, #at, #name)?;))
     });
     let extracts = extracted.extract(private, &request);
-    let names: Vec<_> = arguments.iter().map(|argument| &argument.ident).collect();
-    let call = if sig.asyncness.is_some() {
-        quote!(#function(#(#names),*).await)
-    } else {
-        quote!(#p::blocking(move || #function(#(#names),*)).await)
-    };
+    let names: Vec<&Ident> = arguments.iter().map(|argument| &argument.ident).collect();
+    let call = call(handler, &names);
+    let call =
+        if sig.asyncness.is_some() { quote!(#call.await) } else { quote!(#p::blocking(move || #call).await) };
     let span = match &sig.output {
         ReturnType::Default => function.span(),
         ReturnType::Type(_, ty) => ty.span(),
@@ -124,16 +123,15 @@ fn run(
     let response = quote_spanned!(span=>
         (&mut &mut &mut &mut &mut #returned::route::RouteRet(#returned::core::option::Option::Some(#value))).respond()
     );
-    quote! {
-        move |#request: #p::route::RouteRequest| async move {
-            use #p::route::{
-                RouteViaNothing as _, RouteViaResponse as _, RouteViaResult as _, RouteViaResultResponse as _, RouteViaUnit as _, RouteViaValue as _,
-            };
-            #(#parameters)*
-            #extracts
-            #p::core::mem::drop(#request);
-            let #value = #call;
-            #response
-        }
-    }
+    let body = quote! {
+        use #p::route::{
+            RouteViaNothing as _, RouteViaResponse as _, RouteViaResult as _, RouteViaResultResponse as _, RouteViaUnit as _, RouteViaValue as _,
+        };
+        #(#parameters)*
+        #extracts
+        #p::core::mem::drop(#request);
+        let #value = #call;
+        #response
+    };
+    closure(private, handler, &request, &quote!(#p::route::RouteRequest), &body)
 }
