@@ -243,7 +243,7 @@ impl Registry {
         let schedules = self
             .schedules
             .iter()
-            .map(|s| (Trigger::Background(s.endpoint.definition.name, s.schedule), &s.endpoint));
+            .map(|s| (Trigger::Background(s.endpoint.definition.name, s.schedule.clone()), &s.endpoint));
         let threads = self
             .threads
             .iter()
@@ -277,7 +277,7 @@ impl Watchers {
             (Trigger::BusConnected, &self.bus_connected),
             (Trigger::BusDisconnected, &self.bus_disconnected),
         ];
-        all.into_iter().flat_map(|(trigger, hooks)| hooks.iter().map(move |hook| (trigger, hook)))
+        all.into_iter().flat_map(|(trigger, hooks)| hooks.iter().map(move |hook| (trigger.clone(), hook)))
     }
 }
 

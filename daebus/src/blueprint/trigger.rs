@@ -7,7 +7,7 @@ use crate::handler::layer::AnyLayer;
 use crate::tasks::{Schedule, ThreadOptions};
 
 /// What runs a handler.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// Requests for this action.
     Action(&'static str),

@@ -3,6 +3,7 @@
 use daebus::prelude::*;
 use daebus::testing::TestApp;
 use daebus::{Schedule, TaskError};
+use daebus_tests_support::next;
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -72,4 +73,38 @@ async fn a_single_run_and_the_end_of_a_schedule_take_it_out_of_the_list() {
     assert_eq!(app.published("ticks").await.len(), 3);
     assert_eq!(tasks.schedules(), []);
     app.finish().await;
+}
+
+#[tokio::test]
+async fn cron_expressions_and_time_zones_are_strings_of_the_run_time() {
+    let app = TestApp::new(Daebus::new("svc")).await;
+    let tasks = app.service().tasks();
+    let (minute, zone) = (30, "UTC".to_owned());
+    let tick = async |events: Broadcast| events.send("ticks", 1).await.map(drop).map_err(BoxError::from);
+    let schedule = Schedule::cron(format!("{minute} * * * *")).tz(zone);
+    assert_eq!(schedule.to_string(), "cron \"30 * * * *\" in UTC");
+    tasks.schedule("half", schedule.clone(), tick).unwrap();
+    app.advance(seconds(2 * 3600)).await;
+    assert_eq!(app.published("ticks").await.len(), 2);
+    let refused = tasks.schedule("bad", schedule.tz("Mars/Olympus".to_owned()), tick).unwrap_err();
+    assert!(refused.to_string().contains("Mars/Olympus"), "{refused}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_error_of_a_drain_lists_runs_of_added_schedules() {
+    let app = Daebus::new("svc").bus("memory://drain-added").drain(Duration::from_millis(50));
+    let service = app.start().await.unwrap();
+    let (began, mut runs) = tokio::sync::mpsc::unbounded_channel();
+    let hang = move || {
+        let began = began.clone();
+        async move {
+            began.send(()).unwrap();
+            std::future::pending::<()>().await;
+        }
+    };
+    service.tasks().schedule("added", Schedule::every(seconds(3600)).immediate(), hang).unwrap();
+    next(&mut runs).await;
+    let error = service.stop().await.unwrap_err().to_string();
+    assert!(error.contains("1× background \"added\" (added at run time)"), "{error}");
 }

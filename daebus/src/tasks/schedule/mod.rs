@@ -8,6 +8,7 @@ mod serve;
 mod ticker;
 mod timetable;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
@@ -32,7 +33,7 @@ use cron::Cron;
 /// let polling = Schedule::every(Duration::from_secs(5)).immediate().overlap(Overlap::Queue);
 /// # let _ = (hourly, report, polling);
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a schedule does nothing by itself"]
 pub struct Schedule {
     when: When,
@@ -44,11 +45,11 @@ pub struct Schedule {
     misfire: Misfire,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum When {
     Every(Duration),
     At(SystemTime),
-    Cron { expression: &'static str, zone: Option<&'static str> },
+    Cron { expression: Cow<'static, str>, zone: Option<Cow<'static, str>> },
 }
 
 /// What happens when a run is due while the one before it still goes on.
@@ -91,8 +92,21 @@ impl Schedule {
     /// Changes of the clock, to daylight saving time for example: with a fixed hour, or a list or range of hours, a time
     /// that the clock skips runs at the end of the gap, and a time that the clock shows twice runs the first time. With `*`
     /// or a step as the hour, the runs follow the clock.
-    pub const fn cron(expression: &'static str) -> Self {
-        Self::new(When::Cron { expression, zone: None })
+    ///
+    /// The expression is a `&'static str`, or a `String` that is read at run time:
+    ///
+    /// ```
+    /// use daebus::prelude::*;
+    /// use daebus::{Schedule, TaskError};
+    ///
+    /// #[action("report_at")]
+    /// async fn report_at(Payload((hour, zone)): Payload<(u8, String)>, tasks: Tasks) -> Result<(), TaskError> {
+    ///     let schedule = Schedule::cron(format!("0 {hour} * * *")).tz(zone);
+    ///     tasks.schedule("report", schedule, async || println!("reported"))
+    /// }
+    /// ```
+    pub fn cron(expression: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(When::Cron { expression: expression.into(), zone: None })
     }
 
     /// Runs once, at a time of the wall clock. A time in the past is a missed run, see [`misfire`](Self::misfire).
@@ -125,9 +139,9 @@ impl Schedule {
     }
 
     /// The time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`.
-    pub const fn tz(mut self, name: &'static str) -> Self {
-        if let When::Cron { expression, .. } = self.when {
-            self.when = When::Cron { expression, zone: Some(name) };
+    pub fn tz(mut self, name: impl Into<Cow<'static, str>>) -> Self {
+        if let When::Cron { zone, .. } = &mut self.when {
+            *zone = Some(name.into());
         }
         self
     }
@@ -184,16 +198,16 @@ impl Schedule {
 
     /// Checks what the attribute could not.
     pub(crate) fn timetable(&self) -> Result<Timetable, Mistake> {
-        match self.when {
-            When::Every(interval) => {
+        match &self.when {
+            &When::Every(interval) => {
                 check_interval(interval, self.jitter)?;
                 Ok(Timetable::Every(interval))
             }
-            When::At(time) => Timestamp::try_from(time)
+            When::At(time) => Timestamp::try_from(*time)
                 .map(Timetable::At)
                 .map_err(|error| Mistake::new(format!("the time to run at can't be used: {error}"))),
             When::Cron { expression, zone } => {
-                let cron = Cron::parse(expression, zone)?;
+                let cron = Cron::parse(expression, zone.as_deref())?;
                 if !self.jitter.is_zero() {
                     cron.shortest_period().map_or(Ok(()), |period| check_jitter(self.jitter, period))?;
                 }
@@ -205,9 +219,9 @@ impl Schedule {
 
 impl fmt::Display for Schedule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.when {
+        match &self.when {
             When::Every(interval) => write!(f, "every {interval:?}"),
-            When::At(time) => write!(f, "at {}", shown(time)),
+            When::At(time) => write!(f, "at {}", shown(*time)),
             When::Cron { expression, zone: None } => write!(f, "cron {expression:?}"),
             When::Cron { expression, zone: Some(zone) } => write!(f, "cron {expression:?} in {zone}"),
         }?;

@@ -31,7 +31,15 @@ pub(super) async fn serve(
     let immediate = entry.schedule.is_immediate();
     // Not the handler's name: that of a schedule which was added at run time is a type's.
     let singleton = entry.schedule.is_singleton().then(|| Singleton::start(&core, control.name(), &workers));
-    let runner = Runner { core, entry: Arc::new(entry), control, workers, singleton, log: Arc::default() };
+    let runner = Runner {
+        core,
+        entry: Arc::new(entry),
+        control,
+        workers,
+        singleton,
+        is_added: ends,
+        log: Arc::default(),
+    };
     let control = &runner.control;
     if let Some(singleton) = runner.singleton.as_ref().filter(|_| immediate) {
         tokio::select! {
@@ -94,6 +102,8 @@ struct Runner {
     control: Arc<ScheduleControl>,
     workers: Workers,
     singleton: Option<Singleton>,
+    /// It was added at run time, so the registry doesn't count its runs.
+    is_added: bool,
     log: Arc<Mutex<LogOnChange>>,
 }
 
@@ -113,6 +123,9 @@ impl Runner {
         let running = self.control.begin(&self.core.clock);
         let (core, entry) = (Arc::clone(&self.core), Arc::clone(&self.entry));
         let (control, log) = (Arc::clone(&self.control), Arc::clone(&self.log));
+        let name = control.name();
+        let entered =
+            self.is_added.then(|| self.workers.enter(format!("background \"{name}\" (added at run time)")));
         let run = async move {
             let endpoint = &entry.endpoint;
             let mut cx = Context::new(Arc::clone(&core), endpoint.definition.name);
@@ -131,6 +144,7 @@ impl Runner {
             span.in_scope(|| log.lock().log(&endpoint.definition.source, error.as_deref()));
             control.ended(error.clone());
             drop(running);
+            drop(entered);
             let ended = match error {
                 None => Ok(()),
                 Some(reason) => Err(TaskError::Failed { name: control.name().to_string(), reason }),
