@@ -3,21 +3,13 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream, TokenTree};
-use syn::ext::IdentExt as _;
 use syn::parse::{ParseStream, Parser as _};
-use syn::spanned::Spanned as _;
 use syn::{Expr, Ident, Lit, LitStr, Path, Token, Type};
 
+use super::argument::{Argument, Value};
 use super::duration::MAX;
-use super::literal::literal;
 use crate::mistakes::Mistakes;
 use crate::suggestion::suggestion;
-
-/// Keys whose value is a type; every other value is read as an expression.
-const TYPE_KEYS: [&str; 4] = ["payload", "answer", "error", "progress"];
-
-/// Keys whose value is a path.
-const PATH_KEYS: [&str; 3] = ["contract", "crate", "event"];
 
 /// Everything between an attribute's parentheses. What is taken out by name is known; what is left over isn't.
 pub(crate) struct Arguments {
@@ -34,67 +26,12 @@ pub(crate) struct Arguments {
     broken: bool,
 }
 
-/// `"get_user"`, `idempotent` or `timeout = "2s"`.
-pub(crate) struct Argument {
-    pub(crate) key: Option<Ident>,
-    pub(crate) value: Value,
-}
-
-pub(crate) enum Value {
-    /// A key alone.
-    Flag,
-    Expr(Expr),
-    Type(Type),
-    Path(Path),
-}
-
 /// An interval without a key.
 pub(crate) enum Seconds {
     Absent,
     /// Reported.
     Invalid,
     Given(Duration),
-}
-
-impl Argument {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let keyed = input.peek(Ident::peek_any) && (input.peek2(Token![=]) || input.peek2(Token![,]));
-        let alone =
-            input.peek(Ident::peek_any) && input.cursor().token_tree().is_some_and(|(_, rest)| rest.eof());
-        if !keyed && !alone {
-            return Ok(Self { key: None, value: Value::Expr(input.parse()?) });
-        }
-        let key = Ident::parse_any(input)?;
-        if !input.peek(Token![=]) {
-            return Ok(Self { key: Some(key), value: Value::Flag });
-        }
-        input.parse::<Token![=]>()?;
-        let value = if TYPE_KEYS.iter().any(|known| key == known) {
-            Value::Type(input.parse()?)
-        } else if PATH_KEYS.iter().any(|known| key == known) {
-            Value::Path(input.parse()?)
-        } else {
-            Value::Expr(input.parse()?)
-        };
-        Ok(Self { key: Some(key), value })
-    }
-
-    /// The tokens that a message about the argument as a whole points at.
-    fn span(&self) -> Span {
-        match (&self.key, &self.value) {
-            (Some(key), _) => key.span(),
-            (None, Value::Expr(expr)) => expr.span(),
-            (None, Value::Type(ty)) => ty.span(),
-            (None, Value::Path(path)) => path.span(),
-            (None, Value::Flag) => Span::call_site(),
-        }
-    }
-}
-
-impl Value {
-    fn literal(&self) -> Option<&Lit> {
-        if let Self::Expr(expr) = self { literal(expr) } else { None }
-    }
 }
 
 impl Arguments {

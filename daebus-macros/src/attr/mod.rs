@@ -1,6 +1,7 @@
 //! The attributes' arguments: raw in `arguments`, then checked, one file an attribute.
 
 mod action;
+mod argument;
 mod arguments;
 mod attribute;
 mod background;

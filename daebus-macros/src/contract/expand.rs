@@ -8,8 +8,8 @@ use quote::{ToTokens as _, format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::{Visibility, parse_quote};
 
+use super::generated_names::{constant, on};
 use super::model::{Contract, ContractAction, ContractEvent};
-use super::validate::{constant, on};
 use crate::assertion;
 use crate::inherited::lints;
 use crate::mistakes::Mistakes;

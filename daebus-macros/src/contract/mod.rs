@@ -2,6 +2,7 @@
 
 mod check;
 mod expand;
+mod generated_names;
 mod model;
 mod parse;
 mod validate;

@@ -8,6 +8,7 @@ use syn::{
     TraitItemFn,
 };
 
+use super::generated_names::{names_of_event, payload_name};
 use super::model::{Contract, ContractAction, ContractEvent};
 use super::parse::Declaration;
 use crate::attr::{Arguments, checked_action_name, checked_channel};
@@ -249,31 +250,6 @@ fn refuse_taken(function: &TraitItemFn, kind: &MethodKind, contract: &Contract, 
     if let Some(new) = new.iter().find(|new| taken.contains(new)) {
         mistakes.on(ident, format!("`{stub}` has `{new}` already; give the function another name"));
     }
-}
-
-/// What the caller has for an event, beside the method of its own name.
-fn names_of_event(event: &Ident) -> [String; 2] {
-    [on(event).to_string(), constant(event).to_string()]
-}
-
-/// `user_event` → `on_user_event`.
-pub(super) fn on(event: &Ident) -> Ident {
-    use syn::ext::IdentExt as _;
-    quote::format_ident!("on_{}", event.unraw(), span = event.span())
-}
-
-/// `user_event` → `USER_EVENT`.
-pub(super) fn constant(event: &Ident) -> Ident {
-    use syn::ext::IdentExt as _;
-    Ident::new(&event.unraw().to_string().to_uppercase(), event.span())
-}
-
-/// `add` of `Users` → `UsersAdd`.
-fn payload_name(contract: &Ident, action: &Ident) -> Ident {
-    use heck::ToUpperCamelCase as _;
-    use syn::ext::IdentExt as _;
-    let action_name = action.unraw().to_string().to_upper_camel_case();
-    quote::format_ident!("{}{action_name}", contract.unraw(), span = action.span())
 }
 
 fn action(
