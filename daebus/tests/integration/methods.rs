@@ -152,6 +152,7 @@ async fn handlers_are_methods_of_one_object() {
     assert_eq!(StockedCaller::new(app.caller().clone()).add(&tea).await.unwrap(), 4);
 
     app.publish("restocked", json!({"name": "salt", "price": 1})).await;
+    app.settle().await;
     assert_eq!(stock.items.lock().len(), 2);
     app.http().get("/items/tea").await.assert_json(json!({"name": "tea", "price": 4}));
     app.http().get("/items/gold").await.assert_status(404);
