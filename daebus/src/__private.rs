@@ -30,8 +30,8 @@ impl<T> ArgumentProbe<crate::Payload<T>> {
     pub const IS_PAYLOAD: bool = true;
 
     /// Returns the type of the payload, to compare with that of an event.
-    pub const fn taken() -> Taken<T> {
-        Taken(std::marker::PhantomData)
+    pub const fn taken() -> TakenPayload<T> {
+        TakenPayload(std::marker::PhantomData)
     }
 }
 
@@ -55,8 +55,8 @@ pub trait ArgumentProbeFallback {
     const READS_BODY: bool = false;
 
     /// Other arguments have nothing to do with an event's type.
-    fn taken() -> NotTaken {
-        NotTaken
+    fn taken() -> NoPayload {
+        NoPayload
     }
 }
 
@@ -64,11 +64,11 @@ impl<T> ArgumentProbeFallback for ArgumentProbe<T> {}
 
 /// The type of a listener's payload.
 #[derive(Debug)]
-pub struct Taken<T>(std::marker::PhantomData<T>);
+pub struct TakenPayload<T>(std::marker::PhantomData<T>);
 
 /// An argument that isn't the payload.
 #[derive(Debug)]
-pub struct NotTaken;
+pub struct NoPayload;
 
 /// The payload of an event, or no payload.
 #[diagnostic::on_unimplemented(
@@ -77,9 +77,9 @@ pub struct NotTaken;
 )]
 pub trait TakesEvent<T> {}
 
-impl<T> TakesEvent<T> for Taken<T> {}
+impl<T> TakesEvent<T> for TakenPayload<T> {}
 
-impl<T> TakesEvent<T> for NotTaken {}
+impl<T> TakesEvent<T> for NoPayload {}
 
 /// Compiles if the listener's argument has the type of the contract's event.
 pub const fn takes_event<T, A: TakesEvent<T>>(_: daebus_caller::contract::Event<T>, _: &A) {}
