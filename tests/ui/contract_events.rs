@@ -14,9 +14,6 @@ async fn other_type_under_another_name(_: Renamed) {}
 #[listen(event = UsersCaller::USER_EVNT)]
 async fn misspelled(Payload(_): Payload<UserEvent>) {}
 
-#[listen(event = UserEvent)]
-async fn no_event(Payload(_): Payload<UserEvent>) {}
-
 #[listen("user_events", event = UsersCaller::USER_EVENT)]
 async fn both() {}
 
