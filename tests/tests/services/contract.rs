@@ -97,7 +97,7 @@ pub(crate) trait Shop {
     #[event("sold")]
     fn sold(article: String);
     #[event("prices")]
-    fn r#priced(prices: Page<u32>);
+    fn priced(prices: Page<u32>);
 }
 
 #[blueprint("shop", contract = Shop)]
@@ -106,7 +106,11 @@ mod shop {
 
     #[action("add")]
     async fn add(Payload(ShopAdd { article, price, tags }): Payload<ShopAdd>) -> Result<u32, ShopError> {
-        if article == "gold" { Err(ShopError::SoldOut(article)) } else { Ok(price + tags.len() as u32) }
+        if article == "gold" {
+            Err(ShopError::SoldOut(article))
+        } else {
+            Ok(price + u32::try_from(tags.len()).unwrap_or(u32::MAX))
+        }
     }
 
     #[action("page")]
