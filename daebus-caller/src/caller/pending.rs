@@ -178,7 +178,7 @@ impl Deliver for Inbox {
                     tracing::warn!(dropped = batch.dropped, "elements of a batch of replies were dropped");
                 }
             }
-            Err(error) => self.dropped(&message.payload, &error),
+            Err(error) => log_dropped(&message.payload, &error),
         }
     }
 }
@@ -191,13 +191,13 @@ impl Inbox {
             Ok(())
         });
         if let Err(error) = read {
-            self.dropped(message, &error);
+            log_dropped(message, &error);
         }
     }
+}
 
-    fn dropped(&self, message: &Bytes, error: &ReadError) {
-        tracing::warn!(begins = %beginning(message), %error, "message in the inbox dropped: not a reply");
-    }
+fn log_dropped(message: &Bytes, error: &ReadError) {
+    tracing::warn!(begins = %beginning(message), %error, "message in the inbox dropped: not a reply");
 }
 
 /// Progress updates that a call hasn't read yet.

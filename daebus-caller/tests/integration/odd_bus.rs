@@ -40,8 +40,6 @@ pub(crate) struct Odd {
     pub(crate) read: AtomicU64,
     /// Whether these readings fail because the bus goes away.
     pub(crate) failing_reads: AtomicBool,
-    /// Whether these readings fail because the bus goes away.
-    pub(crate) failing_reads: AtomicBool,
 }
 
 /// What happens to a request.
@@ -72,7 +70,6 @@ impl Odd {
             counted: AtomicU64::new(0),
             subscribed: AtomicU64::new(0),
             read: AtomicU64::new(0),
-            failing_reads: AtomicBool::new(false),
             failing_reads: AtomicBool::new(false),
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use daebus_caller::bus::{Bus, BusState, Message, Topic};
-use daebus_caller::{BusError, CallError, Fault, Retry};
+use daebus_caller::{BusError, CallError, Caller, Fault, Retry};
 use serde_json::Value;
 use tokio::time::Instant;
 

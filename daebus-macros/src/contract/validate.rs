@@ -155,7 +155,7 @@ fn same_action(
     let Some(first) = first.filter(|_| !name.is_empty()) else { return Some(action) };
     let has_fields = !action.method.fields.is_empty() && !first.method.fields.is_empty();
     if has_fields {
-        action.method.payload = first.method.payload.clone();
+        action.method.payload.clone_from(&first.method.payload);
     }
     if action.types() == first.types() {
         action.is_alias = true;

@@ -6,6 +6,7 @@ use super::parse::Function;
 use crate::attr::{Action, Checked, literal};
 
 /// An annotated function: what the attributes say, and what they need to know of the function.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Handler {
     /// The function as its author wrote it, without our attributes.
     pub(crate) function: Function,

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{Instrument, debug, error, warn};
 
 use super::HandlerLimits;
-use super::batches::requests;
+use super::batches::for_each_request;
 use super::built_in::BuiltIns;
 use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
 use super::early_cancels::{EarlyCancels, read_cancel};
@@ -85,8 +85,7 @@ impl Actions {
         }))
     }
 
-    /// Joins the service's other instances and serves the channels of this instance and of the service until the end of the
-    /// drain.
+    /// Joins the service's other instances, and serves the channels of both until the end of the drain.
     pub(crate) async fn join(&self, how: Join) -> Result<Result<(), Taken>, daebus_caller::BusError> {
         let (refusing, arriving) = (self.clone(), self.clone());
         let refuse = move |message: Message| refusing.take_in(&message, false);
@@ -168,30 +167,17 @@ impl Actions {
         }
     }
 
-    /// Takes one message in, without waiting for anything.
+    /// Takes the requests of one message in, without waiting for anything.
     fn take_in(&self, message: &Message, has_room: bool) {
-        let Some(batch) = requests(message) else { return self.take_in_request(message, has_room) };
-        if batch.dropped > 0 && self.0.refusals.count(Incident::Unreadable) {
-            warn!(
-                channel = &*message.channel,
-                dropped = batch.dropped,
-                "batch too long; further ones are counted"
-            );
-        }
-        for payload in batch.messages {
-            self.take_in_request(&Message { payload, ..message.clone() }, has_room);
-        }
+        for_each_request(message, &self.0.refusals, |request| self.take_in_request(request, has_room));
     }
 
-    /// Takes one request in.
-    ///
     /// A panic is contained: it must end neither the loop nor the bus's reader. Spawning the handler is the last step of
     /// [`admit`](Self::admit), so a request that panics there has not been run.
     fn take_in_request(&self, message: &Message, has_room: bool) {
         let panics = &self.0.core.panics;
         let Err(panic) = panics.contain_sync("intake", || self.admit(message, has_room)) else { return };
-        let channel = &*message.channel;
-        error!(channel, %panic, "panic while a message was admitted; the message is not run");
+        error!(channel = &*message.channel, %panic, "panic in the intake; the message is not run");
         if let Ok(envelope) = Envelope::of_request(message) {
             self.0.refusals.push(&envelope, Reason::Failed(Fault::internal()));
         }
@@ -217,8 +203,7 @@ impl Actions {
             }
         };
         let Some(action) = envelope.action.as_deref() else {
-            debug!(channel = &*message.channel, "a message without an action; it is ignored");
-            return;
+            return debug!(channel = &*message.channel, "a message without an action is ignored");
         };
         if action == "$cancel" {
             return self.cancel(&envelope);
@@ -409,8 +394,7 @@ impl Actions {
 
     /// Ends the handler of a request and stops repeating its reply. Returns whether the request was known.
     fn take_back(&self, key: &RequestKey) -> bool {
-        let (inbox, request_id) = key;
-        let is_withdrawn = self.0.core.outbox.withdraw(inbox, request_id);
+        let is_withdrawn = self.0.core.outbox.withdraw(&key.0, &key.1);
         self.0.running.cancel(key) || is_withdrawn
     }
 }

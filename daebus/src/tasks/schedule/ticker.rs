@@ -164,10 +164,10 @@ mod tests {
 
     /// A ticker for six o'clock UTC every day, made when the clock shows `now`, and then shown other times.
     fn six_o_clock(now: &str) -> Ticker {
-        ticker(Schedule::cron("0 6 * * *").tz("UTC"), now)
+        ticker(&Schedule::cron("0 6 * * *").tz("UTC"), now)
     }
 
-    fn ticker(schedule: Schedule, now: &str) -> Ticker {
+    fn ticker(schedule: &Schedule, now: &str) -> Ticker {
         Ticker::new(schedule.timetable().unwrap(), &schedule, Clock::following_tokio(at(now)))
     }
 
@@ -207,7 +207,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_missed_run_by_the_wall_clock_is_left_out_if_asked_for() {
         let schedule = Schedule::cron("0 6 * * *").tz("UTC").misfire(Misfire::Skip);
-        let mut ticker = ticker(schedule, "2026-01-01T00:00:00Z");
+        let mut ticker = ticker(&schedule, "2026-01-01T00:00:00Z");
         show(&mut ticker, "2026-03-01T09:00:00Z");
         assert_eq!(ticker.look(), Some(Duration::ZERO));
         show(&mut ticker, "2026-03-02T06:00:30Z");
@@ -217,14 +217,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_single_run_happens_once_also_if_its_time_has_passed() {
         let time = SystemTime::from(at("2026-01-01T06:00:00Z"));
-        let mut late = ticker(Schedule::at(time), "2026-01-01T09:00:00Z");
+        let mut late = ticker(&Schedule::at(time), "2026-01-01T09:00:00Z");
         assert_eq!((late.look(), late.is_over()), (None, true));
-        let mut skipped = ticker(Schedule::at(time).misfire(Misfire::Skip), "2026-01-01T09:00:00Z");
+        let mut skipped = ticker(&Schedule::at(time).misfire(Misfire::Skip), "2026-01-01T09:00:00Z");
         assert_eq!((skipped.look(), skipped.is_over()), (Some(Duration::ZERO), true));
         // A clock that is set back far doesn't repeat it.
         show(&mut late, "2026-01-01T01:00:00Z");
         assert_eq!(late.look(), Some(LOOK));
-        let over = ticker(Schedule::at(time).until(time - Duration::from_secs(1)), "2026-01-01T00:00:00Z");
+        let over = ticker(&Schedule::at(time).until(time - Duration::from_secs(1)), "2026-01-01T00:00:00Z");
         assert!(over.is_over());
     }
 
@@ -232,7 +232,7 @@ mod tests {
     async fn an_interval_leaves_out_the_late_run_too_if_asked_for() {
         let start = Instant::now();
         let schedule = Schedule::every(Duration::from_secs(10)).misfire(Misfire::Skip);
-        let mut ticker = ticker(schedule, "2026-01-01T00:00:00Z");
+        let mut ticker = ticker(&schedule, "2026-01-01T00:00:00Z");
         tokio::time::advance(Duration::from_secs(37)).await;
         ticker.tick().await;
         assert_eq!(start.elapsed().as_secs(), 40);
@@ -241,7 +241,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_run_is_due_after_the_end() {
         let end = SystemTime::from(at("2026-01-01T00:00:25Z"));
-        let mut ticker = ticker(Schedule::every(Duration::from_secs(10)).until(end), "2026-01-01T00:00:00Z");
+        let mut ticker = ticker(&Schedule::every(Duration::from_secs(10)).until(end), "2026-01-01T00:00:00Z");
         ticker.tick().await;
         assert!(!ticker.is_over());
         ticker.tick().await;

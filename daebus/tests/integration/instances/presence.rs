@@ -212,7 +212,7 @@ async fn requests_that_wait_for_a_claim_at_the_end_of_the_drain_time_are_refused
         next(&mut cluster.runs).await;
     }
     let ends: Vec<_> = [a, b].into_iter().map(|service| tokio::spawn(service.stop())).collect();
-    tokio::time::sleep(drain - Duration::from_millis(50)).await;
+    tokio::time::sleep(drain.saturating_sub(Duration::from_millis(50))).await;
     for id in 1..20 {
         cluster.request("svc", "work", id).await;
     }
