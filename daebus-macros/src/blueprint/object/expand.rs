@@ -5,11 +5,11 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt as _;
 use syn::parse_quote;
 
+use super::super::agreement::{self, Agreement};
+use super::super::{assertions, typed_caller};
 use super::model::ObjectBlueprint;
 use super::parse::{Object, ObjectItem};
 use crate::attr::Kind;
-use crate::blueprint::agreement::{self, Agreement};
-use crate::blueprint::{assertions, typed_caller};
 use crate::endpoint;
 use crate::inherited::{cfgs, lints};
 use crate::mistakes::Mistakes;

@@ -168,7 +168,7 @@ mod tests {
     }
 
     fn ticker(schedule: &Schedule, now: &str) -> Ticker {
-        Ticker::new(schedule.timetable().unwrap(), &schedule, Clock::following_tokio(at(now)))
+        Ticker::new(schedule.timetable().unwrap(), schedule, Clock::following_tokio(at(now)))
     }
 
     fn show(ticker: &mut Ticker, now: &str) {
