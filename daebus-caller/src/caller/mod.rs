@@ -297,7 +297,7 @@ impl Caller {
     }
 
     /// Closes this caller, its clones and those made from it by [`Caller::to`]: calls in flight and later ones end with
-    /// [`CallError::Closed`](crate::CallError::Closed). A connection made by [`Caller::connect`] is closed as well; one
+    /// [`CallError::Closed`]. A connection made by [`Caller::connect`] is closed as well; one
     /// that is shared with a service stays.
     ///
     /// Dropping them all disconnects too.

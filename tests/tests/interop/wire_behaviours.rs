@@ -118,7 +118,8 @@ async fn our_requests_are_pythons_and_a_budget() {
     let (_, ours) = monitor.next("somebody").await;
 
     assert_eq!(keys(&theirs), ["action", "payload", "reply_to", "request_id", "service"]);
-    assert_eq!(keys(&ours), ["action", "payload", "reply_to", "request_id", "service", "timeout_ms"]);
+    let extended = ["accepts", "action", "payload", "reply_to", "request_id", "service", "timeout_ms"];
+    assert_eq!(keys(&ours), extended);
     for request in [&theirs, &ours] {
         assert_eq!((&request["action"], &request["service"]), (&json!("do"), &json!("somebody")));
         assert_eq!(request["payload"], payload);

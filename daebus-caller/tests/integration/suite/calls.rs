@@ -52,7 +52,7 @@ pub(crate) async fn the_request_says_what_the_protocol_wants(ground: Ground) {
     assert!(request["request_id"].as_str().is_some_and(|id| id.len() == 36), "{request}");
     let budget = request["timeout_ms"].as_u64().unwrap();
     assert!((4000..=5000).contains(&budget), "{budget}");
-    assert!(request.get("accepts").is_none(), "{request}");
+    assert_eq!(request["accepts"], json!(["batch"]));
 
     let _: Value = caller.send_request("get", json!({})).await.unwrap();
     assert!(service.next().await.get("headers").is_none());

@@ -143,22 +143,29 @@ impl Service {
         let outbox = Outbox::new(bus.clone());
         let answering = tokio::spawn(async move {
             while let Some(message) = receiver.recv().await {
-                let request: Value = serde_json::from_slice(&message.payload).unwrap();
-                let _ = tell.send(request.clone());
-                let Some(reply_to) = request["reply_to"].as_str().map(str::to_owned) else { continue };
-                let (outbox, id, replies) = (outbox.clone(), request["request_id"].clone(), answer(request));
-                tokio::spawn(async move {
-                    for mut reply in replies.await {
-                        // Text is published as it is, so that a test can say rubbish.
-                        let message = if let Some(text) = reply.as_str() {
-                            text.to_owned()
-                        } else {
-                            reply["request_id"] = id.clone();
-                            reply.to_string()
-                        };
-                        outbox.publish(&reply_to, message.into(), BOUND).await.unwrap();
-                    }
-                });
+                // A batch arrives on an instance's own channel.
+                let requests = match serde_json::from_slice(&message.payload).unwrap() {
+                    Value::Array(requests) => requests,
+                    request => vec![request],
+                };
+                for request in requests {
+                    let _ = tell.send(request.clone());
+                    let Some(reply_to) = request["reply_to"].as_str().map(str::to_owned) else { continue };
+                    let (outbox, id, replies) =
+                        (outbox.clone(), request["request_id"].clone(), answer(request));
+                    tokio::spawn(async move {
+                        for mut reply in replies.await {
+                            // Text is published as it is, so that a test can send invalid JSON.
+                            let message = if let Some(text) = reply.as_str() {
+                                text.to_owned()
+                            } else {
+                                reply["request_id"] = id.clone();
+                                reply.to_string()
+                            };
+                            outbox.publish(&reply_to, message.into(), BOUND).await.unwrap();
+                        }
+                    });
+                }
             }
         });
         Self { heard, subscription: Some(subscription), _loop: Aborted(answering) }
