@@ -80,6 +80,7 @@ async fn calls_read_the_instances_once() {
         let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
         line.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
     };
-    eventually("the figures are there", async || calls("publish") >= 1000).await;
+    // The replies are published one by one, the requests in batches.
+    eventually("the figures are there", async || calls("publish") > 500).await;
     assert_eq!((calls("smembers"), calls("mget")), (1, 1));
 }
