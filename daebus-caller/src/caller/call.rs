@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::balance::{Balance, Choice};
 use super::deadline::{self, Deadline};
@@ -173,27 +174,9 @@ where
     ///
     /// Dropping the future cancels the requests that are not answered.
     pub async fn on_all(self) -> Result<BTreeMap<InstanceId, Result<T, CallError<E>>>, CallError<E>> {
-        let Self {
-            peer,
-            action,
-            payload,
-            mut headers,
-            timeout,
-            surrounding,
-            trace,
-            idempotent,
-            retry,
-            listeners,
-            ..
-        } = self;
-        if let Some(trace) = trace.or_else(trace::current) {
-            trace.add_to(&mut headers);
-        }
-        let closing = peer.closing.clone();
-        let request = OutgoingRequest::new(peer, action, payload, headers, timeout);
+        let PreparedCall { request, closing, surrounding, retry, listeners } = self.prepare();
         let mut request = request.map_err(typed)?;
         request.start(surrounding);
-        request.idempotent = idempotent;
         let answers = closing.run_until_cancelled(request.ask_all(retry, listeners)).await;
         let answers = answers.unwrap_or(Err(CallError::Closed)).map_err(typed)?;
         Ok(answers.into_iter().map(|(id, answer)| (id, read(&request, answer))).collect())
@@ -225,30 +208,22 @@ where
         Job::new(tokio::spawn(self.run()))
     }
 
-    fn run(self) -> impl Future<Output = Result<T, CallError<E>>> + Send + 'static {
-        // Taken apart outside of the future, which would store what it moves a second time.
-        let Self {
-            peer,
-            action,
-            payload,
-            mut headers,
-            timeout,
-            surrounding,
-            trace,
-            idempotent,
-            choice,
-            retry,
-            mut listeners,
-            ..
-        } = self;
-        if let Some(trace) = trace.or_else(trace::current) {
+    fn prepare(self) -> PreparedCall {
+        let Self { peer, action, payload, mut headers, timeout, surrounding, retry, listeners, .. } = self;
+        if let Some(trace) = self.trace.or_else(trace::current) {
             trace.add_to(&mut headers);
         }
         let closing = peer.closing.clone();
         let mut request = OutgoingRequest::new(peer, action, payload, headers, timeout);
         if let Ok(request) = &mut request {
-            (request.choice, request.idempotent) = (choice, idempotent);
+            (request.choice, request.idempotent) = (self.choice, self.idempotent);
         }
+        PreparedCall { request, closing, surrounding, retry, listeners }
+    }
+
+    fn run(self) -> impl Future<Output = Result<T, CallError<E>>> + Send + 'static {
+        // Prepared outside of the future, which would store what it moves a second time.
+        let PreparedCall { mut request, closing, surrounding, retry, mut listeners } = self.prepare();
         async move {
             let request = match request {
                 Ok(ref mut request) => request,
@@ -257,18 +232,28 @@ where
             };
             request.start(surrounding);
             let wants_progress = !listeners.is_empty();
-            let mut tell = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
+            let mut report = |update: RawJson| listeners.iter_mut().for_each(|listener| listener(&update));
             let first =
-                request.attempt(request.idempotent && retry.repeats(), wants_progress, &mut tell).await;
+                request.attempt(request.idempotent && retry.repeats(), wants_progress, &mut report).await;
             let outcome = if retry.repeats() {
                 // Boxed: most calls make one attempt, and need no room for more.
-                Box::pin(ask_again(request, first, retry, wants_progress, &mut tell)).await
+                Box::pin(ask_again(request, first, retry, wants_progress, &mut report)).await
             } else {
                 first
             };
             read(request, outcome)
         }
     }
+}
+
+/// The parts of a call that remain when its request is written.
+struct PreparedCall {
+    request: Result<OutgoingRequest, CallError>,
+    /// Cancelled when the caller is closed.
+    closing: CancellationToken,
+    surrounding: Option<Deadline>,
+    retry: Retry,
+    listeners: Vec<ProgressListener>,
 }
 
 /// Reads an answer as the type that the call has.
@@ -308,11 +293,11 @@ impl OutgoingRequest {
             let listeners = &listeners;
             async move {
                 let wants_progress = !listeners.lock().is_empty();
-                let mut tell =
+                let mut report =
                     |update: RawJson| listeners.lock().iter_mut().for_each(|listener| listener(&update));
                 let repeatable = request.idempotent && retry.repeats();
-                let first = request.attempt(repeatable, wants_progress, &mut tell).await;
-                let answer = ask_again(&request, first, retry, wants_progress, &mut tell).await;
+                let first = request.attempt(repeatable, wants_progress, &mut report).await;
+                let answer = ask_again(&request, first, retry, wants_progress, &mut report).await;
                 (id, answer)
             }
             .boxed()
@@ -327,7 +312,7 @@ async fn ask_again(
     mut outcome: RawAnswer,
     retry: Retry,
     wants_progress: bool,
-    tell: &mut (dyn FnMut(RawJson) + Send),
+    report: &mut (dyn FnMut(RawJson) + Send),
 ) -> RawAnswer {
     let idempotent = request.idempotent;
     let mut delays = retry.delays().peekable();
@@ -347,7 +332,7 @@ async fn ask_again(
             _ => return Err(error),
         }
         let repeatable = idempotent && delays.peek().is_some();
-        outcome = request.attempt(repeatable, wants_progress, tell).await;
+        outcome = request.attempt(repeatable, wants_progress, report).await;
     }
 }
 

@@ -4,6 +4,7 @@ mod agreement;
 mod assertions;
 mod expand;
 mod file_module;
+mod item;
 mod model;
 mod object;
 mod of;

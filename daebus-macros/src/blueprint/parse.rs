@@ -1,12 +1,10 @@
 //! Tokens → a module and its items. A function's body stays tokens.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Ident, Item, Token, Visibility, braced, token};
 
-use crate::attr::Kind;
-use crate::endpoint::Function;
+use super::item::BlueprintItem;
 
 const MODULE_EXAMPLE: &str = "`#[blueprint(\"users\")] mod users { … }`";
 
@@ -22,14 +20,8 @@ pub(super) struct Module {
     pub(super) items: Vec<ModuleItem>,
 }
 
-/// What stands in the module, in order.
-pub(super) enum ModuleItem {
-    /// A function that carries one of our attributes.
-    Handler(Function),
-    /// Any other function.
-    Function(Function),
-    Other(Box<Item>),
-}
+/// An item of the module.
+pub(super) type ModuleItem = BlueprintItem<Item>;
 
 impl Parse for Module {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
@@ -66,7 +58,7 @@ pub(super) fn name_of_file_module(item: &TokenStream) -> Option<Ident> {
     parse.parse2(item.clone()).ok()
 }
 
-impl ModuleItem {
+impl BlueprintItem<Item> {
     /// The name of a module inside of this one whose body is in another file.
     pub(super) fn name_of_file_module(&self) -> Option<&Ident> {
         match self {
@@ -82,25 +74,5 @@ impl ModuleItem {
     pub(super) fn is_macro_call(&self) -> bool {
         // The definition of a `macro_rules!` has a name.
         matches!(self, Self::Other(item) if matches!(&**item, Item::Macro(call) if call.ident.is_none()))
-    }
-}
-
-impl Parse for ModuleItem {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !Function::is_next(input) {
-            return input.parse().map(|item| Self::Other(Box::new(item)));
-        }
-        let function: Function = input.parse()?;
-        let is_handler = function.attrs.iter().any(|attribute| Kind::of(attribute).is_some());
-        Ok(if is_handler { Self::Handler(function) } else { Self::Function(function) })
-    }
-}
-
-impl ToTokens for ModuleItem {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        match self {
-            Self::Handler(function) | Self::Function(function) => function.to_tokens(tokens),
-            Self::Other(item) => item.to_tokens(tokens),
-        }
     }
 }

@@ -4,8 +4,7 @@ use serde::Serialize;
 
 use super::client::Client;
 use super::error::SocketError;
-use super::frame;
-use super::sockets::Sockets;
+use super::sockets::{Sockets, send_where};
 
 impl Sockets {
     /// Returns the room of this name, which has the clients that have [joined](crate::Client::join) it. A room without
@@ -72,9 +71,7 @@ impl Room {
         data: impl Serialize,
         wanted: impl Fn(&Client) -> bool,
     ) -> Result<usize, SocketError> {
-        let frame = frame::written(kind.into().unwrap_or("broadcast"), &data)?;
-        let members = self.list();
-        Ok(members.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
+        send_where(&self.list(), kind.into(), &data, wanted)
     }
 
     /// Returns every member, in no order.

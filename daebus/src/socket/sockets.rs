@@ -107,9 +107,7 @@ impl Sockets {
         data: impl Serialize,
         wanted: impl Fn(&Client) -> bool,
     ) -> Result<usize, SocketError> {
-        let frame = frame::written(kind.into().unwrap_or("broadcast"), &data)?;
-        let clients = self.list();
-        Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
+        send_where(&self.list(), kind.into(), &data, wanted)
     }
 
     /// Every client, in no order.
@@ -192,6 +190,17 @@ impl fmt::Debug for Sockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sockets").field("count", &self.count()).finish_non_exhaustive()
     }
+}
+
+/// Sends to those of the clients for which `wanted` returns `true`, and returns to how many.
+pub(super) fn send_where(
+    clients: &[Client],
+    kind: Option<&str>,
+    data: &impl Serialize,
+    wanted: impl Fn(&Client) -> bool,
+) -> Result<usize, SocketError> {
+    let frame = frame::written(kind.unwrap_or("broadcast"), data)?;
+    Ok(clients.iter().filter(|client| wanted(client) && client.push(frame.clone()).is_ok()).count())
 }
 
 #[cfg(test)]

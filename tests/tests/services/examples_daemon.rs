@@ -67,7 +67,7 @@ fn a_wrong_variable_is_reported_with_its_value_and_an_example() {
             "hello_service",
             "DAEBUS_URL",
             "redis://here:port",
-            "DAEBUS_URL: the bus URL \"redis://here:port\" can't be used: invalid port number; write redis://127.0.0.1:6379 for example",
+            "DAEBUS_URL: the bus URL \"redis://here:***\" can't be used: invalid port number; write redis://127.0.0.1:6379 for example",
         ),
         (
             "kiosk",

@@ -1,12 +1,10 @@
 //! Tokens → an `impl` and its items. A function's body stays tokens.
 
 use proc_macro2::TokenStream;
-use quote::ToTokens;
 use syn::parse::{Parse, ParseStream, Parser as _};
 use syn::{Attribute, Generics, ImplItem, Token, Type, WhereClause, braced, token};
 
-use crate::attr::Kind;
-use crate::endpoint::Function;
+use super::super::item::BlueprintItem;
 
 const OBJECT_EXAMPLE: &str = "`#[blueprint(\"shop\")] impl Shop { … }`";
 
@@ -22,14 +20,8 @@ pub(super) struct Object {
     pub(super) items: Vec<ObjectItem>,
 }
 
-/// What stands in the `impl`, in order.
-pub(super) enum ObjectItem {
-    /// A method that carries one of our attributes.
-    Handler(Function),
-    /// Any other function.
-    Function(Function),
-    Other(Box<ImplItem>),
-}
+/// An item of the `impl`.
+pub(super) type ObjectItem = BlueprintItem<ImplItem>;
 
 /// Whether the item is an `impl`.
 pub(in crate::blueprint) fn is_impl(item: &TokenStream) -> bool {
@@ -66,25 +58,5 @@ impl Parse for Object {
             items.push(content.parse()?);
         }
         Ok(Self { attrs, impl_token, generics, ty, brace, inner, items })
-    }
-}
-
-impl Parse for ObjectItem {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        if !Function::is_next(input) {
-            return input.parse().map(|item| Self::Other(Box::new(item)));
-        }
-        let function: Function = input.parse()?;
-        let is_handler = function.attrs.iter().any(|attribute| Kind::of(attribute).is_some());
-        Ok(if is_handler { Self::Handler(function) } else { Self::Function(function) })
-    }
-}
-
-impl ToTokens for ObjectItem {
-    fn to_tokens(&self, tokens: &mut TokenStream) {
-        match self {
-            Self::Handler(function) | Self::Function(function) => function.to_tokens(tokens),
-            Self::Other(item) => item.to_tokens(tokens),
-        }
     }
 }
