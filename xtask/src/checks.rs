@@ -58,6 +58,9 @@ pub(crate) fn lint(report: &mut Report) {
     report.run("clippy without default features", cargo(&bare).args(["--", "-D", "warnings"]), LONG);
     let doc = ["doc", "--workspace", "--features", ALL_FEATURES, "--no-deps"];
     report.run("documentation", cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"), LONG);
+    // CI doesn't build this workspace, and would not notice that a new dependency is missing there.
+    let locked = ["update", "--workspace", "--locked", "--manifest-path", "benches/peers/Cargo.toml"];
+    report.run("lock file of the benchmarks", cargo(&locked).current_dir(crate::root()), PACKAGING);
     report.step("packages for crates.io", |_| packages());
 }
 
