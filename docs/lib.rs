@@ -15,7 +15,8 @@ macro_rules! chapters {
 }
 
 chapters! {
-    start handlers extractors blueprints calling schedules http websockets scaling errors testing operating protocol python
+    start handlers extractors blueprints calling errors http websockets schedules features configuration deployment testing
+    scaling operating python protocol
 }
 
 // Chapters whose file's name is no name in Rust.
