@@ -162,7 +162,7 @@ async fn the_readme_is_a_program() {
     let mut python = PythonCaller::of("user_service", &redis);
     assert_eq!(python.request("get_user", &json!({"id": 7})).0, Ok(json!({"id": 7, "name": "Ada"})));
     python.message("user_events", &json!({"created": 7}));
-    service.line(r#"heard {"created":7}"#);
+    service.line(r#"received {"created":7}"#);
 }
 
 fn replaced(text: &str, from: &str, to: &str) -> String {
