@@ -1,11 +1,11 @@
-//! What the examples share.
+//! Settings and contracts that the examples share.
 
 use std::time::Duration;
 
 use daebus::caller::bus::BusUrl;
 use daebus::{BoxError, Http, WebSocket, contract};
 
-/// A number of seconds from an environment variable; `None` if the variable isn't set.
+/// Returns the number of seconds in an environment variable, or `None` if it isn't set.
 ///
 /// # Errors
 ///
@@ -16,17 +16,18 @@ pub fn seconds(variable: &str) -> daebus::Result<Option<Duration>> {
     match seconds.filter(|seconds| !seconds.is_zero()) {
         Some(seconds) => Ok(Some(seconds)),
         None => {
-            let reason =
-                format!("{variable}={value} is no number of seconds; write {variable}=60 for example");
+            let reason = format!(
+                "{variable}={value} is not a positive number of seconds; write {variable}=60 for example"
+            );
             Err(BoxError::from(reason).into())
         }
     }
 }
 
-/// Where two processes meet: `DAEBUS_URL`, else a Redis on this machine.
+/// Returns the URL in `DAEBUS_URL`, or that of a Redis server on this machine.
 ///
-/// An application needn't ask: it reads `DAEBUS_URL` by itself, and falls back to a bus within its own process, with a
-/// warning. These examples are about two processes, so they name a Redis instead.
+/// `Daebus` reads `DAEBUS_URL` itself, and defaults to an in-process bus. The examples default to Redis instead, since they
+/// consist of several processes.
 ///
 /// # Errors
 ///
@@ -39,7 +40,8 @@ pub fn bus_url() -> daebus::Result<String> {
     }
 }
 
-/// HTTP at the address that `DAEBUS_HTTP` names, else on port 8080. Port 0 takes a free one; the log says which.
+/// Returns an HTTP server on the address in `DAEBUS_HTTP`. Defaults to port 8080. Port 0 selects a free port, which is
+/// logged.
 ///
 /// # Errors
 ///
@@ -48,7 +50,7 @@ pub fn http() -> daebus::Result<Http> {
     Ok(Http::bind(address("DAEBUS_HTTP")?.unwrap_or_else(|| "0.0.0.0:8080".to_owned())))
 }
 
-/// WebSockets at `/ws`: of the address that `DAEBUS_WS` names, else of the HTTP server's.
+/// Returns WebSockets on `/ws`, on the address in `DAEBUS_WS`. Defaults to that of the HTTP server.
 ///
 /// # Errors
 ///
@@ -61,14 +63,14 @@ pub fn web_socket() -> daebus::Result<WebSocket> {
     })
 }
 
-/// An address ends with a port.
+/// Returns the address in an environment variable, which has to end with a port.
 fn address(variable: &str) -> daebus::Result<Option<String>> {
     let Ok(value) = std::env::var(variable) else { return Ok(None) };
     let port = value.trim_end_matches('/').rsplit(':').next().unwrap_or_default();
     if port.parse::<u16>().is_ok() {
         return Ok(Some(value));
     }
-    let reason = format!("{variable}={value} is no address; write {variable}=127.0.0.1:8080 for example");
+    let reason = format!("{variable}={value} is not an address; write {variable}=127.0.0.1:8080 for example");
     Err(BoxError::from(reason).into())
 }
 

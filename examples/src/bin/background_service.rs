@@ -1,23 +1,23 @@
-//! Work by the clock: a health check that is broadcast, and a run that fails without harm.
+//! Schedules: a health check that publishes its result, and a blocking task.
 //!
 //! ```text
 //! redis-cli subscribe system_status                        # in another terminal
-//! cargo run -p daebus-examples --bin background_service    # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin background_service    # Redis on this machine, or DAEBUS_URL
 //! HEALTH_CHECK_EVERY=2 cargo run -p daebus-examples --bin background_service
 //! ```
 //!
-//! `HEALTH_CHECK_EVERY` is in seconds, 30 unless set. The service is called `background-service`.
+//! `HEALTH_CHECK_EVERY` sets the interval in seconds. Defaults to 30. The service's name is `background-service`.
 
 use daebus::prelude::*;
 use tracing::info;
 
-/// What is said on the channel `system_status`.
+/// A message on the channel `system_status`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SystemStatus {
     status: String,
 }
 
-/// Tells whoever listens how the system is. An error is logged, and the next run comes all the same.
+/// Publishes the state of the system. If it returns an error, the error is logged and the schedule continues.
 #[background("health_check", 30)]
 async fn health_check(broadcast: Broadcast) -> Result<(), BoxError> {
     info!("Running health check");
@@ -26,7 +26,7 @@ async fn health_check(broadcast: Broadcast) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// A plain `fn` runs on a thread of its own, where it may block: here it reads a file.
+/// A plain `fn` runs on a thread where it may block; this one reads a file.
 #[background("periodic_task", every = "1m", immediate)]
 fn periodic_task() -> Result<(), BoxError> {
     let load = std::fs::read_to_string("/proc/loadavg")?;
@@ -34,7 +34,7 @@ fn periodic_task() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// An interval that configuration decides: the attribute has the default, `Tasks` changes it.
+/// Changes the interval of the attribute to the configured one.
 #[on_start]
 async fn configure(tasks: Tasks) -> Result<(), BoxError> {
     if let Some(every) = daebus_examples::seconds("HEALTH_CHECK_EVERY")? {

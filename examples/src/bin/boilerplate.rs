@@ -1,4 +1,4 @@
-//! A service to start from, in one file: arguments of its own, a feature, a repeater, a listener, a publisher.
+//! A template of a service in one file: command line, feature, repeater, listener, publisher.
 //!
 //! ```text
 //! cargo run -p daebus-examples --bin boilerplate -- --bus memory:// --room attic --every 1
@@ -6,8 +6,8 @@
 //! cargo run -p daebus-examples --bin boilerplate -- --show-config
 //! ```
 //!
-//! A thermometer says how warm its room is, and every thermometer on the bus is heard. For a project of its own with
-//! tests, a systemd unit and CI: `cargo xtask new my-service ../my-service`.
+//! A thermometer publishes the temperature of its room and records that of every other thermometer on the bus.
+//! `cargo xtask new my-service ../my-service` creates a project with tests, a systemd unit and CI instead.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -18,31 +18,31 @@ use daebus::{Feature, FeatureContext, Repeater, ServiceArgs};
 use parking_lot::Mutex;
 use tracing::info;
 
-/// Says how warm it is, and listens to others who do.
+/// Publishes the temperature of a room, and records that of every room.
 #[derive(Debug, Parser)]
 struct Args {
     #[command(flatten)]
     service: ServiceArgs,
-    /// Which room this thermometer is in
+    /// The room of this thermometer
     #[arg(long, default_value = "kitchen")]
     room: String,
-    /// How often it says how warm it is, in seconds
+    /// Seconds between two readings
     #[arg(long, default_value_t = 5)]
     every: u64,
 }
 
-/// How warm a room is.
+/// The temperature of a room.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     room: String,
     celsius: f64,
 }
 
-/// The feature: the last readings of each room, which outlive the requests that ask for them.
+/// The feature: the latest readings of each room.
 #[derive(Debug, Default)]
 pub struct History(Mutex<BTreeMap<String, VecDeque<f64>>>);
 
-/// How many readings of a room are kept.
+/// The maximum number of readings per room.
 const KEPT: usize = 100;
 
 impl History {
@@ -63,18 +63,20 @@ impl History {
 
 impl Feature for History {
     async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
-        info!("{} begins to remember; a real one would open its database here", cx.service());
+        // A real service would open its database here.
+        info!("history of {} opened", cx.service());
         Ok(())
     }
 
     async fn stop(&self, _: &FeatureContext) -> Result<(), BoxError> {
         let rooms = self.0.lock().len();
-        info!("readings of {rooms} rooms are forgotten; a real one would close its database here");
+        // A real service would close its database here.
+        info!("history of {rooms} rooms closed");
         Ok(())
     }
 }
 
-/// The repeater, which is the publisher too: reads the sensor and says what it reads.
+/// The repeater: reads the sensor and publishes the reading.
 struct Thermometer {
     room: String,
     every: Duration,
@@ -83,7 +85,8 @@ struct Thermometer {
 
 impl Repeater for Thermometer {
     async fn prepare(&mut self, _: &FeatureContext) -> Result<(), BoxError> {
-        info!("a real one would connect to its sensor here; this one makes its readings up");
+        // A real service would connect to its sensor here.
+        info!("simulating the sensor");
         self.celsius = 20.0;
         Ok(())
     }
@@ -92,7 +95,7 @@ impl Repeater for Thermometer {
         tokio::time::sleep(self.every).await;
         self.celsius = 20.0 + (self.celsius - 19.5) % 2.0;
         let reading = Reading { room: self.room.clone(), celsius: self.celsius };
-        // A bus that is away is an error of this run; the next one tries again.
+        // If the bus is away, this run fails, and the next one follows after a delay.
         cx.broadcast().send(&format!("temperature.{}", self.room), &reading).await?;
         Ok(())
     }
@@ -103,14 +106,14 @@ impl Repeater for Thermometer {
 pub mod thermometer {
     use super::*;
 
-    /// The listener: hears every thermometer on the bus, this one's own included.
+    /// The listener: records the readings of every thermometer on the bus, including this one.
     #[listen("temperature.*")]
     pub async fn on_reading(Payload(reading): Payload<Reading>, State(history): State<Arc<History>>) {
         info!("{}: {} °C", reading.room, reading.celsius);
         history.add(reading);
     }
 
-    /// The last readings of a room, oldest first.
+    /// Returns the latest readings of a room, oldest first.
     #[action("history")]
     pub async fn history(Payload(room): Payload<String>, State(history): State<Arc<History>>) -> Vec<f64> {
         history.of(&room)

@@ -1,8 +1,8 @@
-//! Calls `my_service`, untyped: the service may as well be the one in Python.
+//! Untyped calls to `my_service`, which may be the Rust or the Python service.
 //!
 //! ```text
 //! cargo run -p daebus-examples --bin my_service          # in another terminal
-//! cargo run -p daebus-examples --bin call_my_service     # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin call_my_service     # Redis on this machine, or DAEBUS_URL
 //! ```
 
 use daebus::prelude::*;

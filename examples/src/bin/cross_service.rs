@@ -1,8 +1,8 @@
-//! A service that tells another one that it has started, over its own connection to the bus.
+//! A service that publishes a message when it starts, over its own connection to the bus.
 //!
 //! ```text
 //! redis-cli subscribe service_started                    # in another terminal
-//! cargo run -p daebus-examples --bin cross_service       # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin cross_service       # Redis on this machine, or DAEBUS_URL
 //! ```
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -10,17 +10,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use daebus::prelude::*;
 use tracing::{error, info};
 
-/// What is said on the channel `service_started`.
+/// A message on the channel `service_started`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Started {
     service_name: String,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     timestamp: f64,
 }
 
-/// Runs before the service is ready. A failure here would keep it from starting, and nobody listening isn't one.
+/// Runs before the service is ready. An error here would prevent the start, so a failed notification is only logged.
 #[on_start]
-async fn tell_the_others(callers: Callers) -> Result<(), BoxError> {
+async fn notify_others(callers: Callers) -> Result<(), BoxError> {
     let other_service = callers.to("other-service");
     let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
     let started = Started { service_name: "my-service".into(), timestamp };
@@ -36,7 +36,7 @@ async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     Daebus::new("my-service")
         .bus(daebus_examples::bus_url()?)
-        .register(blueprint_of!["lifecycle"; tell_the_others])
+        .register(blueprint_of!["lifecycle"; notify_others])
         .run()
         .await
 }

@@ -1,31 +1,31 @@
-//! An HTTP API: paths with parameters, a query, a body, status codes, and pages of other origins that may call.
+//! An HTTP API: path parameters, a query, a body, status codes, and CORS.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin devices             # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin devices             # Redis on this machine, or DAEBUS_URL
 //! curl localhost:8080/status
 //! curl localhost:8080/devices/123
 //! curl -X POST localhost:8080/control -H 'content-type: application/json' -d '{"device_id": "123", "turn": "on"}'
 //! curl 'localhost:8080/hello?name=Ada'
 //! ```
 //!
-//! `DAEBUS_HTTP=127.0.0.1:0` binds another address, and the log says which.
+//! `DAEBUS_HTTP=127.0.0.1:0` selects a free port, which is logged.
 
 use std::time::{SystemTime, SystemTimeError, UNIX_EPOCH};
 
 use daebus::prelude::*;
 use tracing::info;
 
-/// What `/status` answers.
-#[allow(clippy::struct_field_names, reason = "the field is called so in JSON")]
+/// The response of `/status`.
+#[allow(clippy::struct_field_names, reason = "the field's name in JSON")]
 #[derive(Debug, Serialize)]
 pub struct Status {
     service: String,
     status: String,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     timestamp: f64,
 }
 
-/// Says how the service is.
+/// Returns the state of the service.
 #[route("/status")]
 async fn status() -> Result<Status, BoxError> {
     Ok(Status { service: "devices".into(), status: "running".into(), timestamp: now()? })
@@ -35,23 +35,23 @@ fn now() -> Result<f64, SystemTimeError> {
     Ok(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64())
 }
 
-/// What `/devices/<device_id>` answers.
+/// The response of `/devices/<device_id>`.
 #[derive(Debug, Serialize)]
 pub struct Device {
     device_id: String,
     status: String,
 }
 
-/// How `/devices/<device_id>` fails: the variant's status, and its words as `error`.
+/// The errors of `/devices/<device_id>`: each has a status, and its message is the field `error`.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum DeviceError {
-    /// There is one device in the house.
+    /// The only device is `123`.
     #[error("Device not found")]
     #[fault(code = "not_found", status = 404)]
     NotFound,
 }
 
-/// `<device_id>` is the argument of that name.
+/// `<device_id>` is the argument `device_id`.
 #[route("/devices/<device_id>")]
 async fn device(device_id: String) -> Result<Device, DeviceError> {
     if device_id == "123" {
@@ -61,7 +61,7 @@ async fn device(device_id: String) -> Result<Device, DeviceError> {
     }
 }
 
-/// What `/control` answers.
+/// The response of `/control`.
 #[derive(Debug, Serialize)]
 pub struct Controlled {
     success: bool,
@@ -71,11 +71,11 @@ pub struct Controlled {
 /// The payload is the body, in JSON or as a form.
 #[route("/control", methods = ["POST"], status = 201)]
 async fn control(Payload(command): Payload<Value>) -> Controlled {
-    info!("a command: {command}");
+    info!("command received: {command}");
     Controlled { success: true, message: "Command received".into() }
 }
 
-/// What `/hello` takes, and what it answers.
+/// The query of `/hello`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hello {
     #[serde(default = "world")]
@@ -86,14 +86,14 @@ fn world() -> String {
     "World".to_owned()
 }
 
-/// Of a GET the payload is the query.
+/// The payload of a GET request is the query.
 #[route("/hello")]
 async fn hello(Payload(Hello { name }): Payload<Hello>) -> Value {
     info!("HTTP request from {name}");
     json!({"message": format!("Hello, {name}!")})
 }
 
-/// What a page of another origin fetches.
+/// Data that pages of other origins may fetch.
 #[route("/api/data")]
 async fn data() -> Value {
     json!({"data": "example"})

@@ -1,15 +1,15 @@
 //! The smallest service: one action, a payload with a default.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin hello_service       # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin hello_service       # Redis on this machine, or DAEBUS_URL
 //! ```
 
 use daebus::prelude::*;
 
-/// What `hello_world` takes.
+/// The payload of `hello_world`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Hello {
-    /// Whom to greet, the world unless said.
+    /// The name to greet. Defaults to `World`.
     #[serde(default = "world")]
     name: String,
 }
@@ -18,13 +18,13 @@ fn world() -> String {
     "World".to_owned()
 }
 
-/// What `hello_world` answers.
+/// The answer of `hello_world`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Greeting {
     message: String,
 }
 
-/// Greets.
+/// Returns a greeting.
 #[action("hello_world")]
 async fn hello_world(Payload(hello): Payload<Hello>) -> Greeting {
     tracing::info!("Received request from {}", hello.name);

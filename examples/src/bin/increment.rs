@@ -1,27 +1,27 @@
-//! State that handlers share. Requests run side by side, so what they change is an atomic or behind a lock.
+//! State that handlers share. Requests run concurrently, so mutable state is an atomic or behind a lock.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin increment           # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin increment           # Redis on this machine, or DAEBUS_URL
 //! ```
 //!
-//! The service is called `counter`, its action `increment`.
+//! The service is `counter`, its action `increment`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use daebus::prelude::*;
 
-/// How many requests there were. Every handler gets a clone, so the number itself is in an `Arc`.
+/// The number of requests. Every handler gets a clone of the state, so the number is in an `Arc`.
 #[derive(Debug, Clone, Default)]
 struct Counter(Arc<AtomicU64>);
 
-/// What `increment` answers.
+/// The answer of `increment`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Count {
     count: u64,
 }
 
-/// Counts one more.
+/// Increments the counter and returns its value.
 #[action("increment")]
 async fn increment(State(counter): State<Counter>) -> Count {
     Count { count: counter.0.fetch_add(1, Ordering::Relaxed) + 1 }

@@ -1,11 +1,11 @@
-//! A thread that runs as long as the service does, and that can be stopped and started meanwhile.
+//! A thread that runs for as long as the service does, and that actions stop and start.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin long_running        # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin long_running        # Redis on this machine, or DAEBUS_URL
 //! ```
 //!
-//! The service is called `long_running`. Its actions: `submit` (a text to work on), `processed` (how many were), `stop` and
-//! `start` the thread.
+//! The service is `long_running`. Its actions: `submit` adds a text to the queue, `processed` returns the number of processed
+//! texts, `stop` and `start` control the thread.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use daebus::prelude::*;
 use parking_lot::Mutex;
 use tracing::{error, info};
 
-/// How long the thread rests when there is nothing to do.
-const REST: Duration = Duration::from_millis(50);
+/// The delay between two checks of an empty queue.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What handlers put in and the thread takes out. A real service would hold a file, a socket or a serial port here.
+/// The queue that handlers fill and the thread empties.
 #[derive(Debug, Clone, Default)]
 struct Work(Arc<Mutex<Queue>>);
 
@@ -34,14 +34,14 @@ impl Work {
     }
 }
 
-/// A thread of the operating system, since this is a plain `fn`: it may block for as long as it looks at `running` now and
-/// then. `wait` rests, and comes back at once when the thread is to end.
+/// Runs on an operating system thread, since it is a plain `fn`. It may block as long as it checks `running` regularly.
+/// `wait` returns false as soon as the thread has to stop.
 #[thread("long_running", restart = "on_failure")]
 fn background_processor(running: Running, State(work): State<Work>) {
     info!("Background processor started");
     while running.is_running() {
         let Some(item) = work.with(|queue| queue.waiting.pop_front()) else {
-            if !running.wait(REST) {
+            if !running.wait(POLL_INTERVAL) {
                 break;
             }
             continue;
@@ -57,30 +57,30 @@ fn background_processor(running: Running, State(work): State<Work>) {
 
 fn process(item: &str) -> Result<usize, &'static str> {
     match item.split_whitespace().count() {
-        0 => Err("there is nothing in it"),
+        0 => Err("the text is empty"),
         words => Ok(words),
     }
 }
 
-/// Hands a text to the thread.
+/// Adds a text to the queue.
 #[action("submit")]
 async fn submit(Payload(item): Payload<String>, State(work): State<Work>) {
     work.with(|queue| queue.waiting.push_back(item));
 }
 
-/// How many texts the thread has worked on.
+/// Returns the number of processed texts.
 #[action("processed")]
 async fn processed(State(work): State<Work>) -> usize {
     work.with(|queue| queue.processed)
 }
 
-/// Stops the thread and answers when it has ended.
+/// Stops the thread and replies when it has ended.
 #[action("stop")]
 async fn stop(tasks: Tasks) -> Result<(), TaskError> {
     tasks.stop("long_running").await
 }
 
-/// Starts it again.
+/// Starts the thread.
 #[action("start")]
 async fn start(tasks: Tasks) -> Result<(), TaskError> {
     tasks.start("long_running")

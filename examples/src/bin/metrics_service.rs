@@ -1,13 +1,13 @@
-//! The complete service: asked over the bus and over HTTP, heard on the bus and over WebSockets, and busy by itself.
+//! A complete service: an action, an HTTP route, a listener, WebSockets and a schedule.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin metrics_service     # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin metrics_service     # Redis on this machine, or DAEBUS_URL
 //! curl localhost:8080/api/metrics
 //! redis-cli subscribe metrics_updates                    # every 10 seconds; METRICS_EVERY=1 for every second
 //! ```
 //!
 //! A WebSocket client connects to `ws://localhost:8080/ws` and sends `{"type": "subscribe_metrics"}`. `DAEBUS_HTTP` and
-//! `DAEBUS_WS` bind other addresses, `127.0.0.1:0` for example, and the log says which.
+//! `DAEBUS_WS` set other addresses; `127.0.0.1:0` selects a free port, which is logged.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use daebus::prelude::*;
 use tracing::info;
 
-/// What the service counts, shared by its handlers.
+/// The counters, shared by the handlers.
 #[derive(Debug, Clone)]
 pub struct Metrics(Arc<Counters>);
 
@@ -48,7 +48,7 @@ impl Metrics {
     }
 }
 
-/// The metrics at one moment.
+/// The metrics at one point in time.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     /// In seconds.
@@ -58,16 +58,16 @@ pub struct Snapshot {
     maintenance: bool,
 }
 
-/// What goes out every ten seconds.
+/// The message that is published every ten seconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Update {
     #[serde(flatten)]
     metrics: Snapshot,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     timestamp: f64,
 }
 
-/// What is said on the channel `system_events`; further types may come.
+/// A message on the channel `system_events`. Other types are ignored.
 #[derive(Debug, Deserialize)]
 pub struct SystemEvent {
     #[serde(rename = "type")]
@@ -80,7 +80,7 @@ fn yes() -> bool {
     true
 }
 
-/// What `subscribe_metrics` answers.
+/// The answer of `subscribe_metrics`.
 #[derive(Debug, Serialize)]
 pub struct Subscribed {
     status: String,
@@ -88,11 +88,11 @@ pub struct Subscribed {
     update_interval: u64,
 }
 
-/// How often updates go out.
+/// The interval between two updates.
 #[derive(Debug, Clone, Copy)]
 pub struct Every(Duration);
 
-/// The attribute under which a client's wish is kept.
+/// The attribute of clients that receive updates.
 const WANTS_METRICS: &str = "wants_metrics";
 
 /// The handlers of the service.
@@ -100,20 +100,20 @@ const WANTS_METRICS: &str = "wants_metrics";
 pub mod metrics {
     use super::*;
 
-    /// Other services ask here.
+    /// Returns the metrics to other services.
     #[action("get_metrics")]
     pub async fn get_metrics(State(metrics): State<Metrics>) -> Snapshot {
         metrics.0.requests.fetch_add(1, Ordering::Relaxed);
         metrics.now()
     }
 
-    /// Browsers and probes ask here.
+    /// Returns the metrics over HTTP.
     #[route("/api/metrics")]
     async fn http_get_metrics(State(metrics): State<Metrics>) -> Snapshot {
         metrics.now()
     }
 
-    /// What concerns every service of the system.
+    /// Handles events that concern every service.
     #[listen("system_events")]
     async fn on_system_event(Payload(event): Payload<SystemEvent>, State(metrics): State<Metrics>) {
         info!("Received system event: {}", event.kind);
@@ -122,7 +122,7 @@ pub mod metrics {
         }
     }
 
-    /// From now on this client hears every update.
+    /// Subscribes the client to updates.
     #[socket("subscribe_metrics")]
     async fn subscribe_metrics(
         client: Client,
@@ -132,7 +132,7 @@ pub mod metrics {
         Ok(Subscribed { status: "subscribed".into(), update_interval: interval.as_secs() })
     }
 
-    /// To the services that listen, and to the clients that have asked.
+    /// Publishes the metrics on the bus and to the subscribed clients.
     #[background("metrics_broadcast", 10)]
     async fn broadcast_metrics(
         State(metrics): State<Metrics>,
@@ -143,14 +143,14 @@ pub mod metrics {
         let timestamp = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs_f64();
         let update = Update { metrics: metrics.now(), timestamp };
         let wants = |client: &Client| client.get(WANTS_METRICS) == Some(true);
-        // Browsers first: they hear it even while the bus is away.
+        // Clients first: they receive the update even while the bus is away.
         let clients = sockets.broadcast_where("metrics_update", &update, wants)?;
         let services = broadcast.send("metrics_updates", &update).await?;
         info!("Metrics broadcast completed: {services} services, {clients} clients");
         Ok(())
     }
 
-    /// The interval as it is configured, where that isn't the attribute's.
+    /// Changes the interval of the attribute to the configured one.
     #[on_start]
     async fn configure(State(Every(interval)): State<Every>, tasks: Tasks) -> Result<(), BoxError> {
         Ok(tasks.set_interval("metrics_broadcast", interval)?)

@@ -1,8 +1,8 @@
-//! The service of the Quick Start: two actions, a one-way message, a channel it listens to, and a health check that it
-//! broadcasts on `system_status`, at the start and every 30 seconds.
+//! The service of the Quick Start: two actions, a one-way message, a listener, and a health check that is published on
+//! `system_status` at the start and every 30 seconds.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin my_service          # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin my_service          # Redis on this machine, or DAEBUS_URL
 //! cargo run -p daebus-examples --bin call_my_service     # in another terminal; or Python's DaebusCaller("my_service")
 //! ```
 
@@ -11,7 +11,7 @@ use std::time::Instant;
 use daebus::prelude::*;
 use tracing::info;
 
-/// What `get_status` answers.
+/// The answer of `get_status`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     status: String,
@@ -19,7 +19,7 @@ pub struct Status {
     uptime: f64,
 }
 
-/// What `restart` answers.
+/// The answer of `restart`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Restarted {
     restarted: bool,
@@ -30,33 +30,33 @@ pub struct Restarted {
 pub mod my_service {
     use super::*;
 
-    /// Says how the service is.
+    /// Returns the state of the service.
     #[action("get_status")]
-    pub async fn get_status(Payload(asked): Payload<Value>, State(started): State<Instant>) -> Status {
-        info!("asked for the status: {asked}");
+    pub async fn get_status(Payload(query): Payload<Value>, State(started): State<Instant>) -> Status {
+        info!("status requested: {query}");
         Status { status: "healthy".into(), uptime: started.elapsed().as_secs_f64() }
     }
 
-    /// Here a real service would restart what it looks after.
+    /// A real service would restart a device here.
     #[action("restart")]
-    pub async fn restart(Payload(asked): Payload<Value>) -> Restarted {
-        info!("restarting: {asked}");
+    pub async fn restart(Payload(options): Payload<Value>) -> Restarted {
+        info!("restarting: {options}");
         Restarted { restarted: true }
     }
 
-    /// Meant for `send_to_service`, which waits for no reply.
+    /// Handles messages of `send_to_service`, which have no reply.
     #[action("log_info")]
     pub async fn log_info(Payload(message): Payload<Value>) {
         info!("log_info: {message}");
     }
 
-    /// Hears what anybody says on the channel.
+    /// Handles the messages of a channel.
     #[listen("notifications")]
     pub async fn on_notification(Payload(notification): Payload<Value>) {
-        info!("heard a notification: {notification}");
+        info!("notification received: {notification}");
     }
 
-    /// Tells whoever listens how the system is.
+    /// Publishes the state of the system.
     #[background("health_check", 30, immediate)]
     pub async fn health_check(broadcast: Broadcast) -> Result<(), BoxError> {
         info!("running the health check");

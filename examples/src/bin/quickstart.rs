@@ -4,29 +4,29 @@
 //! cargo run -p daebus-examples --bin quickstart
 //! ```
 //!
-//! It needs no Redis and ends by itself. For two processes see `my_service` and `call_my_service`.
+//! It needs no Redis and exits when it is done. `my_service` and `call_my_service` are two processes.
 
 use std::time::Instant;
 
 use daebus::prelude::*;
 
-/// What `get_status` answers.
+/// The answer of `get_status`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Status {
     status: String,
     uptime: f64,
 }
 
-/// What `copy` takes, and what it says on the way and at the end.
+/// The payload, the progress and the answer of `copy`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Files {
     files: u32,
 }
 
-/// How `copy` fails: on the bus as code `nothing_to_copy`.
+/// The error of `copy`, with the code `nothing_to_copy`.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum CopyError {
-    /// There were no files.
+    /// The number of files is 0.
     #[error("there is nothing to copy")]
     NothingToCopy,
 }
@@ -36,32 +36,32 @@ pub enum CopyError {
 pub mod quickstart {
     use super::*;
 
-    /// Says how the service is.
+    /// Returns the state of the service.
     #[action("get_status")]
     pub async fn get_status(State(started): State<Instant>) -> Status {
         Status { status: "healthy".into(), uptime: started.elapsed().as_secs_f64() }
     }
 
-    /// Copies files, tells the caller after each one, and everybody at the end.
+    /// Copies files, sends progress after each one, and publishes the result.
     #[action("copy")]
     pub async fn copy(
-        Payload(asked): Payload<Files>,
+        Payload(request): Payload<Files>,
         progress: Progress<Files>,
         broadcast: Broadcast,
     ) -> Result<Files, CopyError> {
-        if asked.files == 0 {
+        if request.files == 0 {
             return Err(CopyError::NothingToCopy);
         }
-        for files in 1..=asked.files {
-            // Neither of these two failing is a reason to stop copying.
+        for files in 1..=request.files {
+            // A lost progress update doesn't fail the copy.
             if let Err(error) = progress.send(Files { files }).await {
-                tracing::warn!("no progress was sent: {error}");
+                tracing::warn!(%error, "progress not sent");
             }
         }
-        if let Err(error) = broadcast.send("copied", &asked).await {
-            tracing::warn!("nobody was told: {error}");
+        if let Err(error) = broadcast.send("copied", &request).await {
+            tracing::warn!(%error, "result not published");
         }
-        Ok(asked)
+        Ok(request)
     }
 }
 
@@ -77,7 +77,7 @@ async fn main() -> daebus::Result<()> {
         .start()
         .await?;
 
-    // The stub that `#[blueprint]` wrote: a method for each action, with the types of its handler.
+    // The caller that `#[blueprint]` generated, with a method for each action.
     let caller = Caller::connect(bus, "quickstart").await?;
     let stub = quickstart::Caller::new(caller.clone());
 
@@ -93,7 +93,7 @@ async fn main() -> daebus::Result<()> {
         }
     }
     if let Some(Files { files }) = copied.next().await {
-        println!("broadcast heard: {files} files were copied");
+        println!("broadcast received: {files} files were copied");
     }
 
     match stub.copy(&Files { files: 0 }).await {

@@ -1,25 +1,25 @@
-//! Schedules under control: an interval changed by an action, cron expressions, and work that is done once, later.
+//! Control of schedules: an interval that an action changes, cron expressions, and delayed work.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin scheduler           # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin scheduler           # Redis on this machine, or DAEBUS_URL
 //! ```
 //!
-//! The service is called `scheduler`. Its actions: `schedules` lists them; `set_interval` (`{"name": "poll", "seconds": 5}`);
-//! `pause`, `resume` and `run_now` (`{"name": "report"}`); `remind_me` (`{"text": "tea", "after": 180}`).
+//! The service is `scheduler`. Its actions: `schedules`, `set_interval` (`{"name": "poll", "seconds": 5}`), `pause`, `resume`,
+//! `run_now` (`{"name": "report"}`), and `remind_me` (`{"text": "tea", "after": 180}`).
 
 use daebus::prelude::*;
 use daebus::{ScheduleInfo, TaskError};
 use tracing::info;
 
-/// Every minute until `set_interval` says otherwise. The first run comes as soon as the service is ready.
+/// Runs every minute until `set_interval` changes that, for the first time as soon as the service is ready.
 #[background("poll", every = "1m", immediate)]
 async fn poll(broadcast: Broadcast) -> Result<(), BoxError> {
     broadcast.send("polled", json!({"found": "nothing new"})).await?;
     Ok(())
 }
 
-/// At six in the morning in Amsterdam, up to half a minute later so that not everybody reports at once. While a report is
-/// being written, the next one is left out.
+/// Runs at 06:00 in Amsterdam, delayed by up to 30 s so that several services don't report at the same time. A run that is
+/// due while the previous one is running is skipped.
 #[background("report", cron = "0 6 * * *", tz = "Europe/Amsterdam", jitter = "30s", overlap = "skip")]
 async fn report(broadcast: Broadcast) -> Result<(), BoxError> {
     info!("Writing the report");
@@ -27,27 +27,27 @@ async fn report(broadcast: Broadcast) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Six fields begin with the second.
+/// With six fields, the first one is the second.
 #[background("clock", cron = "* * * * * *")]
 async fn clock(broadcast: Broadcast) -> Result<(), BoxError> {
     broadcast.send("clock", json!({"tick": true})).await?;
     Ok(())
 }
 
-/// Names a schedule.
+/// The name of a schedule.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Named {
     name: String,
 }
 
-/// What `set_interval` takes.
+/// The payload of `set_interval`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Interval {
     name: String,
     seconds: f64,
 }
 
-/// What `remind_me` takes.
+/// The payload of `remind_me`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Reminder {
     text: String,
@@ -55,44 +55,44 @@ pub struct Reminder {
     after: f64,
 }
 
-/// Every schedule as it stands: when it runs next, how often it ran, what went wrong.
+/// Returns the state of every schedule: the next run, the number of runs, the last error.
 #[action("schedules")]
 async fn schedules(tasks: Tasks) -> Vec<ScheduleInfo> {
     tasks.schedules()
 }
 
-/// From now on the schedule runs at this interval.
+/// Changes the interval of a schedule.
 #[action("set_interval")]
 async fn set_interval(
     Payload(Interval { name, seconds }): Payload<Interval>,
     tasks: Tasks,
 ) -> Result<(), BoxError> {
-    // The caller's mistakes go back to the caller in words; a `?` on its own would say `internal`.
+    // A fault is returned to the caller; other errors would become `internal`.
     let interval = Duration::try_from_secs_f64(seconds)
         .map_err(|error| Fault::new("bad_interval", error.to_string()))?;
     tasks.set_interval(&name, interval).map_err(|error| Fault::new("bad_interval", error.to_string()))?;
     Ok(())
 }
 
-/// Lets no run begin by the clock until `resume`.
+/// Suspends a schedule until `resume`.
 #[action("pause")]
 async fn pause(Payload(Named { name }): Payload<Named>, tasks: Tasks) -> Result<(), TaskError> {
     tasks.pause(&name)
 }
 
-/// Ends a pause.
+/// Resumes a schedule.
 #[action("resume")]
 async fn resume(Payload(Named { name }): Payload<Named>, tasks: Tasks) -> Result<(), TaskError> {
     tasks.resume(&name)
 }
 
-/// Runs a schedule now, and answers when the run has ended.
+/// Runs a schedule now, and replies when the run has finished.
 #[action("run_now")]
 async fn run_now(Payload(Named { name }): Payload<Named>, tasks: Tasks) -> Result<(), TaskError> {
     tasks.run_now(&name).await
 }
 
-/// Broadcasts the text on `reminders`, once, later. It is forgotten when the service stops before that.
+/// Publishes the text on `reminders` after a delay, unless the service stops before.
 #[action("remind_me")]
 async fn remind_me(
     Payload(reminder): Payload<Reminder>,
@@ -103,7 +103,7 @@ async fn remind_me(
         .map_err(|error| Fault::new("bad_delay", error.to_string()))?;
     tasks.after(after, async move {
         if let Err(error) = broadcast.send("reminders", json!({"text": reminder.text})).await {
-            tracing::error!("a reminder was lost: {error}");
+            tracing::error!(%error, "reminder lost");
         }
     });
     Ok(())

@@ -1,8 +1,8 @@
-//! Uses the shopping list of `shopping_service`, typed: the contract `Shopping` declares the actions.
+//! Typed calls to `shopping_service`, generated from the contract `Shopping`.
 //!
 //! ```text
 //! cargo run -p daebus-examples --bin shopping_service    # in another terminal
-//! cargo run -p daebus-examples --bin shopper             # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin shopper             # Redis on this machine, or DAEBUS_URL
 //! ```
 
 use daebus::prelude::*;

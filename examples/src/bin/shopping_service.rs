@@ -1,11 +1,11 @@
-//! A shopping list, kept by a service and used by `shopper` in another process.
+//! A service with a shopping list, which `shopper` calls from another process.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin shopping_service    # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin shopping_service    # Redis on this machine, or DAEBUS_URL
 //! cargo run -p daebus-examples --bin shopper             # in another terminal
 //! ```
 //!
-//! Its actions are those of the contract `Shopping`, which both programs use.
+//! Both programs use the contract `Shopping`, which declares the actions.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 #[derive(Debug, Clone, Default)]
 pub struct ShoppingList(Arc<Mutex<Vec<String>>>);
 
-/// The handlers of the service. The compiler checks that every action of the contract is here.
+/// The handlers of the service. The compiler checks that every action of the contract exists.
 #[blueprint("shopping", contract = Shopping)]
 pub mod shopping {
     use super::*;

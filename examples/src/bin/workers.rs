@@ -1,7 +1,7 @@
 //! One caller and three workers, one of which is killed while it works.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin workers             # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin workers             # Redis on this machine, or DAEBUS_URL
 //! ```
 //!
 //! The program starts the workers as processes of their own: instances of the service `workers`. Calls are spread over them.
@@ -36,7 +36,7 @@ pub struct Done(Arc<AtomicU64>);
 pub mod workers {
     use super::*;
 
-    /// Takes its time. It may run twice for one number without harm, so a call is repeated elsewhere if its worker is lost.
+    /// Squares a number after a delay. It is idempotent, so a call is sent to another worker if its worker is lost.
     #[action("square", idempotent, concurrency = 4)]
     pub async fn square(Payload(number): Payload<u64>, State(done): State<Done>) -> Squared {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -88,7 +88,7 @@ async fn dispatch(url: String) -> Result<(), BoxError> {
     let dispatcher = Daebus::new("dispatcher").bus(url).register(blueprint_of!["dispatcher"; report]);
     let mut processes: Vec<Worker> = (0..WORKERS).map(|_| Worker::start()).collect::<Result<_, _>>()?;
     let dispatcher = dispatcher.start().await?;
-    // Longer than it takes until a killed worker is noticed.
+    // Longer than it takes to detect a killed worker.
     let caller = dispatcher.callers().to("workers").timeout(Duration::from_secs(60));
     caller.wait_for(WORKERS, Duration::from_secs(20)).await?;
 

@@ -32,7 +32,7 @@ fn quickstart_needs_nothing_and_is_quick() {
          progress: 2 of 3\n\
          progress: 3 of 3\n\
          done: 3 files\n\
-         broadcast heard: 3 files were copied\n\
+         broadcast received: 3 files were copied\n\
          error: there was nothing to copy\n"
     );
     assert!(took < Duration::from_secs(1), "{took:?}");
@@ -49,7 +49,7 @@ fn call_my_service_calls_my_service() {
     caller.line(r#"Restart result: {"restarted":true}"#);
     caller.line("Notification sent, receivers: 1");
     caller.line("Message sent, receivers: 1");
-    service.line("heard a notification");
+    service.line("notification received");
     service.line("log_info");
 }
 
@@ -189,7 +189,7 @@ async fn boilerplate_hears_its_own_readings_and_others() {
     assert_eq!(call(&redis, "thermometer", "history", json!("cellar")).await, json!([8.5]));
     service.signal("TERM");
     assert_eq!(service.wait().code(), Some(0), "{}", service.said());
-    service.line("readings of 2 rooms are forgotten");
+    service.line("history of 2 rooms closed");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn background_service_refuses_an_interval_that_is_none() {
     );
     assert_eq!(service.wait().code(), Some(1), "{}", service.said());
     service.line("background-service didn't start");
-    service.line("HEALTH_CHECK_EVERY=soon is no number of seconds; write HEALTH_CHECK_EVERY=60 for example");
+    service.line("HEALTH_CHECK_EVERY=soon is not a positive number of seconds; write HEALTH_CHECK_EVERY=60 for example");
 }
 
 #[test]
@@ -73,13 +73,13 @@ fn a_wrong_variable_is_reported_with_its_value_and_an_example() {
             "kiosk",
             "DAEBUS_HTTP",
             "everywhere",
-            "DAEBUS_HTTP=everywhere is no address; write DAEBUS_HTTP=127.0.0.1:8080 for example",
+            "DAEBUS_HTTP=everywhere is not an address; write DAEBUS_HTTP=127.0.0.1:8080 for example",
         ),
         (
             "metrics_service",
             "METRICS_EVERY",
             "0",
-            "METRICS_EVERY=0 is no number of seconds; write METRICS_EVERY=60 for example",
+            "METRICS_EVERY=0 is not a positive number of seconds; write METRICS_EVERY=60 for example",
         ),
     ] {
         let mut service = Process::start(example(name).env(variable, value));
@@ -101,7 +101,7 @@ async fn long_running_works_until_it_is_stopped_and_again_when_it_is_started() {
     }
     eventually("everything is processed", async || call(&caller, "processed", json!({})).await == 3).await;
     service.line(r#"Processed "one two three": 3 words"#);
-    service.line("Error in background processor: there is nothing in it");
+    service.line("Error in background processor: the text is empty");
 
     call(&caller, "stop", json!({})).await;
     service.line("Background processor stopped");

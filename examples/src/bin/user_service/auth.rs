@@ -1,4 +1,4 @@
-//! Logging in: passwords as Argon2 hashes, tokens in the cache, where they end by themselves after an hour.
+//! Authentication: passwords as Argon2 hashes, and tokens in the cache, which expire after an hour.
 
 use argon2::Argon2;
 use argon2::password_hash::rand_core::{OsRng, RngCore};
@@ -8,13 +8,13 @@ use daebus::{CacheError, Context, Extract, Failure, kind::Kind};
 
 use crate::users::Users;
 
-/// How long a token is good for.
+/// The lifetime of a token.
 const TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
-/// A password's hash with its salt and its parameters, as text.
+/// The hash of a password with its salt and its parameters, as text.
 pub(crate) type PasswordHash = String;
 
-/// Hashes a password, which takes some tens of milliseconds: that is the point of it.
+/// Hashes a password. This takes tens of milliseconds on purpose.
 pub(crate) fn hash_password(password: &str) -> Result<PasswordHash, BoxError> {
     let salt = SaltString::generate(&mut OsRng);
     let hash = Argon2::default().hash_password(password.as_bytes(), &salt);
@@ -26,10 +26,10 @@ fn is_password(password: &str, hash: &str) -> bool {
     hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
-/// How these handlers fail.
+/// The errors of these handlers.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub(crate) enum AuthError {
-    /// One sentence for both, so that nobody learns which addresses there are.
+    /// The same message for both cases, so that it doesn't reveal which addresses exist.
     #[error("Invalid email or password")]
     #[fault(status = 401)]
     InvalidCredentials,
@@ -48,14 +48,14 @@ impl From<CacheError> for AuthError {
     }
 }
 
-/// What `login` takes.
+/// The payload of `login`.
 #[derive(Deserialize)]
 struct Credentials {
     email: String,
     password: String,
 }
 
-/// What `login` answers.
+/// The answer of `login`.
 #[derive(Serialize)]
 struct LoggedIn {
     token: String,
@@ -63,7 +63,7 @@ struct LoggedIn {
     expires_in: u64,
 }
 
-/// Logs in, on the bus and over HTTP. A plain `fn`, since hashing a password takes its time.
+/// Logs in, on the bus and over HTTP. A plain `fn`, since hashing a password blocks.
 #[action("login")]
 #[route("/login", methods = ["POST"])]
 fn login(
@@ -72,7 +72,7 @@ fn login(
     cache: Cache,
 ) -> Result<LoggedIn, AuthError> {
     let Some((user_id, hash)) = users.with_email(&email) else {
-        // As long as it takes with an address that is there, or the time would tell.
+        // Takes as long as for an existing address, so that the duration doesn't reveal whether it exists.
         hash_password(&password)?;
         return Err(AuthError::InvalidCredentials);
     };
@@ -95,33 +95,33 @@ fn key(token: &str) -> String {
     format!("user_service:token:{token}")
 }
 
-/// Whose token it is, while it is good.
+/// Returns the user of a valid token.
 async fn verify_token(token: &str, cache: &Cache) -> Result<Option<String>, CacheError> {
     cache.get(&key(token)).await
 }
 
-/// Carries a token.
+/// The payload of `verify_token`.
 #[derive(Deserialize)]
 struct Token {
     token: String,
 }
 
-/// What `verify_token` answers.
+/// The answer of `verify_token`.
 #[derive(Serialize)]
 struct Verified {
     valid: bool,
     user_id: String,
 }
 
-/// Other services ask whose token it is.
+/// Returns the user of a token to other services.
 #[action("verify_token")]
 async fn check_token(Payload(Token { token }): Payload<Token>, cache: Cache) -> Result<Verified, AuthError> {
     let user_id = verify_token(&token, &cache).await?.ok_or(AuthError::InvalidToken)?;
     Ok(Verified { valid: true, user_id })
 }
 
-/// The user whose token stands in the header `authorization`, as `Bearer <token>`. A handler with this argument runs for
-/// nobody else, on any transport.
+/// The user of the token in the header `authorization: Bearer <token>`. A handler with this argument runs only for
+/// authenticated requests, on every transport.
 struct CurrentUser(String);
 
 impl<K: Kind> Extract<K> for CurrentUser {
@@ -136,19 +136,19 @@ impl<K: Kind> Extract<K> for CurrentUser {
     }
 }
 
-/// What is for one's own eyes.
+/// Returns the authenticated user.
 #[route("/me")]
 async fn me(CurrentUser(user_id): CurrentUser) -> Value {
     json!({"user_id": user_id})
 }
 
-/// The query that a WebSocket client connects with.
+/// The query of a WebSocket connection.
 #[derive(Deserialize)]
 struct Connecting {
     token: Option<String>,
 }
 
-/// What a client hears when it has connected. It may stay either way.
+/// The first message to a client. Clients without a valid token stay connected.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Welcome {

@@ -1,16 +1,16 @@
-//! Two blueprints in files of their own, `users` and `auth`: actions, HTTP, WebSockets, tokens, hashed passwords.
+//! Two blueprints in their own files, `users` and `auth`: actions, HTTP, WebSockets, tokens, hashed passwords.
 //!
 //! ```text
-//! cargo run -p daebus-examples --bin user_service        # the Redis of this machine, or the one DAEBUS_URL names
+//! cargo run -p daebus-examples --bin user_service        # Redis on this machine, or DAEBUS_URL
 //! curl localhost:8080/api/users -H 'content-type: application/json' \
 //!     -d '{"email": "ada@example.com", "name": "Ada", "password": "analytical"}'
 //! curl localhost:8080/api/auth/login -d email=ada@example.com -d password=analytical
 //! curl localhost:8080/api/auth/me -H 'authorization: Bearer <the token>'
 //! ```
 //!
-//! There is a user from the start: `user@example.com` with the password `password`. A WebSocket client connects to
-//! `ws://localhost:8080/ws?token=<the token>`. `DAEBUS_HTTP` and `DAEBUS_WS` bind other addresses, `127.0.0.1:0` for
-//! example, and the log says which.
+//! The user `user@example.com` with the password `password` exists at startup. A WebSocket client connects to
+//! `ws://localhost:8080/ws?token=<the token>`. `DAEBUS_HTTP` and `DAEBUS_WS` set other addresses; `127.0.0.1:0` selects a
+//! free port, which is logged.
 
 mod auth;
 mod users;

@@ -10,22 +10,22 @@ use tracing::info;
 
 use crate::auth::{PasswordHash, hash_password};
 
-/// Whoever hasn't been here for so long is forgotten.
+/// Users that were inactive for longer than this are removed.
 const INACTIVE: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// A user as others see it.
+/// The public part of a user.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct User {
     pub(crate) id: String,
     email: String,
     name: String,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     created_at: f64,
-    /// In seconds since 1970.
+    /// Seconds since 1970.
     last_active: f64,
 }
 
-/// Every user, shared by the handlers of both blueprints.
+/// All users, shared by the handlers of both blueprints.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Users(Arc<Mutex<Table>>);
 
@@ -36,7 +36,7 @@ struct Table {
 }
 
 impl Users {
-    /// With the user that the documentation speaks of.
+    /// Creates a table with the user of the documentation.
     pub(crate) fn with_one() -> Result<Self, BoxError> {
         let users = Self::default();
         users.create("user@example.com".into(), "User".into(), Some(hash_password("password")?))?;
@@ -65,22 +65,22 @@ impl Users {
         self.table().by_id.values().map(|(user, _)| user.clone()).collect()
     }
 
-    /// Who has this address, and the hash of its password if it has one.
+    /// Returns the ID and the password hash of the user with this address.
     pub(crate) fn with_email(&self, email: &str) -> Option<(String, PasswordHash)> {
         let table = self.table();
         let (user, password) = table.by_id.values().find(|(user, _)| user.email == email)?;
         Some((user.id.clone(), password.clone()?))
     }
 
-    /// Notes that a user was here.
+    /// Records activity of a user.
     pub(crate) fn seen(&self, id: &str) {
         if let Some((user, _)) = self.table().by_id.get_mut(id) {
             user.last_active = now();
         }
     }
 
-    /// Forgets who hasn't been here since, and returns how many that were.
-    fn forget_inactive(&self, since: f64) -> usize {
+    /// Removes users that were inactive since, and returns their number.
+    fn remove_inactive(&self, since: f64) -> usize {
         let users = &mut self.table().by_id;
         let before = users.len();
         users.retain(|_, (user, _)| user.last_active >= since);
@@ -96,7 +96,7 @@ fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 
-/// How these handlers fail.
+/// The errors of these handlers.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub(crate) enum UserError {
     #[error("User {id} not found")]
@@ -104,23 +104,23 @@ pub(crate) enum UserError {
     NotFound { id: String },
     #[error("Email is required")]
     EmailRequired,
-    #[error("{email} belongs to somebody else")]
+    #[error("{email} belongs to another user")]
     #[fault(status = 409)]
     EmailTaken { email: String },
-    /// Reaches the caller as `internal`; the log has the rest.
+    /// Reaches the caller as `internal`; the reason is logged.
     #[error(transparent)]
     #[fault(internal)]
     #[serde(skip)]
     Inside(#[from] BoxError),
 }
 
-/// Names a user.
+/// The ID of a user.
 #[derive(Debug, Deserialize)]
 struct ById {
     id: String,
 }
 
-/// What a user is made of.
+/// The payload of `create_user`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct NewUser {
@@ -129,7 +129,7 @@ struct NewUser {
     password: Option<String>,
 }
 
-/// What is said on the channel `user_events`.
+/// A message on the channel `user_events`.
 #[derive(Debug, Serialize, Deserialize)]
 struct UserEvent {
     #[serde(rename = "type")]
@@ -137,13 +137,13 @@ struct UserEvent {
     user_id: String,
 }
 
-/// A list of users, an object since peers in Python and in browsers expect one.
+/// A list of users. It is an object, which Python peers expect.
 #[derive(Debug, Serialize)]
 struct UserList {
     users: Vec<User>,
 }
 
-/// Finds one, on the bus.
+/// Returns a user, on the bus.
 #[action("get_user")]
 async fn get_user(
     Payload(ById { id }): Payload<ById>,
@@ -152,13 +152,13 @@ async fn get_user(
     users.get(&id)
 }
 
-/// Finds one, over HTTP.
+/// Returns a user, over HTTP.
 #[route("/users/<user_id>")]
 async fn http_get_user(user_id: String, State(users): State<Users>) -> Result<User, UserError> {
     users.get(&user_id)
 }
 
-/// Adds one, on the bus and over HTTP. A plain `fn`, since hashing a password takes its time.
+/// Creates a user, on the bus and over HTTP. A plain `fn`, since hashing a password blocks.
 #[action("create_user")]
 #[route("/users", methods = ["POST"], status = 201)]
 fn create_user(
@@ -173,30 +173,30 @@ fn create_user(
     let user = users.create(new.email, new.name, password)?;
     let event = UserEvent { kind: "user_created".into(), user_id: user.id.clone() };
     if let Err(error) = daebus::block_on(broadcast.send("user_events", event)) {
-        // The user is there all the same.
-        tracing::error!("nobody was told of {}: {error}", user.id);
+        // A lost event doesn't fail the creation.
+        tracing::error!(%error, user = user.id, "user event not published");
     }
     Ok(user)
 }
 
-/// All of them, over HTTP and over a WebSocket.
+/// Returns all users, over HTTP and over WebSockets.
 #[route("/users")]
 #[socket("get_users")]
 async fn list_users(State(users): State<Users>) -> UserList {
     UserList { users: users.list() }
 }
 
-/// Hears of new users, its own included.
+/// Logs events of users, including those of this service.
 #[listen("user_events")]
 async fn on_user_event(Payload(event): Payload<UserEvent>) {
     info!("Received user event: {} for user {}", event.kind, event.user_id);
 }
 
-/// Every hour.
+/// Removes inactive users every hour.
 #[background("user_cleanup", 3600)]
 async fn cleanup_inactive_users(State(users): State<Users>) {
-    let forgotten = users.forget_inactive(now() - INACTIVE.as_secs_f64());
-    info!("Cleaned up {forgotten} inactive users");
+    let removed = users.remove_inactive(now() - INACTIVE.as_secs_f64());
+    info!("Cleaned up {removed} inactive users");
 }
 
 /// The handlers of this file.
