@@ -4,30 +4,30 @@ use daebus::prelude::*;
 
 use crate::{Reading, Store};
 
-/// Which sensor.
+/// The payload of `get_reading`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetReading {
-    /// Its name, the channel's part behind `sensors.`
+    /// The name of the sensor, the part of its channel after `sensors.`
     pub sensor: String,
 }
 
-/// Why there is no reading.
+/// An error of `get_reading`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum ReadingError {
-    /// On the bus: code `unknown_sensor`.
-    #[error("nothing was heard of the sensor {sensor:?}")]
+    /// Code `unknown_sensor`.
+    #[error("no reading of the sensor {sensor:?}")]
     UnknownSensor {
-        /// The sensor.
+        /// The name of the sensor.
         sensor: String,
     },
 }
 
-/// What reaches the service.
+/// The handlers of the service.
 #[blueprint("sensors")]
 pub mod sensors {
     use super::*;
 
-    /// Hears every sensor; its name is in the channel's.
+    /// Stores the readings of every sensor.
     #[listen("sensors.*")]
     pub async fn on_reading(
         Payload(reading): Payload<Reading>,
@@ -38,7 +38,7 @@ pub mod sensors {
         store.put(sensor, reading);
     }
 
-    /// The last reading of a sensor.
+    /// Returns the latest reading of a sensor.
     #[action("get_reading")]
     pub async fn get_reading(
         Payload(GetReading { sensor }): Payload<GetReading>,

@@ -1,7 +1,7 @@
-//! Keeps the last readings of many sensors.
+//! Stores the latest readings of sensors.
 //!
-//! What is here to be replaced: readings arrive as broadcasts on `sensors.<name>` and are kept by the feature
-//! [`Store`]; actions ask for them; the repeater [`Watch`] says on `my_service.silent` which sensors have gone silent.
+//! Replace this example: readings arrive as broadcasts on `sensors.<name>`, the feature [`Store`] keeps them, an action
+//! returns them, and the repeater [`Watch`] publishes the sensors without recent readings on `my_service.silent`.
 
 mod handlers;
 mod store;
@@ -15,15 +15,15 @@ pub use handlers::{GetReading, ReadingError, sensors};
 pub use store::{Reading, Store};
 pub use watch::Watch;
 
-/// What the application needs to know that every service doesn't.
+/// The application's own settings.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How long a sensor may say nothing.
+    /// The time without a reading after which a sensor is reported.
     pub silence: Duration,
 }
 
-/// Puts the application together; `service` says what it is called and where its bus is.
+/// Returns the application; `service` has its name and its bus.
 pub fn app(service: Daebus, options: &Options) -> Daebus {
     service.feature(Store::default()).repeater(Watch::new(options.silence)).register(sensors::blueprint())
-    // `.attach(Http::bind("127.0.0.1:8080"))` makes a server for `#[route(…)]`s, and `/_service/status`.
+    // `.attach(Http::bind("127.0.0.1:8080"))` adds an HTTP server for routes and health checks.
 }

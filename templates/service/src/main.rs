@@ -4,13 +4,13 @@ use daebus::clap::{self, Parser};
 use daebus::{Daebus, ServiceArgs};
 use my_service::{Options, app};
 
-/// Keeps the last readings of many sensors.
+/// Stores the latest readings of sensors.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Args {
     #[command(flatten)]
     service: ServiceArgs,
-    /// How many seconds a sensor may say nothing
+    /// Seconds without a reading after which a sensor is reported
     #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     silence: u64,
 }

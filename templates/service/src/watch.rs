@@ -6,7 +6,7 @@ use daebus::{FeatureContext, Repeater};
 
 use crate::Store;
 
-/// Says which sensors have gone silent, as often as they may be silent.
+/// Publishes the sensors without recent readings.
 #[derive(Debug)]
 pub struct Watch {
     silence: Duration,
@@ -14,7 +14,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches for sensors that say nothing for that long.
+    /// Creates a repeater that reports sensors without a reading for `silence`.
     pub fn new(silence: Duration) -> Self {
         Self { silence, store: None }
     }
@@ -22,7 +22,7 @@ impl Watch {
 
 impl Repeater for Watch {
     async fn prepare(&mut self, cx: &FeatureContext) -> Result<(), BoxError> {
-        self.store = Some(cx.feature::<Store>().ok_or("there is no store to watch")?);
+        self.store = Some(cx.feature::<Store>().ok_or("the feature `Store` is missing")?);
         Ok(())
     }
 

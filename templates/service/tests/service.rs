@@ -1,4 +1,4 @@
-//! The application as it runs in production, on a bus and a clock of the test's own.
+//! The application on an in-process bus and a paused clock.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn start() -> TestApp {
 }
 
 #[tokio::test]
-async fn a_reading_is_kept() {
+async fn the_latest_reading_is_returned() {
     let service = start().await;
     service.publish("sensors.attic", &Reading { value: 21.5 }).await;
     service.settle().await;
@@ -24,7 +24,7 @@ async fn a_reading_is_kept() {
 }
 
 #[tokio::test]
-async fn a_sensor_that_nobody_heard_of_is_an_error() {
+async fn an_unknown_sensor_is_an_error() {
     let service = start().await;
     let sensors = sensors::Caller::new(service.caller());
     match sensors.get_reading(&GetReading { sensor: "cellar".into() }).await {
@@ -35,13 +35,12 @@ async fn a_sensor_that_nobody_heard_of_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_silent_sensor_is_told_of() {
+async fn a_silent_sensor_is_reported() {
     let service = start().await;
     service.publish("sensors.attic", &Reading { value: 21.5 }).await;
     service.advance(SILENCE / 2).await;
     service.published("my_service.silent").await.assert_none();
     service.advance(SILENCE * 2).await;
-    let told = service.published("my_service.silent").await;
-    assert!(!told.is_empty());
+    assert!(!service.published("my_service.silent").await.is_empty());
     service.finish().await;
 }
