@@ -1,9 +1,9 @@
-//! The code of the book. Each chapter is a module whose documentation it is, so `cargo test -p daebus-docs --doc` compiles
-//! and runs every block of Rust in it.
+//! The code of the book. Each chapter is the documentation of a module, so that `cargo test -p daebus-docs --doc` compiles and
+//! runs its Rust code.
 //!
 //! To read the book, open `docs/src/SUMMARY.md`, or `mdbook serve docs`.
 
-/// Includes the chapters for the documentation tests alone: as rustdoc pages their links to each other would lead nowhere.
+/// Includes the chapters for documentation tests only: as rustdoc pages, their links to each other would be broken.
 macro_rules! chapters {
     ($($name:ident)*) => {
         $(
@@ -19,7 +19,7 @@ chapters! {
     scaling operating python protocol
 }
 
-// Chapters whose file's name is no name in Rust.
+// Chapters whose file names aren't Rust identifiers.
 #[cfg(doctest)]
 #[doc = include_str!("src/python-surface.md")]
 pub mod python_surface {}
@@ -32,7 +32,7 @@ pub mod seeds {}
 #[doc = include_str!("src/wire-behaviours.md")]
 pub mod wire_behaviours {}
 
-// The README files of the crates are on crates.io, that of the repository in front of it.
+// The README files of the crates and of the repository.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../daebus/README.md")]

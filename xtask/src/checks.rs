@@ -1,5 +1,6 @@
 //! Testing and linting.
 
+use std::fs::{self, File};
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use crate::step::{Report, bounded, works};
 /// How long compiling and running may take, each: many times what it takes on two cores.
 const LONG: Duration = Duration::from_secs(30 * 60);
 
-/// How long packaging may take, including the attempts to reach crates.io without a network.
-const PACKAGING: Duration = Duration::from_secs(3 * 60);
+/// The limit for building the book, and for packaging, including the attempts to reach crates.io without a network.
+const SHORT: Duration = Duration::from_secs(3 * 60);
 
 /// Features that have tests. `tls` has none that need it and a long build; the lints compile it.
 const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing";
@@ -18,7 +19,7 @@ const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing
 /// All features but those of the tests' own crates, one of which is there to not compile.
 const ALL_FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing,daebus/tls";
 
-/// Sets the machine up, then runs every test there is.
+/// Sets the machine up, then runs every test.
 pub(crate) fn test(report: &mut Report) {
     setup::run(report);
     // Tests start these as processes; built here, they don't count towards the time of the tests.
@@ -48,7 +49,7 @@ pub(crate) fn test(report: &mut Report) {
 /// The crates that are published, each after those that it depends on.
 const PUBLISHED: [&str; 4] = ["daebus-macros", "daebus-caller", "daebus", "daebus-cli"];
 
-/// Formatting, clippy, the documentation and the packages for crates.io.
+/// Formatting, clippy, the documentation, the book and the packages for crates.io.
 pub(crate) fn lint(report: &mut Report) {
     report.run("formatting", &mut cargo(&["fmt", "--all", "--check"]), LONG);
     let clippy =
@@ -61,7 +62,27 @@ pub(crate) fn lint(report: &mut Report) {
     // CI doesn't build this workspace, and would not notice that a new dependency is missing there.
     let locked = ["update", "--workspace", "--locked", "--manifest-path", "benches/peers/Cargo.toml"];
     report.run("lock file of the benchmarks", cargo(&locked).current_dir(crate::root()), PACKAGING);
+    if works("mdbook", &["--version"]) {
+        report.step("the book", |_| book());
+    } else {
+        println!("   mdbook is not installed; skipping the book (cargo install mdbook)");
+    }
     report.step("packages for crates.io", |_| packages());
+}
+
+/// Builds the book into target/book. Warnings are errors.
+fn book() -> Result<(), String> {
+    let target = crate::root().join("target");
+    let messages = target.join("book.log");
+    let log = File::create(&messages)
+        .map_err(|error| format!("{} can't be written: {error}", messages.display()))?;
+    let mut mdbook = Command::new("mdbook");
+    mdbook.args(["build", "docs", "--dest-dir"]).arg(target.join("book")).env("RUST_LOG", "warn");
+    let built = bounded(mdbook.current_dir(crate::root()).stderr(log), SHORT);
+    let messages = fs::read_to_string(&messages).unwrap_or_default();
+    print!("{messages}");
+    built?;
+    if messages.contains("WARN") { Err("mdbook reported warnings".to_owned()) } else { Ok(()) }
 }
 
 /// Packages what would be published, and uploads nothing. Without verifying: the other steps compile the same code.
@@ -69,13 +90,13 @@ fn packages() -> Result<(), String> {
     // Uncommitted changes are checked as well.
     let unverified = ["--no-verify", "--allow-dirty"];
     let mut publish = cargo(&["publish", "--workspace", "--dry-run"]);
-    let Err(reason) = bounded(publish.args(unverified).current_dir(crate::root()), PACKAGING) else {
+    let Err(reason) = bounded(publish.args(unverified).current_dir(crate::root()), SHORT) else {
         return Ok(());
     };
     println!("   {reason}; packaging again without crates.io, in case it can't be reached");
     let mut package = cargo(&["package", "--offline"]);
     package.args(PUBLISHED.iter().flat_map(|name| ["--package", name]));
-    bounded(package.args(unverified).current_dir(crate::root()), PACKAGING)
+    bounded(package.args(unverified).current_dir(crate::root()), SHORT)
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -17,7 +17,8 @@ cargo xtask <command>
           into target/interop-venv; with --bench, install nats-server and valgrind as well
   test    run setup, compile all tests, then run them: unit tests, buses, failures of Redis, interoperation with Python,
           a browser, examples, documentation
-  lint    run rustfmt, clippy and rustdoc with warnings as errors, and package the crates without publishing them
+  lint    run rustfmt, clippy and rustdoc with warnings as errors, build the book if mdbook is installed, and package the
+          crates without publishing them
   ci      run lint, then test
   bench   measure Daebus beside its peers (Redis driver by hand, NATS, axum, tarpc, Python) in one run, and write the table
           to target/bench; cargo xtask bench --help lists its options

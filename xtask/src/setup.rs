@@ -37,7 +37,7 @@ fn chromium() -> Result<(), String> {
     program("chromium", "a test opens the example kiosk in it, without a window")
 }
 
-/// Installs the Debian package of a program where there is no such program. `what_for` is said to whoever watches.
+/// Installs the Debian package of a program where there is no such program. `what_for` is printed.
 fn program(name: &str, what_for: &str) -> Result<(), String> {
     if works(name, &["--version"]) {
         println!("   {name} is there");
