@@ -77,7 +77,7 @@ fn book() -> Result<(), String> {
     let log = File::create(&messages)
         .map_err(|error| format!("{} can't be written: {error}", messages.display()))?;
     let mut mdbook = Command::new("mdbook");
-    mdbook.args(["build", "docs", "--dest-dir"]).arg(target.join("book")).env("RUST_LOG", "warn");
+    mdbook.args(["build", "docs", "--dest-dir"]).arg(target.join("book")).env("MDBOOK_LOG", "warn");
     let built = bounded(mdbook.current_dir(crate::root()).stderr(log), SHORT);
     let messages = fs::read_to_string(&messages).unwrap_or_default();
     print!("{messages}");

@@ -106,7 +106,7 @@ async fn devices_answers_as_its_documentation_says() {
         devices.post("/control", &json!({"turn": "on"})).await,
         (StatusCode::CREATED, received.clone())
     );
-    devices.process.line(r#"a command: {"turn":"on"}"#);
+    devices.process.line(r#"command received: {"turn":"on"}"#);
     let form = devices.request(Method::POST, "/control").form(&[("turn", "off")]);
     assert_eq!(answer(form).await, (StatusCode::CREATED, received));
     let (status, _) = devices.get("/control").await;
