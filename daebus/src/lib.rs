@@ -123,6 +123,9 @@ mod tasks;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod __parsers;
 #[doc(hidden)]
 pub mod __private;
 

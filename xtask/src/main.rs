@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets a machine up, tests, lints. What it runs it says, and how long each step took.
 
 mod checks;
+mod fuzz;
 mod new;
 mod setup;
 mod step;
@@ -22,6 +23,8 @@ cargo xtask <command>
   ci      run lint, then test
   bench   measure Daebus beside its peers (Redis driver by hand, NATS, axum, tarpc, Python) in one run, and write the table
           to target/bench; cargo xtask bench --help lists its options
+  fuzz    [--seconds N] [TARGET...]: run the fuzz targets, each for 60 s by default, on a nightly compiler; CI only replays
+          their corpora, as a test
   new     NAME PATH: create a project from templates/service, as in cargo xtask new room-thermostat ../thermostat
 
 A failed step doesn't stop the others, but tests run only if they compile. The summary at the end names the failed
@@ -36,6 +39,9 @@ fn main() -> ExitCode {
     }
     if command == Some("bench") {
         return bench(&arguments.collect::<Vec<_>>());
+    }
+    if command == Some("fuzz") {
+        return fuzz(&arguments.collect::<Vec<_>>());
     }
     let for_benchmarks = command == Some("setup") && arguments.clone().eq(["--bench"]);
     if let Some(extra) = arguments.next().filter(|_| !for_benchmarks) {
@@ -80,6 +86,20 @@ fn new(arguments: &[&str]) -> ExitCode {
         Err(why) => {
             eprintln!("{why}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn fuzz(arguments: &[&str]) -> ExitCode {
+    match fuzz::Options::read(arguments) {
+        Ok(options) => {
+            let mut report = Report::new();
+            fuzz::run(&mut report, &options);
+            report.finish()
+        }
+        Err(reason) => {
+            eprintln!("{reason}");
+            ExitCode::from(2)
         }
     }
 }

@@ -76,6 +76,12 @@ impl File {
     }
 }
 
+/// Returns the mistakes in the text of a file.
+#[cfg(feature = "testing")]
+pub(crate) fn mistakes_in_file(path: &str, text: &str) -> Vec<Mistake> {
+    File::parse(path, text).mistakes
+}
+
 /// Tables, `[room]`, and lists of tables, `[[sensors]]`, are the application's own.
 fn is_of_application(value: &DeValue<'_>) -> bool {
     match value {

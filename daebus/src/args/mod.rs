@@ -9,6 +9,8 @@ mod setting;
 mod show;
 
 pub(crate) use check::duration;
+#[cfg(feature = "testing")]
+pub(crate) use file::mistakes_in_file;
 pub(crate) use given::{Code, Given, Settled};
 pub use service_args::ServiceArgs;
 pub(crate) use setting::Setting;

@@ -14,22 +14,22 @@ use super::error::{SocketError, encoded};
 
 /// A client's message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct ClientMessage {
+pub(crate) struct ClientMessage {
     pub(super) kind: String,
     /// `None`: absent.
-    pub(super) data: Option<RawJson>,
-    pub(super) request_id: Option<RawJson>,
+    pub(crate) data: Option<RawJson>,
+    pub(crate) request_id: Option<RawJson>,
 }
 
 /// A message that no handler can be found for.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum UnreadableFrame {
+pub(crate) enum UnreadableFrame {
     NotJson,
     NoType { request_id: Option<RawJson> },
 }
 
 impl ClientMessage {
-    pub(super) fn read(message: &Bytes) -> Result<Self, UnreadableFrame> {
+    pub(crate) fn read(message: &Bytes) -> Result<Self, UnreadableFrame> {
         let read = |text: &Bytes, json: &str| {
             let slice = |json: &RawValue| RawJson::slice_of(text, json);
             serde_json::from_str::<Fields<'_>>(json).map(|fields| {

@@ -29,6 +29,8 @@ pub(crate) use accept::Acceptor;
 pub use client::Client;
 pub use error::SocketError;
 pub use extract::Frame;
+#[cfg(feature = "testing")]
+pub(crate) use frame::ClientMessage;
 pub use info::ClientInfo;
 pub use room::Room;
 use server::SocketServer;

@@ -16,7 +16,7 @@ fn only_the_four_crates_are_published() {
         // `publish = false` is an empty list of registries.
         assert_eq!(package["publish"].is_null(), CRATES.contains(&name), "{name}: {}", package["publish"]);
     }
-    for own_workspace in ["templates/service", "benches/peers"] {
+    for own_workspace in ["templates/service", "benches/peers", "fuzz"] {
         let manifest = fs::read_to_string(workspace().join(own_workspace).join("Cargo.toml")).unwrap();
         assert!(manifest.contains("\n[workspace]\n"), "{own_workspace} is part of this workspace");
         assert!(manifest.contains("\npublish = false\n"), "{own_workspace} could be published");
