@@ -1,35 +1,35 @@
-//! Errors of starting, changing and stopping schedules and threads.
+//! Errors of operations on schedules and threads.
 
 use std::time::Duration;
 
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::Fault;
 
-/// Errors of [`Tasks`](crate::Tasks).
+/// Errors of operations on [`Tasks`](crate::Tasks).
 ///
-/// Returned by an action, it reaches the caller with its message and the code that each variant names. The reason of
-/// [`Failed`](Self::Failed) is logged and not sent.
+/// If an action returns this error, the caller receives its message and the code that is listed for each variant. The reason
+/// of [`Failed`](Self::Failed) is logged and not sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskError {
     /// No schedule has this name. Code `unknown_task`.
-    #[error("there is no schedule {name:?}; there is {known}")]
+    #[error("no schedule is named {name:?}; existing schedules: {known}")]
     UnknownSchedule {
-        /// The name.
+        /// The requested name.
         name: String,
-        /// The names there are, for people.
+        /// The names of the existing schedules, separated by commas.
         known: String,
     },
     /// No thread has this name. Code `unknown_task`.
-    #[error("there is no thread {name:?}; there is {known}")]
+    #[error("no thread is named {name:?}; existing threads: {known}")]
     UnknownThread {
-        /// The name.
+        /// The requested name.
         name: String,
-        /// The names there are, for people.
+        /// The names of the existing threads, separated by commas.
         known: String,
     },
-    /// A run goes on, and its overlap rule is to skip. Code `task_running`.
-    #[error("{name:?} is running, and its runs don't overlap")]
+    /// A run is in progress, and the schedule has [`Overlap::Skip`](crate::Overlap::Skip). Code `task_running`.
+    #[error("{name:?} is already running, and its runs may not overlap")]
     Running {
         /// The schedule.
         name: String,
@@ -39,71 +39,71 @@ pub enum TaskError {
     Failed {
         /// The schedule.
         name: String,
-        /// What it returned, or how it panicked.
+        /// The error that the handler returned, or the message of its panic.
         reason: String,
     },
-    /// A schedule can't be added. Code `bad_schedule`.
+    /// The schedule is invalid and can't be added. Code `bad_schedule`.
     #[error("{name:?} can't be scheduled: {reason}")]
     BadSchedule {
         /// The schedule.
         name: String,
-        /// What is wrong with it.
+        /// Why the schedule is invalid.
         reason: String,
     },
-    /// There is a schedule of this name. Code `bad_schedule`.
-    #[error("there is a schedule {name:?} already; remove it first, or take another name")]
+    /// A schedule of this name exists already. Code `bad_schedule`.
+    #[error("a schedule {name:?} exists already; remove it first, or use another name")]
     NameTaken {
         /// The schedule.
         name: String,
     },
     /// Only schedules that were added at run time can be removed. Code `bad_schedule`.
-    #[error("{name:?} is part of a blueprint and can't be removed; pause it")]
+    #[error("{name:?} is part of a blueprint and can't be removed; pause it instead")]
     NotAdded {
         /// The schedule.
         name: String,
     },
-    /// The schedule was removed before the run that was asked for. Code `unknown_task`.
+    /// The schedule was removed before the requested run began. Code `unknown_task`.
     #[error("{name:?} was removed")]
     Removed {
         /// The schedule.
         name: String,
     },
-    /// The schedule runs by a cron expression or once, so it has no interval to change. Code `no_interval`.
+    /// The schedule has a cron expression or runs once, so it has no interval to change. Code `no_interval`.
     #[error("{name:?} has no interval to change")]
     NoInterval {
         /// The schedule.
         name: String,
     },
-    /// The interval can't be kept. Code `no_interval`.
+    /// The interval is invalid. Code `no_interval`.
     #[error("{name:?}: {reason}")]
     BadInterval {
         /// The schedule.
         name: String,
-        /// What is wrong with it.
+        /// Why the interval is invalid.
         reason: String,
     },
-    /// The thread was asked to stop and hasn't; it still may. Code `task_running`.
-    #[error("{name:?} was asked to stop and hasn't after {after:?}; does it look at `running` often enough?")]
+    /// The thread did not stop within the drain time of the service. It may still stop later. Code `task_running`.
+    #[error("{name:?} did not stop within {after:?}; check `running` more often in the thread")]
     StillRunning {
         /// The thread.
         name: String,
-        /// How long it was waited for: the service's drain time.
+        /// The drain time of the service.
         after: Duration,
     },
-    /// Another instance of the service runs this singleton. Code `not_holder`.
+    /// This instance doesn't hold the lease of the singleton. Code `not_holder`.
     #[error("{name:?} is a singleton, and this instance doesn't hold its lease")]
     NotHolder {
         /// The schedule.
         name: String,
     },
-    /// The service isn't ready yet, and nothing runs before it is. Code `not_ready`.
+    /// The service isn't ready yet. Code `not_ready`.
     #[error("{name:?} can't run before the service is ready")]
     NotReady {
         /// The schedule or thread.
         name: String,
     },
     /// The service is stopping. Code `stopping`.
-    #[error("{name:?} can't run any more: the service is stopping")]
+    #[error("{name:?} can't run: the service is stopping")]
     Stopping {
         /// The schedule or thread.
         name: String,

@@ -4,21 +4,22 @@ use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-/// A task that [`Tasks::spawn`](crate::Tasks::spawn) began; awaiting it gives its value. Dropping this lets it go on.
+/// A handle of a task that [`Tasks::spawn`](crate::Tasks::spawn) started. Awaiting the handle returns the output of the task.
+/// Dropping it detaches the task, which continues to run.
 #[derive(Debug)]
 pub struct TaskHandle<T> {
     ended: oneshot::Receiver<Result<T, TaskEnded>>,
     abort: CancellationToken,
 }
 
-/// Why a task has no value.
+/// Errors returned by awaiting a [`TaskHandle`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TaskEnded {
-    /// It was aborted, or the service stopped.
+    /// The task was aborted, or the service stopped.
     #[error("the task was cancelled")]
     Cancelled,
-    /// It panicked; the log says so too.
+    /// The task panicked, with this message. The panic is also logged.
     #[error("the task panicked: {0}")]
     Panicked(String),
 }
@@ -28,7 +29,7 @@ impl<T> TaskHandle<T> {
         Self { ended, abort }
     }
 
-    /// Cancels the task at its next await, or before it begins.
+    /// Cancels the task at its next await point, or before it begins.
     pub fn abort(&self) {
         self.abort.cancel();
     }
@@ -39,7 +40,7 @@ impl<T> Future for TaskHandle<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = ready!(Pin::new(&mut self.ended).poll(context));
-        // Without a word: the task was cut off at the service's end.
+        // The sender was dropped: the task was cut off when the service stopped.
         Poll::Ready(ended.unwrap_or(Err(TaskEnded::Cancelled)))
     }
 }

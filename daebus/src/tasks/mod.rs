@@ -26,8 +26,9 @@ use crate::handler::kind::{Background, Kind};
 use crate::handler::{Context, Endpoint, Failure, Handler};
 use crate::runtime::{Panics, Shutdown, Workers};
 
-/// Schedules and threads by name, and work beside the handlers. An argument of any handler; from outside
-/// [`Service::tasks`](crate::Service::tasks).
+/// Controls schedules and threads by name, and runs tasks in the background.
+///
+/// An argument of any handler. Outside of handlers, [`Service::tasks`](crate::Service::tasks) returns it.
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -64,21 +65,21 @@ impl Tasks {
         Self { schedules, threads, workers, shutdown, panics }
     }
 
-    /// Every schedule as it stands, by name.
+    /// Returns the state of every schedule, sorted by name.
     pub fn schedules(&self) -> Vec<ScheduleInfo> {
         self.schedules.list()
     }
 
-    /// Every thread as it stands, by name.
+    /// Returns the state of every thread, sorted by name.
     pub fn threads(&self) -> Vec<ThreadInfo> {
         self.threads.list()
     }
 
-    /// Adds a schedule, which runs `handler` until it is [removed](Self::unschedule) or its last run has ended. In `on_start`
-    /// it begins once the service is ready.
+    /// Adds a schedule that runs `handler` until the schedule is [removed](Self::unschedule) or its last run has ended. A
+    /// schedule that is added in `on_start` begins once the service is ready.
     ///
-    /// The handler takes what other background handlers take, and returns `()`, [`Json`](crate::Json) or a `Result`. A
-    /// service may have 10,000 schedules that were added. They aren't kept when the process ends.
+    /// The handler takes the arguments of a background handler and returns `()`, [`Json`](crate::Json) or a `Result`. At most
+    /// 10,000 added schedules may exist at a time. They are not persisted.
     ///
     /// ```
     /// use std::time::SystemTime;
@@ -99,8 +100,9 @@ impl Tasks {
     ///
     /// # Errors
     ///
-    /// Returns an error if there is a schedule of this name, if the schedule or its name can't be used, if the handler
-    /// takes a state that the application doesn't have, or if the service is stopping.
+    /// Returns [`TaskError::NameTaken`] if a schedule of this name exists, [`TaskError::BadSchedule`] if the schedule or its
+    /// name is invalid or the handler takes a state that the application doesn't have, and [`TaskError::Stopping`] if the
+    /// service is stopping.
     #[track_caller]
     pub fn schedule<Args, H: Handler<Background, Args>>(
         &self,
@@ -111,82 +113,97 @@ impl Tasks {
         self.schedules.add(name, schedule, Endpoint::of(handler))
     }
 
-    /// Removes a schedule that [`schedule`](Self::schedule) added. A run that goes on is left to end.
+    /// Removes a schedule that [`schedule`](Self::schedule) added. A run in progress continues to its end.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no such schedule, or if it is part of a blueprint.
+    /// Returns [`TaskError::UnknownSchedule`] if no schedule has this name, and [`TaskError::NotAdded`] if it is part of a
+    /// blueprint.
     pub fn unschedule(&self, name: &str) -> Result<(), TaskError> {
         self.schedules.remove(name)
     }
 
-    /// Changes a schedule's interval; the next run comes one interval from now. It holds until the process ends.
+    /// Changes the interval of a schedule. The next run is due one new interval from now. The change is not persisted.
     ///
     /// # Errors
     ///
-    /// Returns an error if there is no such schedule, if it has no interval, or if the interval isn't between a millisecond and
-    /// ten years or isn't longer than the schedule's jitter.
+    /// Returns [`TaskError::UnknownSchedule`] if no schedule has this name, [`TaskError::NoInterval`] if the schedule has no
+    /// interval, and [`TaskError::BadInterval`] if the interval isn't between 1 ms and ten years or isn't longer than the
+    /// jitter of the schedule.
     pub fn set_interval(&self, name: &str, interval: Duration) -> Result<(), TaskError> {
         self.schedules.set_interval(name, interval)
     }
 
-    /// Lets no run begin by the clock until [`resume`](Self::resume); one that goes on is left to end.
+    /// Pauses a schedule until [`resume`](Self::resume). A run in progress continues to its end, and
+    /// [`run_now`](Self::run_now) still runs the schedule.
     ///
     /// # Errors
     ///
-    /// When there is no such schedule.
+    /// Returns [`TaskError::UnknownSchedule`] if no schedule has this name.
     pub fn pause(&self, name: &str) -> Result<(), TaskError> {
         self.schedules.set_paused(name, true)
     }
 
-    /// Ends a pause. The runs keep the step they had; what was due meanwhile is left out.
+    /// Resumes a paused schedule. The times of its runs don't shift; runs that were due during the pause are skipped.
     ///
     /// # Errors
     ///
-    /// When there is no such schedule.
+    /// Returns [`TaskError::UnknownSchedule`] if no schedule has this name.
     pub fn resume(&self, name: &str) -> Result<(), TaskError> {
         self.schedules.set_paused(name, false)
     }
 
-    /// Runs a schedule now, paused or not, and waits until the run has ended. Given up on, the run goes on; to not
-    /// wait at all, [`spawn`](Self::spawn) this. The runs by the clock come as they would have.
+    /// Runs a schedule now, even if it is paused, and waits until the run has ended. The times of its other runs don't change.
+    /// To run it without waiting, [`spawn`](Self::spawn) this future.
     ///
     /// # Errors
     ///
-    /// When there is no such schedule, the run fails, its overlap rule is `skip` and a run goes on, or the service
-    /// isn't ready yet or is stopping.
+    /// Returns [`TaskError::UnknownSchedule`] if no schedule has this name, [`TaskError::Failed`] if the run fails,
+    /// [`TaskError::Running`] if a run is in progress and the schedule has [`Overlap::Skip`], [`TaskError::NotHolder`] if
+    /// another instance runs this singleton, and [`TaskError::NotReady`], [`TaskError::Removed`] or [`TaskError::Stopping`] if
+    /// the schedule doesn't run yet or any more.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the run still takes place.
     pub async fn run_now(&self, name: &str) -> Result<(), TaskError> {
         let ended = self.schedules.request(name)?;
-        // Without a word: the run was cut off when the service stopped.
+        // The sender was dropped: the run was cut off when the service stopped.
         ended.await.unwrap_or_else(|_| Err(TaskError::Stopping { name: name.to_owned() }))
     }
 
-    /// Starts a thread; one that runs already goes on.
+    /// Starts a thread. Does nothing if the thread is running.
     ///
     /// # Errors
     ///
-    /// When there is no such thread, or the service is stopping.
+    /// Returns [`TaskError::UnknownThread`] if no thread has this name, and [`TaskError::Stopping`] if the service is stopping.
     pub fn start(&self, name: &str) -> Result<(), TaskError> {
         self.threads.start(name)
     }
 
-    /// Tells a thread to stop and waits until it has; one that doesn't run is left alone.
+    /// Requests a thread to stop and waits until it has ended. Returns at once if the thread isn't running.
     ///
     /// # Errors
     ///
-    /// When there is no such thread, or it hasn't stopped within the service's drain time.
+    /// Returns [`TaskError::UnknownThread`] if no thread has this name, and [`TaskError::StillRunning`] if the thread doesn't
+    /// end within the drain time of the service.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped after its first poll, the thread is still requested to stop.
     pub async fn stop(&self, name: &str) -> Result<(), TaskError> {
         self.threads.stop(name).await
     }
 
-    /// Runs a future beside the handlers. When the service stops it is cancelled, at its next await, and waited for.
+    /// Spawns a future as a task of the service. When the service stops, it cancels the task at its next await point and waits
+    /// for it.
     ///
-    /// A panic in it is logged, and harms nobody else.
+    /// A panic in the future is logged and returned as [`TaskEnded::Panicked`] by the handle.
     pub fn spawn<F>(&self, future: F) -> TaskHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let (tell, ended) = oneshot::channel();
+        let (sender, ended) = oneshot::channel();
         let abort = CancellationToken::new();
         let (aborted, shutdown, panics) = (abort.clone(), self.shutdown.clone(), self.panics.clone());
         let task = async move {
@@ -199,15 +216,15 @@ impl Tasks {
                     TaskEnded::Panicked(panic.to_string())
                 }),
             };
-            // Nobody may be waiting.
-            let _ = tell.send(outcome);
+            // The handle may have been dropped.
+            let _ = sender.send(outcome);
         };
         self.workers.spawn(task.in_current_span());
         TaskHandle::new(ended, abort)
     }
 
-    /// Runs a future once, after a delay. It is [`spawn`](Self::spawn)ed: a service that stops doesn't wait for the
-    /// delay.
+    /// Spawns a future that begins after a delay. As with [`spawn`](Self::spawn), a service that stops cancels the task and
+    /// doesn't wait for the delay.
     pub fn after<F>(&self, delay: Duration, future: F) -> TaskHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -230,7 +247,7 @@ impl fmt::Debug for Tasks {
 
 impl<K: Kind> Extract<K> for Tasks {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let missing = || Failure::internal("this service keeps no tasks");
+        let missing = || Failure::internal("this service provides no tasks");
         cx.core.provided.get::<Self>().cloned().ok_or_else(missing)
     }
 }

@@ -295,9 +295,9 @@ async fn the_reason_of_a_failed_run_does_not_reach_the_caller_of_an_action() {
 async fn a_name_that_nobody_has_is_told_with_those_there_are() {
     let app = app(Schedule::every(seconds(1))).await;
     let unknown = app.service().tasks().run_now("jobs").await.unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no schedule \"jobs\"; there is \"job\"");
+    assert_eq!(unknown.to_string(), "no schedule is named \"jobs\"; existing schedules: \"job\"");
     let unknown = app.service().tasks().start("x").unwrap_err();
-    assert_eq!(unknown.to_string(), "there is no thread \"x\"; there is none");
+    assert_eq!(unknown.to_string(), "no thread is named \"x\"; existing threads: none");
     app.finish().await;
 }
 
@@ -335,13 +335,13 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
     let app = Daebus::new("svc").bus("memory://schedules-at-start").register(schedules);
     let mistakes = app.start().await.unwrap_err().to_string();
     for words in [
-        "schedule \"a\": the cron expression \"0 25 * * *\" can't be read: hour \"25\"",
-        "never comes",
-        "no time zone \"Europe/Amsterdm\"",
+        "schedule \"a\": invalid cron expression \"0 25 * * *\": hour \"25\"",
+        "no time ever matches the cron expression",
+        "unknown time zone \"Europe/Amsterdm\"",
         "a jitter of 300s would delay a run past the next one; make it less than 300s",
-        "an interval of 0ns can't be kept",
+        "invalid interval 0ns",
         "a jitter of 1s",
-        "two handlers are the schedule \"f\"",
+        "two handlers have the schedule name \"f\"",
         "can't be called \"\"",
         "integration/schedules.rs:",
     ] {

@@ -44,7 +44,7 @@ async fn schedules_are_added_and_removed_while_the_service_runs() {
     tasks.schedule("tick", Schedule::every(seconds(10)), tick).unwrap();
 
     for (schedule, reason) in
-        [(Schedule::cron("0 25 * * *"), "hour \"25\""), (Schedule::every(Duration::ZERO), "can't be kept")]
+        [(Schedule::cron("0 25 * * *"), "hour \"25\""), (Schedule::every(Duration::ZERO), "invalid interval")]
     {
         let refused = tasks.schedule("bad", schedule, tick).unwrap_err().to_string();
         assert!(refused.contains(reason), "{refused}");

@@ -1,4 +1,4 @@
-//! What a schedule's own task and those who control it share.
+//! The state that the task of a schedule shares with [`Tasks`](crate::Tasks).
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -13,11 +13,11 @@ use super::{Overlap, Scheduled, check_interval};
 use crate::runtime::Clock;
 use crate::tasks::error::TaskError;
 
-/// How a run that was asked for ended.
+/// Receives the outcome of a requested run.
 pub(crate) type Ended = oneshot::Receiver<Result<(), TaskError>>;
 pub(super) type Waiter = oneshot::Sender<Result<(), TaskError>>;
 
-/// What a schedule's own task and those who control it share.
+/// The state that the task of a schedule shares with [`Tasks`](crate::Tasks).
 #[derive(Debug)]
 pub(super) struct ScheduleControl {
     name: Arc<str>,
@@ -25,7 +25,7 @@ pub(super) struct ScheduleControl {
     has_interval: bool,
     jitter: Duration,
     state: Mutex<ScheduleState>,
-    /// There is something to do before the next run is due.
+    /// Wakes the task of the schedule before the next run is due.
     pub(super) changed: Notify,
     /// Cancelled when the schedule is removed.
     pub(super) removed: CancellationToken,
@@ -38,9 +38,9 @@ struct ScheduleState {
     paused: bool,
     new_interval: Option<Duration>,
     requests: Vec<Waiter>,
-    /// A run waits for the one before it to end.
+    /// Whether a run waits for the previous one to end.
     waiting: bool,
-    /// Who wants to know how that run ends.
+    /// The requests that wait for the outcome of the waiting run.
     waiters: Vec<Waiter>,
     running: usize,
     runs: u64,
@@ -106,14 +106,14 @@ impl ScheduleControl {
         Ok(())
     }
 
-    /// What runs goes on; what waits behind it is left out, unless somebody asked for it.
+    /// A pause drops the waiting run, unless that run was requested.
     pub(super) fn set_paused(&self, paused: bool) {
         let mut state = self.state.lock();
         state.paused = paused;
         state.waiting &= !paused || !state.waiters.is_empty();
     }
 
-    /// Asks for a run now.
+    /// Requests a run.
     pub(super) fn request(&self) -> Result<Ended, TaskError> {
         let (waiter, ended) = oneshot::channel();
         let mut state = self.state.lock();
@@ -148,7 +148,7 @@ impl ScheduleControl {
         }
     }
 
-    /// Whether no run goes on, waits or is asked for.
+    /// Returns whether no run is in progress, waits or is requested.
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         state.running == 0 && !state.waiting && state.requests.is_empty()
@@ -158,7 +158,7 @@ impl ScheduleControl {
         self.state.lock().phase = Phase::Open;
     }
 
-    /// No run begins from now on; whoever waits for one is told.
+    /// Ends the schedule: no further run begins, and pending requests fail.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
         state.phase = Phase::Over;
@@ -167,7 +167,7 @@ impl ScheduleControl {
         waiters.append(&mut state.waiters);
         drop(state);
         for waiter in waiters {
-            // Whoever asked may be gone.
+            // The receiver may have been dropped.
             let _ = waiter.send(Err(self.stopping()));
         }
     }
@@ -180,7 +180,7 @@ impl ScheduleControl {
         self.state.lock().next_run = next;
     }
 
-    /// A run is due: whether to begin it.
+    /// Returns whether a run that is due begins now. Otherwise it waits or is skipped, by the overlap rule.
     pub(super) fn due(&self) -> bool {
         let mut state = self.state.lock();
         if state.paused {
@@ -195,13 +195,13 @@ impl ScheduleControl {
             }
             Overlap::Queue | Overlap::Skip => {
                 state.skipped += 1;
-                tracing::debug!(schedule = &*self.name, "a run is left out: the one before it still goes on");
+                tracing::debug!(schedule = &*self.name, "run skipped: the previous run has not ended");
                 false
             }
         }
     }
 
-    /// Whether a run is to begin now though the clock doesn't say so, and who waits for it.
+    /// Returns the waiters of a requested or waiting run if that run can begin now.
     pub(super) fn asked(&self) -> Option<Vec<Waiter>> {
         let mut state = self.state.lock();
         if !state.requests.is_empty() && (state.running == 0 || self.overlap == Overlap::Allow) {
@@ -224,7 +224,7 @@ impl ScheduleControl {
         None
     }
 
-    /// A run begins; it goes on until the guard is dropped.
+    /// Counts a run as running until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>, clock: &Clock) -> ScheduleRun {
         let mut state = self.state.lock();
         state.running += 1;
@@ -240,14 +240,14 @@ impl ScheduleControl {
     }
 }
 
-/// A run that goes on, also when it is cut off instead of ending.
+/// A run in progress. Dropped when the run ends or is cut off.
 #[derive(Debug)]
 pub(super) struct ScheduleRun(Arc<ScheduleControl>);
 
 impl Drop for ScheduleRun {
     fn drop(&mut self) {
         self.0.state.lock().running -= 1;
-        // A run may wait for this one.
+        // The next run may wait for this one.
         self.0.changed.notify_one();
     }
 }

@@ -13,53 +13,52 @@ use crate::error::Mistake;
 #[derive(Clone)]
 pub(crate) struct Cron {
     pattern: Box<croner::Cron>,
-    /// Whether the hour is fixed, so that each time it names comes once a day, whatever the clock does.
+    /// Whether the hour is fixed, so that each time runs once a day even if the clock skips or repeats it.
     has_fixed_hour: bool,
-    /// `None`: the machine's.
+    /// `None` for the time zone of the machine.
     zone: Option<TimeZone>,
 }
 
-/// The fields from the last one on, since the first of six may be missing.
+/// The fields in reverse order, since the first of six may be missing.
 const FIELDS: [&str; 6] = ["day of week", "month", "day of month", "hour", "minute", "second"];
 
 impl Cron {
-    /// Reads an expression, and makes sure that the time it names ever comes.
+    /// Parses an expression. Returns an error if no time matches it.
     pub(super) fn parse(expression: &str, zone: Option<&str>) -> Result<Self, Mistake> {
         let pattern = parse(expression).map_err(|reason| {
             let reason = blame(expression, &reason);
-            Mistake::new(format!("the cron expression {expression:?} can't be read: {reason}"))
+            Mistake::new(format!("invalid cron expression {expression:?}: {reason}"))
         })?;
         let zone = zone.map(named_zone).transpose()?;
         let cron = Self { pattern: Box::new(pattern), has_fixed_hour: has_fixed_hour(expression), zone };
         if cron.next(Timestamp::UNIX_EPOCH, &TimeZone::UTC).is_none() {
-            return Err(Mistake::new(format!(
-                "the cron expression {expression:?} names a time that never comes"
-            )));
+            return Err(Mistake::new(format!("no time ever matches the cron expression {expression:?}")));
         }
         Ok(cron)
     }
 
-    /// The first time after `after`. `local` is the zone where none was named. `None`: it never comes again.
+    /// Returns the first matching time after `after`, or `None` if there is none. `local` is the zone of an expression that
+    /// names none.
     pub(crate) fn next(&self, after: Timestamp, local: &TimeZone) -> Option<Timestamp> {
         let zone = self.zone.as_ref().unwrap_or(local);
         let start = after.to_zoned(zone.clone());
         if !self.has_fixed_hour {
             return Some(self.pattern.find_next_occurrence(&start, false).ok()?.timestamp());
         }
-        // croner counts only a single time as fixed, not a list. So it searches a clock without changes, in UTC.
+        // croner treats only a single time as fixed, not a list. Searching in UTC avoids its handling of clock changes.
         let mut civil = start.datetime();
         loop {
             let from = civil.to_zoned(TimeZone::UTC).ok()?;
             civil = self.pattern.find_next_occurrence(&from, false).ok()?.datetime();
             let time = instant(civil, zone)?;
-            // Not later only in the second half of an hour that comes twice.
+            // An earlier time is found only in the second pass of an hour that the clock repeats.
             if time > after {
                 return Some(time);
             }
         }
     }
 
-    /// The shortest time between two of the next runs.
+    /// Returns the shortest time between two of the next 100 runs.
     pub(super) fn shortest_period(&self) -> Option<Duration> {
         const RUNS: usize = 100;
         let next = |after: &Timestamp| self.next(*after, &TimeZone::UTC);
@@ -71,7 +70,7 @@ impl Cron {
     }
 }
 
-/// Whether no `*` or step decides about the hour.
+/// Returns whether the hour field has no `*` or step.
 fn has_fixed_hour(expression: &str) -> bool {
     let fields: Vec<&str> = expression.split_whitespace().collect();
     match fields[..] {
@@ -81,13 +80,14 @@ fn has_fixed_hour(expression: &str) -> bool {
     }
 }
 
-/// When the clock in `zone` shows `civil`: at the end of the gap if it jumps over it, the first time if it shows it twice.
+/// Returns when the clock in `zone` shows `civil`: the end of the gap if the clock skips that time, the first occurrence if the
+/// clock repeats it.
 fn instant(civil: DateTime, zone: &TimeZone) -> Option<Timestamp> {
     match zone.to_ambiguous_timestamp(civil).offset() {
         AmbiguousOffset::Unambiguous { offset } => offset.to_timestamp(civil).ok(),
         AmbiguousOffset::Fold { before, .. } => before.to_timestamp(civil).ok(),
         AmbiguousOffset::Gap { after, .. } => {
-            // With the offset of later on, a time in the gap lies before the change.
+            // With the offset after the change, a time in the gap lies before the change.
             let before_change = after.to_timestamp(civil).ok()?;
             zone.following(before_change).next().map(|change| change.timestamp())
         }
@@ -103,18 +103,19 @@ impl fmt::Debug for Cron {
     }
 }
 
-/// An error is croner's own message.
 fn parse(expression: &str) -> Result<croner::Cron, CronError> {
     let parser = CronParser::builder().seconds(Seconds::Optional).year(Year::Disallowed).build();
     parser.parse(expression)
 }
 
-/// Names the field at fault: the one that can't be read with every other field a `*`.
+/// Describes the error with the invalid field: the field that fails to parse if all other fields are `*`.
 fn blame(expression: &str, reason: &CronError) -> String {
     let fields: Vec<&str> = expression.split_whitespace().collect();
     if !matches!(fields.len(), 5 | 6) {
         let count = fields.len();
-        return format!("it has {count} fields; write five, minute first, or six with seconds in front");
+        return format!(
+            "it has {count} fields; write five fields beginning with the minute, or six beginning with the second"
+        );
     }
     let faults = fields.iter().rev().zip(FIELDS).enumerate().filter_map(|(at, (field, name))| {
         let alone = (0..fields.len()).rev().map(|other| if other == at { field } else { "*" });
@@ -125,7 +126,7 @@ fn blame(expression: &str, reason: &CronError) -> String {
     if faults.is_empty() { in_our_words(reason) } else { faults.join("; ") }
 }
 
-/// croner's sentences begin with the kind of error and end with a full stop.
+/// croner's messages begin with the kind of error and end with a full stop.
 fn in_our_words(error: &CronError) -> String {
     let reason = error.to_string();
     let reason = reason.split_once("error: ").map_or(reason.as_str(), |(_, rest)| rest);
@@ -135,7 +136,7 @@ fn in_our_words(error: &CronError) -> String {
 fn named_zone(name: &str) -> Result<TimeZone, Mistake> {
     TimeZone::get(name).map_err(|_| {
         Mistake::new(format!(
-            "there is no time zone {name:?}; write its IANA name, such as \"Europe/Amsterdam\" or \"UTC\""
+            "unknown time zone {name:?}; write an IANA name such as \"Europe/Amsterdam\" or \"UTC\""
         ))
     })
 }
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_the_clock_jumps_over_runs_right_after_the_jump() {
+    fn a_skipped_time_runs_at_the_end_of_the_gap() {
         assert_eq!(
             times("30 2 * * *", "Europe/Amsterdam", "2026-03-28T12:00:00Z", 2),
             ["03-29 03:00:00 +02:00", "03-30 02:30:00 +02:00"]
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_comes_twice_runs_the_first_time() {
+    fn a_repeated_time_runs_at_its_first_occurrence() {
         assert_eq!(
             times("30 2 * * *", "Europe/Amsterdam", "2026-10-24T12:00:00Z", 2),
             ["10-25 02:30:00 +02:00", "10-26 02:30:00 +01:00"]
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn lists_and_ranges_are_fixed_times_too() {
-        // Both times are jumped over: one run, at the end of the gap.
+        // Both times are skipped: one run, at the end of the gap.
         assert_eq!(
             times("15,45 2 * * *", "Europe/Amsterdam", "2026-03-28T12:00:00Z", 3),
             ["03-29 03:00:00 +02:00", "03-30 02:15:00 +02:00", "03-30 02:45:00 +02:00"]
@@ -202,7 +203,7 @@ mod tests {
                 "03-30 01:30:00 +02:00"
             ]
         );
-        // In London the clock shows one to two twice.
+        // In London the clock repeats the hour from one to two.
         assert_eq!(
             times("15,45 1 * * *", "Europe/London", "2026-10-24T12:00:00Z", 3),
             ["10-25 01:15:00 +01:00", "10-25 01:45:00 +01:00", "10-26 01:15:00 +00:00"]
@@ -217,7 +218,7 @@ mod tests {
             times("*/30 1 * * *", "Europe/London", "2026-10-24T12:00:00Z", 3),
             ["10-25 01:00:00 +01:00", "10-25 01:30:00 +01:00", "10-26 01:00:00 +00:00"]
         );
-        // Half an hour, on Lord Howe Island.
+        // On Lord Howe Island the clock skips half an hour.
         assert_eq!(
             times("10,20 2 * * *", "Australia/Lord_Howe", "2026-10-03T12:00:00Z", 2),
             ["10-04 02:30:00 +11:00", "10-05 02:10:00 +11:00"]
@@ -265,14 +266,14 @@ mod tests {
     }
 
     #[test]
-    fn a_mistake_is_told_with_its_field() {
+    fn an_error_names_the_invalid_field() {
         for (expression, words) in [
             ("0 25 * * *", "hour \"25\""),
             ("61 * * * *", "minute \"61\""),
             ("* * * 13 funday", "month \"13\""),
             ("* * *", "3 fields"),
             ("", "0 fields"),
-            ("0 0 30 2 *", "never comes"),
+            ("0 0 30 2 *", "no time ever matches"),
         ] {
             let mistake = Cron::parse(expression, None).unwrap_err();
             assert!(mistake.message().contains(words), "{expression:?}: {mistake}");

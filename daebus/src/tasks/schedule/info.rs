@@ -3,35 +3,36 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-/// A schedule as it stands. Written as JSON its times are RFC 3339, in UTC.
+/// The state of a schedule. Serializes times as RFC 3339, in UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ScheduleInfo {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// When it runs, in words: `every 3600s`, `cron "0 6 * * *"`.
+    /// A description of when the schedule runs: `every 3600s`, `cron "0 6 * * *"`.
     pub timing: String,
-    /// When the next run is due, jitter not counted. `None` while it is paused or the service isn't ready.
+    /// When the next run is due, without jitter. `None` while the schedule is paused, before the service is ready, and if no
+    /// further run is due.
     #[serde(serialize_with = "time")]
     pub next_run: Option<SystemTime>,
     /// When the last run began.
     #[serde(serialize_with = "time")]
     pub last_run: Option<SystemTime>,
-    /// What went wrong in the last run that ended; `None` when nothing did.
+    /// The error of the last run that ended. `None` if that run succeeded.
     pub last_error: Option<String>,
-    /// Whether it is paused.
+    /// Whether the schedule is paused.
     pub paused: bool,
-    /// How many runs go on now.
+    /// The number of runs in progress.
     pub running: usize,
-    /// How many runs have ended.
+    /// The number of runs that have ended, failed ones included.
     pub runs: u64,
-    /// How many of them failed.
+    /// The number of runs that have failed.
     pub failures: u64,
-    /// How many were left out, since the one before still went on.
+    /// The number of runs that were skipped because the previous run had not ended.
     pub skipped: u64,
 }
 
-// serde hands the field over by reference.
+// serde passes the field by reference.
 #[allow(clippy::ref_option)]
 fn time<S: Serializer>(time: &Option<SystemTime>, serializer: S) -> Result<S::Ok, S::Error> {
     let time = time.and_then(|time| Timestamp::try_from(time).ok());

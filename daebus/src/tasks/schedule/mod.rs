@@ -52,19 +52,19 @@ enum When {
     Cron { expression: Cow<'static, str>, zone: Option<Cow<'static, str>> },
 }
 
-/// What happens when a run is due while the one before it still goes on.
+/// What happens if a run is due while the previous run is in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Overlap {
-    /// It is left out.
+    /// The run is skipped.
     #[default]
     Skip,
-    /// It waits for the other to end; at most one waits.
+    /// The run waits for the previous one to end. At most one run waits; further ones are skipped.
     Queue,
-    /// Both go on side by side.
+    /// Both run concurrently.
     Allow,
 }
 
-/// What happens to runs that were missed: the process was stopped or suspended when they were due, or the clock was set
+/// What happens to missed runs: those that were due while the process was stopped or suspended, or while the clock was set
 /// ahead.
 ///
 /// A run by the wall clock counts as missed if it is more than a minute late, a run of an interval if the next one is due
@@ -72,28 +72,30 @@ pub enum Overlap {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Misfire {
-    /// However many were missed, one run makes up for them at once.
+    /// One run takes place immediately, regardless of how many were missed.
     #[default]
     Once,
-    /// They are left out.
+    /// Missed runs are skipped.
     Skip,
 }
 
 impl Schedule {
-    /// Runs at this interval, the first time one interval after the service is ready. The runs keep in step however
-    /// long each takes; those that were missed, because the process was stopped for a while, are left out.
+    /// Creates a schedule that runs at this interval, the first time one interval after the service is ready.
+    ///
+    /// The duration of a run doesn't shift the following ones. Missed runs are subject to [`misfire`](Self::misfire).
     pub const fn every(interval: Duration) -> Self {
         Self::new(When::Every(interval))
     }
 
-    /// Runs when the clock on the wall says so: five fields as in crontab(5), minute first, or six with seconds in
-    /// front; `@daily` and its like too. In the machine's time zone unless [`tz`](Self::tz) names one.
+    /// Creates a schedule that runs by a cron expression: five fields as in crontab(5), beginning with the minute, six fields
+    /// beginning with the second, or a nickname such as `@daily`. Uses the time zone of the machine unless [`tz`](Self::tz)
+    /// sets one.
     ///
-    /// Changes of the clock, to daylight saving time for example: with a fixed hour, or a list or range of hours, a time
-    /// that the clock skips runs at the end of the gap, and a time that the clock shows twice runs the first time. With `*`
-    /// or a step as the hour, the runs follow the clock.
+    /// If the clock changes, to daylight saving time for example: with a fixed hour, or a list or range of hours, a time that
+    /// the clock skips runs at the end of the gap, and a time that the clock repeats runs at its first occurrence. With `*` or
+    /// a step as the hour, the runs follow the clock.
     ///
-    /// The expression is a `&'static str`, or a `String` that is read at run time:
+    /// The expression is a `&'static str`, or a `String` that is parsed at run time:
     ///
     /// ```
     /// use daebus::prelude::*;
@@ -109,7 +111,8 @@ impl Schedule {
         Self::new(When::Cron { expression: expression.into(), zone: None })
     }
 
-    /// Runs once, at a time of the wall clock. A time in the past is a missed run, see [`misfire`](Self::misfire).
+    /// Creates a schedule that runs once, at a time of the wall clock. A time in the past is a missed run; see
+    /// [`misfire`](Self::misfire).
     pub const fn at(time: SystemTime) -> Self {
         Self::new(When::At(time))
     }
@@ -126,7 +129,7 @@ impl Schedule {
         }
     }
 
-    /// Sets the end: no run is due after this time.
+    /// Sets the end of the schedule: no run is due after this time. Defaults to no end.
     pub const fn until(mut self, end: SystemTime) -> Self {
         self.until = Some(end);
         self
@@ -138,7 +141,7 @@ impl Schedule {
         self
     }
 
-    /// The time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`.
+    /// Sets the time zone of a cron expression, by its IANA name: `Europe/Amsterdam`, `UTC`. Has no effect on other schedules.
     pub fn tz(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         if let When::Cron { zone, .. } = &mut self.when {
             *zone = Some(name.into());
@@ -146,27 +149,27 @@ impl Schedule {
         self
     }
 
-    /// Delays each run by a random time up to this, so that many processes don't do the same at the same moment. It must be
-    /// less than the shortest time between two runs.
+    /// Sets the maximum of the random delay of each run, so that many processes don't run at the same moment. Must be less than
+    /// the shortest time between two runs. Defaults to zero.
     pub const fn jitter(mut self, most: Duration) -> Self {
         self.jitter = most;
         self
     }
 
-    /// What happens when a run is due while the one before it still goes on.
+    /// Sets what happens if a run is due while the previous run is in progress. Defaults to [`Overlap::Skip`].
     pub const fn overlap(mut self, overlap: Overlap) -> Self {
         self.overlap = overlap;
         self
     }
 
-    /// Runs once as soon as the service is ready, too.
+    /// Adds a run as soon as the service is ready.
     pub const fn immediate(mut self) -> Self {
         self.immediate = true;
         self
     }
 
-    /// Of several instances of the service, only one runs the handler: the holder of the lease of this schedule's name. If
-    /// that instance stops or is killed, another one takes over within 20 s.
+    /// Runs the handler on only one instance of the service: the instance that holds the lease of this schedule's name. If that
+    /// instance stops or is killed, another one takes over within 20 s.
     pub const fn singleton(mut self) -> Self {
         self.singleton = true;
         self
@@ -196,7 +199,7 @@ impl Schedule {
         self.immediate
     }
 
-    /// Checks what the attribute could not.
+    /// Validates the schedule, as far as the attribute could not.
     pub(crate) fn timetable(&self) -> Result<Timetable, Mistake> {
         match &self.when {
             &When::Every(interval) => {
@@ -205,7 +208,7 @@ impl Schedule {
             }
             When::At(time) => Timestamp::try_from(*time)
                 .map(Timetable::At)
-                .map_err(|error| Mistake::new(format!("the time to run at can't be used: {error}"))),
+                .map_err(|error| Mistake::new(format!("the time of the run is out of range: {error}"))),
             When::Cron { expression, zone } => {
                 let cron = Cron::parse(expression, zone.as_deref())?;
                 if !self.jitter.is_zero() {
@@ -244,20 +247,18 @@ fn check_jitter(jitter: Duration, period: Duration) -> Result<(), Mistake> {
     )))
 }
 
-/// Less than tokio's clock can tell apart would be a loop without rest; more than this is past what it reaches.
+/// Below tokio's resolution of 1 ms, a schedule would be a busy loop; far above ten years, its clock overflows.
 pub(crate) fn check_interval(interval: Duration, jitter: Duration) -> Result<(), Mistake> {
     const LEAST: Duration = Duration::from_millis(1);
     const MOST: Duration = Duration::from_secs(10 * 365 * 86_400);
     if (LEAST..=MOST).contains(&interval) {
         check_jitter(jitter, interval)
     } else {
-        Err(Mistake::new(format!(
-            "an interval of {interval:?} can't be kept; it is between a millisecond and ten years"
-        )))
+        Err(Mistake::new(format!("invalid interval {interval:?}; it must be between 1 ms and ten years")))
     }
 }
 
-/// A handler that runs by the clock.
+/// A handler and its schedule.
 #[derive(Debug, Clone)]
 pub(crate) struct Scheduled {
     pub(crate) schedule: Schedule,

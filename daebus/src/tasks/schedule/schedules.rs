@@ -1,4 +1,4 @@
-//! Runs handlers by the clock: one task a schedule, which wakes, checks, and calls.
+//! The schedules of a service, each with a task of its own.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
@@ -13,7 +13,7 @@ use crate::handler::{Core, Endpoint, States};
 use crate::runtime::Workers;
 use crate::tasks::error::TaskError;
 
-/// How many schedules may be added at run time, so that a service that adds one for each request doesn't grow for ever.
+/// The maximum number of schedules added at run time: bounds a service that adds one for each request.
 const ADDED: usize = 10_000;
 
 /// Every schedule of a service, by name.
@@ -23,7 +23,7 @@ pub(crate) struct Schedules(Mutex<ScheduleMap>);
 #[derive(Debug)]
 struct ScheduleMap {
     controls: BTreeMap<Arc<str>, Entry>,
-    /// How many were added at run time.
+    /// The number of schedules that were added at run time.
     added: usize,
     phase: StartPhase,
 }
@@ -37,7 +37,7 @@ struct Entry {
 /// Whether schedules run.
 #[derive(Debug)]
 enum StartPhase {
-    /// The service isn't ready: what was added runs later.
+    /// The service isn't ready. Added schedules start later.
     Before {
         states: States,
         added: Vec<(Scheduled, Arc<ScheduleControl>)>,
@@ -49,7 +49,7 @@ enum StartPhase {
 }
 
 impl Schedules {
-    /// `states` is what the handlers of schedules that are added may take.
+    /// `states` are the states that handlers of added schedules may take.
     pub(crate) fn new(schedules: &[Scheduled], states: States) -> Self {
         let controls = schedules.iter().map(|entry| {
             let name: Arc<str> = entry.endpoint.definition.name.into();
@@ -60,12 +60,12 @@ impl Schedules {
         Self(Mutex::new(ScheduleMap { controls: controls.collect(), added: 0, phase }))
     }
 
-    /// Starts them, the service being ready.
+    /// Starts all schedules, once the service is ready.
     pub(crate) fn start(self: &Arc<Self>, core: &Arc<Core>, schedules: &[Scheduled], workers: &Workers) {
         let mut map = self.0.lock();
         for entry in schedules {
             if let Some(Entry { control, .. }) = map.controls.get(entry.endpoint.definition.name) {
-                // Before its task has begun, so that a service that says it is ready takes a `run_now` at once.
+                // Opened before its task begins, so that `run_now` works as soon as the service is ready.
                 control.open();
                 let (core, control, workers) = (Arc::clone(core), Arc::clone(control), workers.clone());
                 workers.clone().spawn(serve::serve(core, entry.clone(), control, workers, false));
@@ -79,7 +79,7 @@ impl Schedules {
         }
     }
 
-    /// Adds a schedule while the service runs, or in `on_start`: then it runs once the service is ready.
+    /// Adds a schedule. Before the service is ready, the schedule starts later.
     pub(crate) fn add(
         self: &Arc<Self>,
         name: &str,
@@ -88,7 +88,7 @@ impl Schedules {
     ) -> Result<(), TaskError> {
         let refused = |reason: String| TaskError::BadSchedule { name: name.to_owned(), reason };
         if name.is_empty() || name.contains(char::is_control) {
-            return Err(refused("names are not empty and have no control characters".to_owned()));
+            return Err(refused("a name must not be empty or contain control characters".to_owned()));
         }
         let timetable = schedule.timetable().map_err(|mistake| refused(mistake.to_string()))?;
         let entry = Scheduled { schedule, timetable, endpoint };
@@ -117,7 +117,7 @@ impl Schedules {
         }
         if map.added >= ADDED {
             return Err(refused(format!(
-                "{ADDED} schedules have been added, which is the maximum; remove some"
+                "{ADDED} schedules have been added, which is the maximum; remove some first"
             )));
         }
         let name: Arc<str> = name.into();
@@ -132,7 +132,7 @@ impl Schedules {
         Ok(())
     }
 
-    /// Runs a schedule that was added until it is removed, or its last run has ended.
+    /// Runs an added schedule until it is removed or its last run has ended.
     fn run_added(
         self: &Arc<Self>,
         core: &Arc<Core>,
@@ -148,7 +148,7 @@ impl Schedules {
         });
     }
 
-    /// Removes a schedule that was added. A run that goes on is left to end.
+    /// Removes an added schedule. A run in progress continues.
     pub(crate) fn remove(&self, name: &str) -> Result<(), TaskError> {
         let control = self.control(name)?;
         let is_added = self.0.lock().controls.get(name).is_some_and(|entry| entry.is_added);
@@ -160,7 +160,7 @@ impl Schedules {
         Ok(())
     }
 
-    /// Takes a schedule that has ended out, unless another one has its name by now.
+    /// Removes the entry of an ended schedule, unless another schedule has taken its name.
     fn forget(&self, control: &Arc<ScheduleControl>) {
         let mut map = self.0.lock();
         let is_it = |entry: &Entry| Arc::ptr_eq(&entry.control, control);
@@ -186,7 +186,7 @@ impl Schedules {
         Ok(())
     }
 
-    /// Asks for a run now; the receiver tells how it ended.
+    /// Requests a run. The receiver gets its outcome.
     pub(crate) fn request(&self, name: &str) -> Result<Ended, TaskError> {
         self.control(name)?.request()
     }

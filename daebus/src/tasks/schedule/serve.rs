@@ -1,4 +1,4 @@
-//! A schedule's own task: wakes, checks, calls, and logs how it went.
+//! The task of a schedule: waits for due and requested runs, and starts them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::lease::Singleton;
 use crate::runtime::{LogOnChange, Workers};
 use crate::tasks::error::TaskError;
 
-/// Runs a schedule, which is open already, until the service is asked to stop or the schedule is removed. With `ends` it
-/// ends after its last run too.
+/// Runs a schedule, which is open already, until the service is requested to stop or the schedule is removed. With `ends`, also
+/// until its last run has ended.
 pub(super) async fn serve(
     core: Arc<Core>,
     entry: Scheduled,
@@ -29,7 +29,7 @@ pub(super) async fn serve(
     let jitter = if core.clock.is_simulated() { Duration::ZERO } else { entry.schedule.most_jitter() };
     let shutdown = core.shutdown.clone();
     let immediate = entry.schedule.is_immediate();
-    // Not the handler's name: that of a schedule which was added at run time is a type's.
+    // The handler of an added schedule is named after its type, so the lease uses the name of the schedule.
     let singleton = entry.schedule.is_singleton().then(|| Singleton::start(&core, control.name(), &workers));
     let runner = Runner {
         core,
@@ -51,7 +51,7 @@ pub(super) async fn serve(
     if immediate && control.due() {
         runner.begin(Vec::new());
     }
-    // Set while a due run waits out its jitter; what becomes due meanwhile is this same run.
+    // Set while a due run waits for its jitter to pass. Runs that become due meanwhile are merged into it.
     let mut delayed: Option<Instant> = None;
     loop {
         control.set_next(ticker.next());
@@ -95,14 +95,14 @@ async fn until(at: Option<Instant>) {
     }
 }
 
-/// What a run needs.
+/// Starts the runs of one schedule.
 struct Runner {
     core: Arc<Core>,
     entry: Arc<Scheduled>,
     control: Arc<ScheduleControl>,
     workers: Workers,
     singleton: Option<Singleton>,
-    /// It was added at run time, so the registry doesn't count its runs.
+    /// Whether the schedule was added at run time, so that the registry doesn't count its runs.
     is_added: bool,
     log: Arc<Mutex<LogOnChange>>,
 }
@@ -150,7 +150,7 @@ impl Runner {
                 Some(reason) => Err(TaskError::Failed { name: control.name().to_string(), reason }),
             };
             for waiter in waiters {
-                // Whoever asked may be gone.
+                // The receiver may have been dropped.
                 let _ = waiter.send(ended.clone());
             }
         };

@@ -1,4 +1,4 @@
-//! When the next run is due, and waiting for it.
+//! Computes when the next run is due, and waits for it.
 
 use std::time::{Duration, SystemTime};
 
@@ -10,17 +10,16 @@ use super::timetable::Timetable;
 use super::{Misfire, Schedule};
 use crate::runtime::Clock;
 
-/// How long a cron schedule sleeps at most before it looks at the clock again, which may have been set meanwhile, or
-/// have gone on while the machine was asleep.
+/// The maximum time between two checks of the wall clock, which may be set, or advance while the machine is suspended.
 const LOOK: Duration = Duration::from_secs(30);
 
-/// A run by the wall clock that is later than this was missed.
+/// A run by the wall clock that is later than this counts as missed.
 const LATE: Duration = Duration::from_secs(60);
 
-/// A clock that is set back by no more than this repeats nothing; by more, the new time counts. As cron has it.
+/// If the clock is set back by up to this, no run is repeated. If it is set back by more, the new time counts, as in cron.
 const SET_BACK: SignedDuration = SignedDuration::from_hours(3);
 
-/// When the next run is due, and waiting for it.
+/// The time of the next run of a schedule.
 #[derive(Debug)]
 pub(super) struct Ticker {
     clock: Clock,
@@ -33,15 +32,15 @@ pub(super) struct Ticker {
 
 #[derive(Debug)]
 enum NextRun {
-    /// The end is reached, or the only run has been.
+    /// The end of the schedule is reached, or its single run has taken place.
     Never,
     Interval(Instant),
     Wall {
-        /// `None`: never again.
+        /// `None` if no further run is due.
         due: Option<Timestamp>,
-        /// Up to when everything that was due has been run or left out.
+        /// All runs that were due up to this time have been started or skipped.
         done: Timestamp,
-        /// The clock when it was last looked at.
+        /// The time at the last check of the clock.
         seen: Timestamp,
     },
 }
@@ -52,7 +51,7 @@ impl Ticker {
         let now = clock.now();
         let next = match &timetable {
             Timetable::Every(interval) => NextRun::Interval(Instant::now() + *interval),
-            // Also if it has passed.
+            // Also if the time has passed.
             Timetable::At(time) => NextRun::Wall { due: Some(*time), done: now, seen: now },
             Timetable::Cron(_) => NextRun::Wall { due: timetable.next(now, &zone), done: now, seen: now },
         };
@@ -62,7 +61,7 @@ impl Ticker {
         ticker
     }
 
-    /// Whether no run is due any more.
+    /// Returns whether no further run is due.
     pub(super) fn is_over(&self) -> bool {
         matches!(self.next, NextRun::Never)
     }
@@ -80,14 +79,14 @@ impl Ticker {
         }
     }
 
-    /// From now on at this interval.
+    /// Changes the interval. The next run is due one interval from now.
     pub(super) fn set_interval(&mut self, interval: Duration) {
         self.timetable = Timetable::Every(interval);
         self.next = NextRun::Interval(Instant::now() + interval);
         self.end_if_over();
     }
 
-    /// When the next run is due.
+    /// Returns when the next run is due.
     pub(super) fn next(&self) -> Option<SystemTime> {
         match &self.next {
             NextRun::Interval(at) => Some(self.clock.at(*at)),
@@ -96,7 +95,7 @@ impl Ticker {
         }
     }
 
-    /// Waits until a run is due. What was missed meanwhile counts as this one run. Given up halfway, nothing is lost.
+    /// Waits until a run is due. Missed runs are merged into one. Cancel safe: no run is lost if the future is dropped.
     pub(super) async fn tick(&mut self) {
         while let NextRun::Interval(at) = &self.next {
             tokio::time::sleep_until(*at).await;
@@ -111,7 +110,7 @@ impl Ticker {
         }
     }
 
-    /// The next in step that lies ahead. Returns whether a run before it was missed.
+    /// Advances to the next multiple of the interval that lies ahead. Returns whether a run before it was missed.
     fn step(&mut self) -> bool {
         if let (Timetable::Every(interval), NextRun::Interval(at)) = (&self.timetable, &mut self.next) {
             *at += *interval;
@@ -126,7 +125,7 @@ impl Ticker {
         false
     }
 
-    /// Looks at the clock on the wall: `None` when a run is due, else for how long to sleep.
+    /// Checks the wall clock. Returns `None` if a run is due, and otherwise how long to sleep until the next check.
     fn look(&mut self) -> Option<Duration> {
         let NextRun::Wall { due, done, seen } = &mut self.next else { return Some(LOOK) };
         let now = self.clock.now();
@@ -162,7 +161,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    /// A ticker for six o'clock UTC every day, made when the clock shows `now`, and then shown other times.
+    /// Returns a ticker for six o'clock UTC every day, created when the clock shows `now`.
     fn six_o_clock(now: &str) -> Ticker {
         ticker(&Schedule::cron("0 6 * * *").tz("UTC"), now)
     }
@@ -175,7 +174,7 @@ mod tests {
         ticker.clock = Clock::following_tokio(at(now));
     }
 
-    /// Whether a run is due when the clock shows each of these.
+    /// Returns for each time of `shown` whether a run is due when the clock shows it.
     fn dues(start: &str, shown: &[&str]) -> Vec<bool> {
         let mut ticker = six_o_clock(start);
         let due = |now: &&str| {
@@ -186,26 +185,26 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_jumps_ahead_makes_one_run() {
+    async fn a_clock_that_jumps_ahead_causes_one_run() {
         let due = dues("2026-01-01T00:00:00Z", &["2026-03-01T09:00:00Z", "2026-03-01T09:00:01Z"]);
         assert_eq!(due, [true, false]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_is_set_back_a_little_repeats_nothing() {
+    async fn a_clock_that_is_set_back_by_half_an_hour_repeats_no_run() {
         let shown =
             ["2026-01-01T06:00:00Z", "2026-01-01T05:30:00Z", "2026-01-01T06:00:00Z", "2026-01-02T06:00:00Z"];
         assert_eq!(dues("2026-01-01T05:00:00Z", &shown), [true, false, false, true]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_clock_that_was_far_ahead_is_believed_once_it_is_right() {
+    async fn a_clock_that_is_set_back_by_years_restarts_the_schedule_at_the_new_time() {
         let shown = ["2036-01-01T06:00:00Z", "2026-01-01T05:30:00Z", "2026-01-01T06:00:00Z"];
         assert_eq!(dues("2026-01-01T05:00:00Z", &shown), [true, false, true]);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_missed_run_by_the_wall_clock_is_left_out_if_asked_for() {
+    async fn misfire_skip_skips_a_missed_run_of_a_cron_schedule() {
         let schedule = Schedule::cron("0 6 * * *").tz("UTC").misfire(Misfire::Skip);
         let mut ticker = ticker(&schedule, "2026-01-01T00:00:00Z");
         show(&mut ticker, "2026-03-01T09:00:00Z");
@@ -215,13 +214,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_single_run_happens_once_also_if_its_time_has_passed() {
+    async fn a_single_run_takes_place_once_even_if_its_time_has_passed() {
         let time = SystemTime::from(at("2026-01-01T06:00:00Z"));
         let mut late = ticker(&Schedule::at(time), "2026-01-01T09:00:00Z");
         assert_eq!((late.look(), late.is_over()), (None, true));
         let mut skipped = ticker(&Schedule::at(time).misfire(Misfire::Skip), "2026-01-01T09:00:00Z");
         assert_eq!((skipped.look(), skipped.is_over()), (Some(Duration::ZERO), true));
-        // A clock that is set back far doesn't repeat it.
+        // A clock that is set back by hours doesn't repeat the run.
         show(&mut late, "2026-01-01T01:00:00Z");
         assert_eq!(late.look(), Some(LOOK));
         let over = ticker(&Schedule::at(time).until(time - Duration::from_secs(1)), "2026-01-01T00:00:00Z");
@@ -229,7 +228,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_interval_leaves_out_the_late_run_too_if_asked_for() {
+    async fn misfire_skip_skips_the_late_run_of_an_interval() {
         let start = Instant::now();
         let schedule = Schedule::every(Duration::from_secs(10)).misfire(Misfire::Skip);
         let mut ticker = ticker(&schedule, "2026-01-01T00:00:00Z");
@@ -250,7 +249,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_interval_keeps_in_step_and_leaves_out_what_was_missed() {
+    async fn an_interval_keeps_its_phase_and_merges_missed_runs() {
         let start = Instant::now();
         let every = Duration::from_secs(10);
         let mut ticker = Ticker::new(Timetable::Every(every), &Schedule::every(every), Clock::default());

@@ -1,4 +1,4 @@
-//! When a schedule runs, checked.
+//! The validated times of a schedule.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use jiff::tz::TimeZone;
 
 use super::cron::Cron;
 
-/// When a schedule runs, checked.
+/// The validated times of a schedule.
 #[derive(Debug, Clone)]
 pub(crate) enum Timetable {
     /// At an interval, by the monotonic clock.
     Every(Duration),
     /// Once, at this time of the wall clock.
     At(Timestamp),
-    /// When the clock on the wall says so.
+    /// At the times of the wall clock that match an expression.
     Cron(Cron),
 }
 
 impl Timetable {
-    /// The first time after `after` by the wall clock; `None` for an interval, and if there is none.
+    /// Returns the first time after `after` by the wall clock, or `None` for an interval and if there is none.
     pub(super) fn next(&self, after: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
         match self {
             Self::Every(_) => None,

@@ -1,4 +1,4 @@
-//! What a thread's supervisor and those who start and stop it share.
+//! The state that the supervisor of a thread shares with [`Tasks`](crate::Tasks).
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::info::ThreadInfo;
 use super::running::Running;
 use crate::tasks::error::TaskError;
 
-/// What a thread's supervisor and those who start and stop it share.
+/// The state that the supervisor of a thread shares with [`Tasks`](crate::Tasks).
 #[derive(Debug)]
 pub(super) struct ThreadControl {
     name: &'static str,
@@ -17,15 +17,15 @@ pub(super) struct ThreadControl {
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct ThreadState {
-    /// Whether it is to run.
+    /// Whether the thread should run.
     pub(super) wanted: bool,
-    /// The run that goes on.
+    /// The run in progress.
     current: Option<Running>,
-    /// How many runs have ended.
+    /// The number of runs that have ended.
     ended: u64,
     restarts: u64,
     last_error: Option<String>,
-    /// The service is stopping: nothing is started any more.
+    /// Whether the service is stopping, so that no run begins.
     closed: bool,
 }
 
@@ -34,7 +34,7 @@ impl ThreadControl {
         Self { name, state: watch::Sender::new(ThreadState { wanted, ..ThreadState::default() }) }
     }
 
-    /// A thread that runs already goes on.
+    /// Does nothing if the thread is running.
     pub(super) fn start(&self) -> Result<(), TaskError> {
         if self.state.borrow().closed {
             return Err(TaskError::Stopping { name: self.name.to_owned() });
@@ -43,7 +43,7 @@ impl ThreadControl {
         Ok(())
     }
 
-    /// Tells it to stop, and waits until it has.
+    /// Requests the thread to stop, and waits until it has ended.
     pub(super) async fn stop(&self, patience: Duration) -> Result<(), TaskError> {
         let mut watched = self.state.subscribe();
         self.state.send_modify(|state| {
@@ -71,13 +71,13 @@ impl ThreadControl {
         }
     }
 
-    /// Waits until it is to run, or not to.
+    /// Waits until the thread should run, or should not.
     pub(super) async fn wanted(&self, wanted: bool) {
-        // The sender is ours, so the only way this ends is with the change.
+        // `self` owns the sender, so waiting can't fail.
         let _ = self.state.subscribe().wait_for(|state| state.wanted == wanted).await;
     }
 
-    /// A run begins, unless somebody changed their mind in between.
+    /// Begins a run, unless the thread was stopped in the meantime.
     pub(super) fn begin(&self) -> Option<ThreadRun<'_>> {
         let running = Running::default();
         let begun = self.state.send_if_modified(|state| {
@@ -89,7 +89,7 @@ impl ThreadControl {
         begun.then_some(ThreadRun { control: self, running })
     }
 
-    /// It ended though nobody had asked it to; `again` says whether it is started again.
+    /// Notes that the thread ended without a request to stop. `again`: it is restarted.
     pub(super) fn fell(&self, error: Option<String>, again: bool) {
         self.state.send_modify(|state| {
             state.last_error = error;
@@ -98,7 +98,7 @@ impl ThreadControl {
         });
     }
 
-    /// Nothing is started from now on, and what runs is told to stop.
+    /// Requests the thread to stop, and prevents further runs.
     pub(super) fn close(&self) {
         self.state.send_modify(|state| {
             state.closed = true;
@@ -110,7 +110,7 @@ impl ThreadControl {
     }
 }
 
-/// A run that goes on, until this is dropped.
+/// A run in progress. Dropped when the run ends.
 #[derive(Debug)]
 pub(super) struct ThreadRun<'a> {
     control: &'a ThreadControl,
@@ -119,7 +119,7 @@ pub(super) struct ThreadRun<'a> {
 
 impl Drop for ThreadRun<'_> {
     fn drop(&mut self) {
-        // A task that was cut off may have handed its `Running` on.
+        // A task that was cut off may have given a clone of its `Running` to another task.
         self.running.stop();
         self.control.state.send_modify(|state| {
             state.current = None;

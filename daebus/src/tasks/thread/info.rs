@@ -1,18 +1,18 @@
 use serde::Serialize;
 
-/// A thread as it stands.
+/// The state of a thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ThreadInfo {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Whether it runs now.
+    /// Whether the thread is running.
     pub running: bool,
-    /// Whether it is to run: it was started and nobody stopped it. With `restart = "on_failure"` it can be waiting for
-    /// its next try.
+    /// Whether the thread should run: it was started and not stopped. With `restart = "on_failure"`, a thread that should run
+    /// may be waiting for its restart.
     pub wanted: bool,
-    /// How often it was started again after a failure.
+    /// The number of restarts after a failure.
     pub restarts: u64,
-    /// Why it ended the last time nobody had asked it to.
+    /// The error with which the thread last ended without a request to stop. `None` if it returned normally.
     pub last_error: Option<String>,
 }

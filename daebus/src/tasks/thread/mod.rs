@@ -16,7 +16,21 @@ pub(crate) use threads::{AutoStart, Threads};
 
 use crate::handler::Endpoint;
 
-/// How a thread is kept.
+/// Options of a thread that [`Blueprint::thread`](crate::Blueprint::thread) adds.
+///
+/// ```
+/// use daebus::prelude::*;
+/// use daebus::{Restart, ThreadOptions};
+///
+/// async fn poll(running: Running) -> Result<(), BoxError> {
+///     while running.sleep(Duration::from_secs(5)).await { /* … */ }
+///     Ok(())
+/// }
+///
+/// let options = ThreadOptions::new().restart(Restart::OnFailure);
+/// let polling = Blueprint::new("polling").thread("poller", options, poll);
+/// # let _ = polling;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use = "options do nothing by themselves"]
 pub struct ThreadOptions {
@@ -24,30 +38,31 @@ pub struct ThreadOptions {
     pub(crate) restart: Restart,
 }
 
-/// What happens when a thread ends though nobody asked it to.
+/// What happens if a thread ends without a request to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Restart {
-    /// The log says so, and it stays ended until [`Tasks::start`](crate::Tasks::start).
+    /// The end is logged, and the thread doesn't run again until [`Tasks::start`](crate::Tasks::start).
     #[default]
     Never,
-    /// After an error or a panic it is started again: after a second, then two, four and so on up to a minute. Having
-    /// run for a minute makes it the first failure again.
+    /// After an error or a panic, the thread is restarted with exponential backoff: after 1 s, then 2 s, 4 s and so on up to
+    /// 60 s. The delay is reset once the thread has run for 60 s.
     OnFailure,
 }
 
 impl ThreadOptions {
-    /// Started with the service, and not again.
+    /// Returns the default options: the thread starts with the service and is not restarted.
     pub const fn new() -> Self {
         Self { auto_start: true, restart: Restart::Never }
     }
 
-    /// Whether it starts with the service; else [`Tasks::start`](crate::Tasks::start) does it.
+    /// Sets whether the thread starts with the service. If not, [`Tasks::start`](crate::Tasks::start) starts it. Defaults to
+    /// `true`.
     pub const fn auto_start(mut self, auto_start: bool) -> Self {
         self.auto_start = auto_start;
         self
     }
 
-    /// What happens when it ends though nobody asked it to.
+    /// Sets what happens if the thread ends without a request to stop. Defaults to [`Restart::Never`].
     pub const fn restart(mut self, restart: Restart) -> Self {
         self.restart = restart;
         self
@@ -70,7 +85,7 @@ impl fmt::Display for ThreadOptions {
     }
 }
 
-/// A handler that runs for as long as it is to.
+/// A handler that runs as a thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Threaded {
     pub(crate) options: ThreadOptions,

@@ -1,4 +1,4 @@
-//! A plain `fn` on a thread of its own.
+//! Runs a plain `fn` on a thread of its own.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
@@ -7,36 +7,38 @@ use tokio::sync::oneshot;
 
 use crate::handler::{Failure, current_turn};
 
-/// Runs a function on an operating system's thread of that name, from which [`block_on`](crate::block_on) works.
-///
-/// Given up on, the thread goes on all the same: it can't be stopped from outside.
+/// Runs a function on a new operating system thread of this name. The function may call [`block_on`](crate::block_on).
 ///
 /// # Errors
 ///
-/// When the operating system has no thread to give.
+/// Returns an error if the thread can't be created.
 ///
 /// # Panics
 ///
-/// When the function does.
+/// Panics if the function panics.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the thread continues to run: it can't be stopped from outside.
 pub async fn on_thread<T: Send + 'static>(
     name: &str,
     function: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Failure> {
-    let (tell, ended) = oneshot::channel();
+    let (sender, ended) = oneshot::channel();
     let (runtime, span, turn) = (Handle::current(), tracing::Span::current(), current_turn());
     let body = move || {
         let _turn = turn;
         let _runtime = runtime.enter();
         let value = span.in_scope(|| catch_unwind(AssertUnwindSafe(function)));
-        // Nobody may be waiting any more.
-        let _ = tell.send(value);
+        // The receiver may have been dropped.
+        let _ = sender.send(value);
     };
     let spawned = std::thread::Builder::new().name(name.to_owned()).spawn(body);
-    spawned.map_err(|error| Failure::internal(format!("the system gives no thread: {error}")))?;
+    spawned.map_err(|error| Failure::internal(format!("can't create a thread: {error}")))?;
     match ended.await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(panic)) => resume_unwind(panic),
-        // The thread always tells, so it was torn down with the process.
-        Err(_) => Err(Failure::internal("the thread is gone without a word")),
+        // The thread always sends its result, so it was torn down with the process.
+        Err(_) => Err(Failure::internal("the thread ended without a result")),
     }
 }

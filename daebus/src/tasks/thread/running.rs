@@ -8,10 +8,11 @@ use crate::handler::extract::Extract;
 use crate::handler::kind::Thread;
 use crate::handler::{Context, Failure};
 
-/// Whether a thread is to go on: true until the service stops or [`Tasks::stop`](crate::Tasks::stop) is called.
+/// Whether a thread should continue: `true` until the service stops or [`Tasks::stop`](crate::Tasks::stop) is called. An
+/// argument of threads.
 ///
-/// A thread that rests with [`wait`](Self::wait), a task that rests with [`sleep`](Self::sleep), ends at once when it
-/// is told to:
+/// Use [`wait`](Self::wait) in a plain `fn` and [`sleep`](Self::sleep) in an `async fn`. Both return immediately when the thread
+/// is requested to stop:
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -19,14 +20,14 @@ use crate::handler::{Context, Failure};
 /// #[thread("monitor")]
 /// fn monitor(running: Running) {
 ///     while running.wait(Duration::from_secs(60)) {
-///         // look after something
+///         // check the sensors
 ///     }
 /// }
 ///
 /// #[thread("poller")]
 /// async fn poller(running: Running) {
 ///     while running.sleep(Duration::from_secs(5)).await {
-///         // ask somebody
+///         // poll the device
 ///     }
 /// }
 /// ```
@@ -35,35 +36,39 @@ pub struct Running(Arc<StopSignal>);
 
 #[derive(Debug, Default)]
 struct StopSignal {
-    /// For tasks.
+    /// Wakes tasks.
     stop: CancellationToken,
-    /// For threads.
+    /// Wakes threads, with `changed`.
     stopped: Mutex<bool>,
     changed: Condvar,
 }
 
 impl Running {
-    /// Whether to go on.
+    /// Returns whether the thread should continue.
     pub fn is_running(&self) -> bool {
         !self.0.stop.is_cancelled()
     }
 
-    /// Blocks a thread for that long, or until it is told to stop; returns whether to go on. In a task use
-    /// [`sleep`](Self::sleep).
-    #[must_use = "it says whether to go on"]
+    /// Blocks the thread for this duration, or until it is requested to stop. Returns whether the thread should continue. In an
+    /// `async fn`, use [`sleep`](Self::sleep).
+    #[must_use = "the return value is whether the thread should continue"]
     pub fn wait(&self, duration: Duration) -> bool {
         let mut stopped = self.0.stopped.lock();
         self.0.changed.wait_while_for(&mut stopped, |stopped| !*stopped, duration);
         !*stopped
     }
 
-    /// Waits for that long, or until the task is told to stop; returns whether to go on.
-    #[must_use = "it says whether to go on"]
+    /// Waits for this duration, or until the task is requested to stop. Returns whether the task should continue.
+    #[must_use = "the return value is whether the task should continue"]
     pub async fn sleep(&self, duration: Duration) -> bool {
         tokio::time::timeout(duration, self.0.stop.cancelled()).await.is_err() && self.is_running()
     }
 
-    /// Waits until the thread is told to stop: for a `select!`.
+    /// Waits until the thread is requested to stop, in a `select!` for example.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn stopped(&self) {
         self.0.stop.cancelled().await;
     }
@@ -77,7 +82,7 @@ impl Running {
 
 impl Extract<Thread> for Running {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let missing = || Failure::internal("nothing says whether this thread is to go on");
+        let missing = || Failure::internal("this handler is not a thread, so it has no `Running`");
         cx.extensions().get::<Self>().cloned().ok_or_else(missing)
     }
 }

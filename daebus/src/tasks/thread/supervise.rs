@@ -1,4 +1,4 @@
-//! A thread's supervisor: starts it, tells it to stop, says when it ends unasked, and starts it again by choice.
+//! The supervisor of a thread: starts it, requests it to stop, logs an unexpected end, and restarts it if configured.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ const TRIGGER: &str = "thread";
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const MAX_DELAY: Duration = Duration::from_secs(60);
 
-/// A thread that ran this long starts over with the first delay when it fails.
+/// The delay is reset once a thread has run this long.
 const STABLE_AFTER: Duration = Duration::from_secs(60);
 
-/// Watches over a thread until the service is asked to stop and the thread has ended.
+/// Supervises a thread until the service is requested to stop and the thread has ended.
 pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<ThreadControl>) {
     let span = handler_span(&core, TRIGGER, entry.endpoint.definition.name);
     let watch = async {
@@ -29,22 +29,22 @@ pub(super) async fn supervise(core: Arc<Core>, entry: Threaded, control: Arc<Thr
         let closing = async {
             shutdown.requested().await;
             control.close();
-            // Whether a thread runs is for the other side to see.
+            // The other branch waits for the end of the thread.
             std::future::pending::<()>().await;
         };
         tokio::select! {
             () = closing => {}
             () = keep(&core, &entry, &control) => {}
         }
-        // Nothing says which of the two sees the shutdown first.
+        // Either branch may observe the shutdown first.
         control.close();
     };
     watch.instrument(span).await;
 }
 
-/// Runs it as often as it is wanted, until the service stops.
+/// Runs the thread whenever it should run, until the service stops.
 async fn keep(core: &Arc<Core>, entry: &Threaded, control: &ThreadControl) {
-    // The delays are documented at `Restart::OnFailure`, so they have no random part.
+    // `Restart::OnFailure` documents the delays, so they have no jitter.
     let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY).without_jitter();
     loop {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! What runs for as long as the service does: an operating system's thread for a plain `fn`, a task for an `async fn`.
+//! The threads of a service: an operating system thread for a plain `fn`, a task for an `async fn`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,11 +11,12 @@ use crate::handler::Core;
 use crate::runtime::Workers;
 use crate::tasks::error::TaskError;
 
-/// Whether threads that start with the service do so.
+/// Whether threads start with the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AutoStart {
+    /// As each thread's options set it.
     AsSaid,
-    /// A test starts those it wants to see.
+    /// A test starts each thread explicitly.
     #[cfg(feature = "testing")]
     Never,
 }
@@ -24,7 +25,7 @@ pub(crate) enum AutoStart {
 #[derive(Debug)]
 pub(crate) struct Threads {
     controls: BTreeMap<&'static str, Arc<ThreadControl>>,
-    /// How long a thread that was told to stop is waited for.
+    /// How long [`stop`](Self::stop) waits for a thread to end.
     patience: Duration,
 }
 
@@ -43,7 +44,7 @@ impl Threads {
         Self { controls: threads.iter().map(control).collect(), patience }
     }
 
-    /// Watches over them from now on, the service being ready.
+    /// Starts the supervisors, once the service is ready.
     pub(crate) fn watch(&self, core: &Arc<Core>, threads: &[Threaded], workers: &Workers) {
         for entry in threads {
             if let Some(control) = self.controls.get(entry.endpoint.definition.name) {
