@@ -1,10 +1,11 @@
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Listening that goes on until this is dropped. A message that is being handled then is handled to its end; those
-/// that wait are dropped.
+/// A guard that stops a listener when it is dropped. Returned by [`Events::listen`](crate::Events::listen).
+///
+/// When the guard is dropped, the message being handled is handled to its end, and messages in the queue are dropped.
 #[derive(Debug)]
-#[must_use = "dropping it ends the listening; `.keep()` lets it go on for as long as the service runs"]
+#[must_use = "dropping the guard stops the listener; `.keep()` keeps the listener until the service stops"]
 pub struct EventGuard {
     ended: DropGuard,
     confirmed: watch::Receiver<bool>,
@@ -15,20 +16,24 @@ impl EventGuard {
         Self { ended: ended.drop_guard(), confirmed }
     }
 
-    /// Whether the bus has confirmed it.
+    /// Returns whether the bus has confirmed the subscription.
     pub fn is_confirmed(&self) -> bool {
         *self.confirmed.borrow()
     }
 
-    /// Waits until the bus has confirmed it, for as long as the bus is away. `false`: it never will, because the
-    /// service is stopping or the name can't be a channel's.
+    /// Waits until the bus has confirmed the subscription, which may take as long as the bus is away. Returns `false` if the
+    /// subscription will never be confirmed: the service is stopping, or the channel is invalid.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn confirmed(&self) -> bool {
         let mut confirmed = self.confirmed.clone();
         let settled = confirmed.wait_for(|confirmed| *confirmed).await;
         settled.is_ok()
     }
 
-    /// Lets it go on until the service stops.
+    /// Keeps the listener until the service stops.
     pub fn keep(self) {
         self.ended.disarm();
     }

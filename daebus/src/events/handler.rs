@@ -2,15 +2,15 @@ use std::future::Future;
 
 use crate::handler::{IntoOutcome, Outcome};
 
-/// An async function of an event's payload, for [`Events::listen`](crate::Events::listen): it returns `()` or a
-/// `Result`, whose error is logged.
+/// A handler for [`Events::listen`](crate::Events::listen): an async function that takes the payload of an event and returns
+/// `()` or a `Result`. An error is logged.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` can't hear events of type `{T}`",
-    note = "write an async function, or a closure that returns an `async move` block, of one `{T}`; it returns `()` \
-            or a `Result<(), E>` whose error derives `Fault` or is a `BoxError`"
+    message = "`{Self}` can't handle events of type `{T}`",
+    note = "write an async function, or a closure that returns an `async move` block, that takes one `{T}` and returns \
+            `()` or a `Result<(), E>` whose error derives `Fault` or is a `BoxError`"
 )]
 pub trait EventHandler<T>: Send + Sync + 'static {
-    /// Handles one event.
+    /// Handles an event.
     fn handle(&self, event: T) -> impl Future<Output = Outcome> + Send + 'static;
 }
 

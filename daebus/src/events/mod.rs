@@ -1,4 +1,4 @@
-//! Listening that begins and ends while the service runs.
+//! Listeners that start and stop while the service runs.
 
 mod guard;
 mod handler;
@@ -25,8 +25,10 @@ use crate::handler::{Context, Core, Definition, Endpoint, Failure, Needs, Source
 use crate::presence::Join;
 use crate::runtime::Workers;
 
-/// Listens to channels that aren't known before the service runs. An argument of any handler; from outside
-/// [`Service::events`](crate::Service::events), in a feature [`FeatureContext::events`](crate::FeatureContext::events).
+/// Starts listeners on channels whose names are determined at run time.
+///
+/// An argument of any handler. Outside of handlers, [`Service::events`](crate::Service::events) and
+/// [`FeatureContext::events`](crate::FeatureContext::events) return it.
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -48,7 +50,7 @@ pub struct Events {
     desk: Desk,
 }
 
-/// What listening takes beside the core, which extractors find it in.
+/// The limits and workers of listeners. Extractors get them from the core.
 #[derive(Debug, Clone)]
 pub(crate) struct Desk {
     limits: HandlerLimits,
@@ -63,18 +65,21 @@ impl Desk {
 
 impl Events {
     pub(crate) fn new(core: &Arc<Core>) -> Result<Self, Failure> {
-        let missing = || Failure::internal("this service has nobody who listens");
+        let missing = || Failure::internal("this service provides no events");
         let desk = core.provided.get::<Desk>().cloned().ok_or_else(missing)?;
         Ok(Self { core: Arc::clone(core), desk })
     }
 
-    /// Listens to a channel, or to those that a Redis pattern matches (`sensor.*`), until the guard is dropped or the
-    /// service stops. The handler is an async function of the payload that returns `()` or a `Result`; it hears one
-    /// message at a time, in order, under the service's time limit and size limit. What it fails with is logged.
+    /// Starts a listener on a channel, or on all channels that match a Redis pattern (`sensor.*`). The listener runs until the
+    /// guard is dropped or the service stops.
     ///
-    /// It returns at once and never fails: a bus that is away is waited for, a refusal is said once and tried again,
-    /// and after a reconnect the bus restores it. [`EventGuard::confirmed`] waits until messages do arrive. A name that
-    /// can't be a channel's is an error in the log, since nothing will ever arrive there.
+    /// The handler is an async function that takes the payload and returns `()` or a `Result`. It handles one message at a
+    /// time, in order, within the time limit and the size limit of the service. Errors are logged.
+    ///
+    /// This method returns immediately and never fails. If the bus is away, the listener subscribes once the bus is back. If
+    /// the bus refuses the subscription, the refusal is logged once and the subscription is retried. After a reconnect, the bus
+    /// restores it. [`EventGuard::confirmed`] waits for the subscription. An invalid channel is logged as an error, and the
+    /// listener receives nothing.
     #[track_caller]
     pub fn listen<T>(&self, channel_or_pattern: &str, handler: impl EventHandler<T>) -> EventGuard
     where
@@ -106,10 +111,10 @@ impl Events {
         self.desk.workers.spawn(async move {
             let how = (Join::WhenAvailable, ended.clone());
             let listening = listen(Arc::clone(&core), topic, endpoint, limits, workers, how);
-            // An error means that the service has stopped before the bus was there.
+            // An error means that the service stopped before the bus was available.
             let Some(Ok(intake)) = ended.run_until_cancelled(listening).await else { return };
             confirm.send_replace(true);
-            // Its guard dropped, it ends at once; with the service, in order.
+            // If the guard is dropped, waiting messages are dropped; if the service stops, they are handled.
             if ended.run_until_cancelled(core.shutdown.requested()).await.is_some() {
                 intake.leave().await;
             }

@@ -2,10 +2,10 @@ use crate::handler::extract::Extract;
 use crate::handler::kind::{Background, Listen};
 use crate::handler::{Context, Failure};
 
-/// The lease under which a singleton runs. An argument of handlers that are declared `singleton`.
+/// The lease under which a singleton runs. An argument of schedules and listeners that are declared `singleton`.
 ///
-/// The token increases with each holder of the lease. A store that rejects writes with a smaller token than the largest one
-/// that it has seen is protected from an instance that was frozen and continues after another one has taken over.
+/// The fencing token increases with each holder of the lease. A store that rejects writes with a smaller token than the largest
+/// one it has received is protected from an instance that was frozen and continues after another one has taken over.
 ///
 /// ```
 /// use daebus::prelude::*;

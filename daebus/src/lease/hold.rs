@@ -15,7 +15,6 @@ pub(crate) struct LeaseHold {
 }
 
 impl LeaseHold {
-    /// Provides the lease to the handler.
     pub(crate) fn provide(&self, cx: &mut Context) {
         cx.extensions_mut().insert(self.lease);
     }

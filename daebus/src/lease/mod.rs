@@ -1,4 +1,4 @@
-//! Leases: of several instances of a service, one runs a singleton.
+//! Leases: only one instance of a service runs a singleton.
 
 mod extract;
 mod hold;

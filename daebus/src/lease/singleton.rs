@@ -18,13 +18,13 @@ use super::hold::LeaseHold;
 use crate::handler::Core;
 use crate::runtime::Workers;
 
-/// On the clock of a test, which passes months within a second, leases live longer by this factor.
+/// The clock of a test may pass months within a second, so leases live longer there by this factor.
 const SIMULATED: u32 = 24 * 720;
 
-/// How soon an attempt is repeated that failed while the bus is connected.
+/// The delay after an attempt that failed although the bus is connected.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A part of the service that one of its instances runs. The lease is released after the last of these handles is dropped.
+/// A part of the service that only one of its instances runs. The lease is released after the last of these handles is dropped.
 #[derive(Debug, Clone)]
 pub(crate) struct Singleton {
     state: Arc<SingletonState>,
@@ -51,8 +51,8 @@ struct HeldLease {
 }
 
 impl Singleton {
-    /// Starts the task that acquires and renews the lease until the service is requested to stop, or the handle is dropped,
-    /// and the last run has ended, and releases it then.
+    /// Starts the task that acquires and renews the lease. Once the service is requested to stop, or the handle is dropped, the
+    /// task releases the lease after the last run has ended.
     pub(crate) fn start(core: &Arc<Core>, name: &str, workers: &Workers) -> Self {
         let state = SingletonState {
             name: name.to_owned(),
@@ -67,7 +67,7 @@ impl Singleton {
         Self { state, _in_use: Arc::new(ended.drop_guard()) }
     }
 
-    /// Counts as a run until the token is dropped: the lease isn't released before.
+    /// Returns a token that counts as a run: the lease isn't released before the token is dropped.
     pub(crate) fn retain(&self) -> TaskTrackerToken {
         self.state.runs.token()
     }
@@ -81,7 +81,7 @@ impl Singleton {
 
     /// Waits until the first attempt to acquire the lease has ended.
     pub(crate) async fn decided(&self) {
-        // The sender is ours, so it can't be gone.
+        // `self` owns the sender, so waiting can't fail.
         let _ = self.state.is_decided.subscribe().wait_for(|decided| *decided).await;
     }
 }
@@ -163,7 +163,7 @@ impl SingletonState {
         duration * self.factor
     }
 
-    /// How long a command that is sent now keeps the lease valid.
+    /// Returns until when a command that is sent now keeps the lease valid.
     fn valid_until(&self) -> Instant {
         Instant::now() + self.factored(LEASE_TTL) - LEASE_MARGIN
     }
@@ -188,7 +188,7 @@ impl SingletonState {
                 Ok(false)
             }
             Err(error) => {
-                debug!(name = self.name, %error, "the lease was not renewed");
+                debug!(name = self.name, %error, "lease not renewed");
                 Err(())
             }
         }
@@ -219,11 +219,11 @@ impl SingletonState {
                 None => return Ok(false),
             },
             Err(error) => {
-                debug!(name = self.name, %error, "the lease was not acquired");
+                debug!(name = self.name, %error, "lease not acquired");
                 return Err(());
             }
         };
-        info!(name = self.name, token, "the lease is acquired: this instance runs the singleton");
+        info!(name = self.name, token, "lease acquired, this instance runs the singleton");
         let lost = CancellationToken::new();
         *self.held.lock() = Some(HeldLease { lease: Lease::new(token), value, valid_until, lost });
         Ok(true)
@@ -232,7 +232,7 @@ impl SingletonState {
     fn lose(&self, reason: &str) {
         let held = self.held.lock().take();
         if let Some(held) = held {
-            warn!(name = self.name, reason, "the lease is lost, runs of the singleton are cancelled");
+            warn!(name = self.name, reason, "lease lost, runs of the singleton are cancelled");
             held.lost.cancel();
         }
     }
@@ -245,7 +245,7 @@ impl SingletonState {
 
     async fn release(&self, core: &Core, held: &HeldLease) {
         if let Err(error) = core.bus.release(&self.key, &held.value).await {
-            debug!(name = self.name, %error, "the lease was not released");
+            debug!(name = self.name, %error, "lease not released");
         }
     }
 }

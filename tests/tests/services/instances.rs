@@ -178,7 +178,7 @@ async fn a_frozen_holder_of_a_lease_runs_the_singleton_no_more_than_once_after_a
     assert!(frozen.elapsed() > Duration::from_secs(8), "the lease was taken while it was valid");
     assert!(frozen.elapsed() < Duration::from_secs(22), "{:?}", frozen.elapsed());
     a.signal("CONT");
-    a.line("the lease is lost, runs of the singleton are cancelled");
+    a.line("lease lost, runs of the singleton are cancelled");
     let mut runs_of_a = 0;
     for _ in 0..20 {
         let run = parsed(&recv(&mut peer.ticks, "a run").await);
