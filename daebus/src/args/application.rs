@@ -1,4 +1,4 @@
-//! The application's own part of the settings file.
+//! The tables of the application in the settings file.
 
 use serde::de::DeserializeOwned;
 
@@ -8,10 +8,10 @@ use super::service_args::ServiceArgs;
 use crate::error::{Error, Result};
 
 impl ServiceArgs {
-    /// Reads the application's own tables of the settings file, `[room]` and `[[sensors]]` for example, as `T`.
+    /// Deserializes the tables of the application in the settings file, such as `[room]` and `[[sensors]]`, as `T`.
     ///
-    /// The service's settings beside them, `bus` for example, are left out, so `T` may use
-    /// `#[serde(deny_unknown_fields)]`. Without a file there are no tables: `T` is read from its defaults.
+    /// Settings of the service, such as `bus`, are not passed to `T`, so `T` may use `#[serde(deny_unknown_fields)]`. Without a
+    /// settings file, `T` is deserialized from an empty table.
     ///
     /// ```
     /// use daebus::ServiceArgs;
@@ -40,7 +40,7 @@ impl ServiceArgs {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the file and the field if the file can't be read or doesn't fit `T`.
+    /// Returns [`Error::Setup`] with the file and the field if the file can't be read or can't be deserialized as `T`.
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
         let path = config(self, variable).map(|(path, _)| path);

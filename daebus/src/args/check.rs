@@ -1,4 +1,4 @@
-//! Whether a setting can be what it says.
+//! Validates the values of settings.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::error::Mistake;
 use crate::runtime::address;
 use crate::runtime::logging::{self, Format};
 
-/// Checks a value; an error says what is wrong and what to write.
+/// Validates a value. The error describes the expected form.
 pub(super) fn check(key: Setting, value: &str) -> Result<(), Mistake> {
     match key {
         Setting::Name => ServiceName::new(value).map(drop).map_err(|error| Mistake::new(error.to_string())),
@@ -27,7 +27,7 @@ pub(super) fn check(key: Setting, value: &str) -> Result<(), Mistake> {
     }
 }
 
-/// Reads a time: `30s`, `1m30s`, `500ms`, or a number of seconds.
+/// Parses a duration: `30s`, `1m30s`, `500ms`, or a number of seconds.
 pub(crate) fn duration(value: &str) -> Result<Duration, Mistake> {
     let value = value.trim();
     if let Ok(seconds) = value.parse() {
@@ -35,7 +35,7 @@ pub(crate) fn duration(value: &str) -> Result<Duration, Mistake> {
     }
     let read = value.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
     read.ok_or_else(|| {
-        Mistake::new(format!("{value:?} is no time: write 30s, 1m30s, 500ms, or a number of seconds"))
+        Mistake::new(format!("{value:?} is not a duration: write 30s, 1m30s, 500ms, or a number of seconds"))
     })
 }
 
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read() {
+    fn parses_durations() {
         for (value, millis) in [("30", 30_000), ("30s", 30_000), ("1m30s", 90_000), ("500ms", 500), ("0", 0)]
         {
             assert_eq!(duration(value), Ok(Duration::from_millis(millis)), "{value}");

@@ -1,4 +1,4 @@
-//! The settings in a TOML file, with their lines.
+//! Reads settings from a TOML file, with their line numbers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::setting::{Setting, SettingSource};
 use crate::error::Mistake;
 
-/// What a file says.
+/// The settings of the service in a file, and the mistakes that were found.
 #[derive(Debug, Default)]
 pub(super) struct File {
     pub(super) values: BTreeMap<Setting, (String, SettingSource)>,
@@ -19,13 +19,13 @@ pub(super) struct File {
 }
 
 impl File {
-    /// Reads a file that `said` names.
-    pub(super) fn read(path: &Path, said: &SettingSource) -> Self {
+    /// Reads a file. `named_by` is the source of its path.
+    pub(super) fn read(path: &Path, named_by: &SettingSource) -> Self {
         let shown = path.display().to_string();
         match fs::read_to_string(path) {
             Ok(text) => Self::parse(&shown, &text),
             Err(error) => {
-                let mistake = Mistake::new(format!("{shown} can't be read: {error}")).at(said);
+                let mistake = Mistake::new(format!("{shown} can't be read: {error}")).at(named_by);
                 Self { mistakes: vec![mistake], ..Self::default() }
             }
         }
@@ -55,8 +55,8 @@ impl File {
                 let known = Setting::ALL.map(Setting::name).join(", ");
                 file.mistakes.push(
                     Mistake::new(format!(
-                        "a service has no setting {name:?}; it has {known}. What is the application's \
-                     own goes into a table, as in [{name}]"
+                        "unknown setting {name:?}; the settings are {known}. Settings of the application \
+                     belong in a table, such as [{name}]"
                     ))
                     .at(format!("{path}:{line}")),
                 );
@@ -67,7 +67,7 @@ impl File {
                     file.values.insert(key, (text, SettingSource::File(path.to_owned(), line)));
                 }
                 None => file.mistakes.push(
-                    Mistake::new(format!("{name} can't be a {}; write it in quotes", value.type_str()))
+                    Mistake::new(format!("{name} can't be of type {}; write it in quotes", value.type_str()))
                         .at(format!("{path}:{line}")),
                 ),
             }
@@ -82,7 +82,7 @@ pub(crate) fn mistakes_in_file(path: &str, text: &str) -> Vec<Mistake> {
     File::parse(path, text).mistakes
 }
 
-/// Tables, `[room]`, and lists of tables, `[[sensors]]`, are the application's own.
+/// Returns whether a value is a table, `[room]`, or a list of tables, `[[sensors]]`, which belong to the application.
 fn is_of_application(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Table(_) => true,
@@ -91,7 +91,7 @@ fn is_of_application(value: &DeValue<'_>) -> bool {
     }
 }
 
-/// Reads the application's own tables of a file. Without a file there are none.
+/// Deserializes the tables of the application in a file. Without a file there are none.
 pub(super) fn settings<T: DeserializeOwned>(path: Option<&Path>) -> Result<T, Mistake> {
     let mut table = match path {
         Some(path) => read_table(path)?,
@@ -106,7 +106,7 @@ pub(super) fn settings<T: DeserializeOwned>(path: Option<&Path>) -> Result<T, Mi
         let message = if field == "." { reason } else { format!("{field}: {reason}") };
         match path {
             Some(path) => Mistake::new(message).at(path.display()),
-            None => Mistake::new(format!("{message}; name a settings file with --config FILE")),
+            None => Mistake::new(format!("{message}; set a settings file with --config FILE")),
         }
     })
 }
@@ -122,7 +122,7 @@ fn read_table(path: &Path) -> Result<Table, Mistake> {
     })
 }
 
-/// A text, or a number where one makes sense.
+/// Returns the text of a string, or of an integer if the setting may be one.
 fn text_of(key: Setting, value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_have_their_lines() {
+    fn values_are_read_with_their_lines() {
         let file = File::parse("x.toml", "# a comment\nbus = \"redis://a\"\n\ndrain = 5\n[room]\nname = 3\n");
         assert!(file.mistakes.is_empty(), "{:?}", file.mistakes);
         let at = |line| SettingSource::File("x.toml".to_owned(), line);
@@ -150,11 +150,11 @@ mod tests {
     }
 
     #[test]
-    fn lists_of_tables_are_the_applications() {
+    fn lists_of_tables_belong_to_the_application() {
         let file = File::parse("x.toml", "drain = 5\n[[sensors]]\npin = 1\n[[sensors]]\npin = 2\n");
         assert!(file.mistakes.is_empty(), "{:?}", file.mistakes);
         let file = File::parse("x.toml", "sensors = [1, 2]\n");
-        assert!(file.mistakes[0].to_string().contains("no setting \"sensors\""), "{:?}", file.mistakes);
+        assert!(file.mistakes[0].to_string().contains("unknown setting \"sensors\""), "{:?}", file.mistakes);
     }
 
     #[test]
@@ -165,7 +165,7 @@ mod tests {
                 && file.mistakes[0].to_string().contains("name, bus, http")
         );
         assert!(
-            file.mistakes[1].to_string().starts_with("x.toml:2: log can't be a boolean"),
+            file.mistakes[1].to_string().starts_with("x.toml:2: log can't be of type boolean"),
             "{:?}",
             file.mistakes
         );

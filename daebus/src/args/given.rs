@@ -1,4 +1,4 @@
-//! What was given, by flags, variables and a file; and what it comes to with what the code says.
+//! Collects settings from flags, environment variables and the settings file, and merges them with those in code.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,20 +10,20 @@ use super::setting::{Setting, SettingSource};
 use crate::error::Mistake;
 use crate::runtime::address;
 
-/// The variable that names the file.
+/// The environment variable with the path of the settings file.
 const CONFIG: &str = "DAEBUS_CONFIG";
 
-/// What flags, variables and the file say.
+/// The settings from flags, environment variables and the settings file.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Given {
     values: BTreeMap<Setting, (String, SettingSource)>,
-    /// The file, and who named it.
+    /// The path of the settings file, and the source of the path.
     pub(super) config: Option<(PathBuf, SettingSource)>,
     mistakes: Vec<Mistake>,
     show: bool,
 }
 
-/// The settings file, and who named it.
+/// Returns the path of the settings file, and the source of the path.
 pub(super) fn config(
     args: &ServiceArgs,
     variable: impl Fn(&str) -> Option<String>,
@@ -32,22 +32,22 @@ pub(super) fn config(
     by_flag.or_else(|| Some((variable(CONFIG)?.into(), SettingSource::Variable(CONFIG))))
 }
 
-/// What the code says.
+/// The settings in code.
 pub(crate) type Code = BTreeMap<Setting, String>;
 
-/// What a service's settings come to: each value that anybody said, and where.
+/// The merged settings of a service, each with its source.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
     values: BTreeMap<Setting, (String, SettingSource)>,
 }
 
 impl Given {
-    /// Reads them; a mistake is kept for the start.
+    /// Reads the settings. Mistakes are kept, and reported when the service starts.
     pub(crate) fn read(args: &ServiceArgs, variable: impl Fn(&str) -> Option<String>) -> Self {
         let variable = |name: &str| variable(name).filter(|value| !value.trim().is_empty());
         let config = config(args, variable);
         let File { values: in_file, mut mistakes } =
-            config.as_ref().map(|(path, said)| File::read(path, said)).unwrap_or_default();
+            config.as_ref().map(|(path, source)| File::read(path, source)).unwrap_or_default();
         let mut values = BTreeMap::new();
         for key in Setting::ALL {
             let flag = args.flag(key).map(|(flag, value)| (value, SettingSource::Flag(flag)));
@@ -55,8 +55,8 @@ impl Given {
                 let mut variables = key.variables().iter();
                 variables.find_map(|name| Some((variable(name)?, SettingSource::Variable(name))))
             };
-            let said = flag.or_else(in_variable).or_else(|| in_file.get(&key).cloned());
-            if let Some((value, source)) = said {
+            let found = flag.or_else(in_variable).or_else(|| in_file.get(&key).cloned());
+            if let Some((value, source)) = found {
                 mistakes.extend(check(key, &value).err().map(|mistake| mistake.at(&source)));
                 values.insert(key, (value, source));
             }
@@ -64,23 +64,23 @@ impl Given {
         Self { values, config, mistakes, show: args.show_config }
     }
 
-    /// What is wrong with them, each a sentence that names its source.
+    /// Returns the mistakes that were found, each with its source.
     pub(crate) fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
 
-    /// Whether the settings are to be shown instead of used.
+    /// Returns whether `--show-config` is set.
     pub(crate) fn is_to_be_shown(&self) -> bool {
         self.show
     }
 
-    /// A setting that was given and can be what it says.
+    /// Returns a setting that was given and is valid.
     pub(crate) fn get(&self, key: Setting) -> Option<&str> {
         let (value, _) = self.values.get(&key)?;
         check(key, value).is_ok().then_some(value)
     }
 
-    /// What it comes to: what was given before what the code says.
+    /// Merges the settings with those in code. Given settings take precedence.
     pub(crate) fn settle(&self, code: Code) -> Settled {
         let mut values: BTreeMap<_, _> =
             code.into_iter().map(|(key, value)| (key, (value, SettingSource::Code))).collect();
@@ -90,7 +90,7 @@ impl Given {
 }
 
 impl Settled {
-    /// A setting that anybody but the code has said, to be used in place of the code's.
+    /// Returns a setting that overrides the one in code.
     pub(crate) fn given(&self, key: Setting) -> Option<&str> {
         self.values
             .get(&key)
@@ -98,12 +98,12 @@ impl Settled {
             .map(|(value, _)| value.as_str())
     }
 
-    /// Where HTTP is to be answered, if anybody but the code has said.
+    /// Returns an address that overrides the one in code.
     pub(crate) fn given_address(&self, key: Setting) -> Option<String> {
         self.given(key).and_then(|value| address(value).ok())
     }
 
-    /// A setting and where it was said, for [`show`](super::show::show).
+    /// Returns a setting and its source, for [`show`](super::show::show).
     pub(super) fn said(&self, key: Setting) -> Option<(&str, &SettingSource)> {
         self.values.get(&key).map(|(value, source)| (value.as_str(), source))
     }
@@ -118,12 +118,12 @@ mod tests {
         Given::read(args, |name| variables.get(name).map(ToString::to_string))
     }
 
-    fn check_said(settled: &Settled, key: Setting, value: &str, source: &SettingSource) {
+    fn assert_setting(settled: &Settled, key: Setting, value: &str, source: &SettingSource) {
         assert_eq!(settled.said(key), Some((value, source)));
     }
 
     #[test]
-    fn a_flag_comes_before_a_variable_before_the_file_before_the_code() {
+    fn a_flag_overrides_a_variable_which_overrides_the_file_which_overrides_the_code() {
         let path = std::env::temp_dir().join(format!("daebus-given-{}.toml", std::process::id()));
         std::fs::write(&path, "name = \"file\"\nbus = \"memory://file\"\ndrain = \"3s\"\nlog = \"warn\"\n")
             .unwrap();
@@ -141,17 +141,17 @@ mod tests {
         let code = [Setting::Name, Setting::Bus, Setting::Drain, Setting::Http]
             .map(|key| (key, format!("code's {key:?}")));
         let settled = given.settle(code.into());
-        check_said(&settled, Setting::Name, "flag", &SettingSource::Flag("--name"));
-        check_said(&settled, Setting::Bus, "memory://variable", &SettingSource::Variable("DAEBUS_URL"));
-        check_said(&settled, Setting::Drain, "3s", &SettingSource::File(path.display().to_string(), 3));
-        check_said(&settled, Setting::Http, "code's Http", &SettingSource::Code);
-        check_said(&settled, Setting::Log, "debug", &SettingSource::Flag("--debug"));
+        assert_setting(&settled, Setting::Name, "flag", &SettingSource::Flag("--name"));
+        assert_setting(&settled, Setting::Bus, "memory://variable", &SettingSource::Variable("DAEBUS_URL"));
+        assert_setting(&settled, Setting::Drain, "3s", &SettingSource::File(path.display().to_string(), 3));
+        assert_setting(&settled, Setting::Http, "code's Http", &SettingSource::Code);
+        assert_setting(&settled, Setting::Log, "debug", &SettingSource::Flag("--debug"));
         assert_eq!(settled.said(Setting::LogFormat), None);
         assert_eq!((settled.given(Setting::Http), settled.given(Setting::Name)), (None, Some("flag")));
     }
 
     #[test]
-    fn daebus_log_comes_before_rust_log() {
+    fn daebus_log_overrides_rust_log() {
         let log = |variables: &[(&str, &str)]| {
             given(&ServiceArgs::default(), variables).get(Setting::Log).map(str::to_owned)
         };
@@ -178,12 +178,12 @@ mod tests {
         let mistakes = mistakes.join("\n");
         for words in [
             "the flag --config: /nowhere.toml can't be read",
-            "the flag --drain: \"soon\" is no time: write 30s",
+            "the flag --drain: \"soon\" is not a duration: write 30s",
             "the variable DAEBUS_URL: ",
             "redis://127.0.0.1:6379",
-            "the variable DAEBUS_LOG_FORMAT: \"xml\" is no log format",
+            "the variable DAEBUS_LOG_FORMAT: \"xml\" is not a log format",
             "the variable DAEBUS_NAME: ",
-            "the variable DAEBUS_HTTP: \"everywhere\" is no address",
+            "the variable DAEBUS_HTTP: \"everywhere\" is not an address",
         ] {
             assert!(mistakes.contains(words), "{words:?} is missing in:\n{mistakes}");
         }

@@ -1,4 +1,4 @@
-//! What is said to every service on its command line, in its environment and in its file (feature `args`).
+//! Settings of a service from its command line, its environment and its settings file (feature `args`).
 
 mod application;
 mod check;

@@ -1,14 +1,14 @@
-//! The arguments that every service has, for an application's own parser.
+//! Command-line arguments of every service, for an application's clap parser.
 
 use std::path::PathBuf;
 
 use super::setting::Setting;
 
-/// Above the service's flags in `--help`. On each of them: a heading for all that follow would hold for the application's
-/// flags too.
+/// The heading of the flags in `--help`. Each flag sets it, since a heading for all following flags would include those of the
+/// application.
 const HEADING: &str = "Service";
 
-/// The arguments that every service has, to be flattened into an application's own.
+/// Settings of every service as command-line arguments, to be flattened into the arguments of an application.
 ///
 /// ```
 /// use daebus::clap::{self, Parser};
@@ -30,67 +30,67 @@ const HEADING: &str = "Service";
 /// # let _ = app;
 /// ```
 ///
-/// Each can be said in four more places. The first that says it counts:
+/// Each setting has up to five sources. From left to right, the first source with a value takes precedence:
 ///
-/// | flag | variable | key in the file | in the code | unless said |
+/// | flag | environment variable | key in the file | in code | default |
 /// |---|---|---|---|---|
 /// | `--name` | `DAEBUS_NAME` | `name` | `Daebus::new(…)` | an error |
 /// | `--bus` | `DAEBUS_URL` | `bus` | `.bus(…)` | the bus inside the process |
 /// | `--http` | `DAEBUS_HTTP` | `http` | `Http::bind(…)` | no HTTP |
-/// | `--ws` | `DAEBUS_WS` | `ws` | `WebSocket::new().bind(…)` or `.port(…)` | with HTTP, where one is attached |
+/// | `--ws` | `DAEBUS_WS` | `ws` | `WebSocket::new().bind(…)` or `.port(…)` | the address of HTTP, if a `WebSocket` is attached |
 /// | `--log`, `--debug` | `DAEBUS_LOG`, `RUST_LOG` | `log` | | `info` |
 /// | `--log-format` | `DAEBUS_LOG_FORMAT` | `log_format` | | `text` |
 /// | `--drain` | `DAEBUS_DRAIN` | `drain` | `.drain(…)` | 30 s |
 /// | `--config` | `DAEBUS_CONFIG` | | | no file |
 ///
-/// An address may be a port alone, which means every address of the machine. `--ws` is for WebSockets that have a
-/// server of their own.
+/// An address may be a port only, which binds all addresses of the machine. `--ws` gives WebSockets a server of their own. An
+/// empty environment variable counts as unset.
 ///
-/// The file is TOML. Its tables and lists of tables are the application's, which reads them with
-/// [`settings`](Self::settings); a key of its own that isn't in this list is a mistake. A
-/// variable that is empty counts as unset. `--show-config` prints every value and where it was said, passwords
-/// masked, instead of running the service.
+/// The settings file is TOML. Its tables and lists of tables belong to the application, which reads them with
+/// [`settings`](Self::settings). Any other top-level key must be in this list.
+///
+/// `--show-config` prints every setting with its source, with passwords masked, instead of running the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
-// The fields' documentation is what `--help` prints, where backticks would only be in the way.
+// `--help` prints the documentation of the fields, so they have no backticks.
 #[allow(clippy::doc_markdown, rustdoc::bare_urls)]
 #[non_exhaustive]
 pub struct ServiceArgs {
     /// The name of the service [env: DAEBUS_NAME]
     #[arg(help_heading = HEADING, long, value_name = "NAME")]
     pub name: Option<String>,
-    /// Where the bus is, as in redis://127.0.0.1:6379 [env: DAEBUS_URL]
+    /// The URL of the bus, such as redis://127.0.0.1:6379 [env: DAEBUS_URL]
     #[arg(help_heading = HEADING, long, value_name = "URL")]
     pub bus: Option<String>,
-    /// Where HTTP is answered [env: DAEBUS_HTTP]
+    /// The address of the HTTP server [env: DAEBUS_HTTP]
     #[arg(help_heading = HEADING, long, value_name = "HOST:PORT")]
     pub http: Option<String>,
-    /// Where WebSockets have a server of their own [env: DAEBUS_WS]
+    /// The address of a separate WebSocket server [env: DAEBUS_WS]
     #[arg(help_heading = HEADING, long, value_name = "HOST:PORT")]
     pub ws: Option<String>,
-    /// What is logged, as in info,my_app=debug [env: DAEBUS_LOG]
+    /// The log filter, such as info,my_app=debug [env: DAEBUS_LOG]
     #[arg(help_heading = HEADING, long, value_name = "FILTER")]
     pub log: Option<String>,
     /// Log more: the same as --log debug
     #[arg(help_heading = HEADING, long, conflicts_with = "log")]
     pub debug: bool,
-    /// How a line of the log is written: text or json [env: DAEBUS_LOG_FORMAT]
+    /// The log format: text or json [env: DAEBUS_LOG_FORMAT]
     #[arg(help_heading = HEADING, long, value_name = "FORMAT")]
     pub log_format: Option<String>,
-    /// How long a stopping service waits for what runs, as in 30s [env: DAEBUS_DRAIN]
+    /// How long a stopping service waits for running handlers, such as 30s [env: DAEBUS_DRAIN]
     #[arg(help_heading = HEADING, long, value_name = "TIME")]
     pub drain: Option<String>,
-    /// A TOML file that may say all of this too [env: DAEBUS_CONFIG]
+    /// A TOML file with these settings [env: DAEBUS_CONFIG]
     #[arg(help_heading = HEADING, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Print every value and where it was said, then end
+    /// Print every setting and its source, then exit
     #[arg(help_heading = HEADING, long)]
     pub show_config: bool,
 }
 
 impl ServiceArgs {
-    /// What the flags say of a setting, and which one says it.
+    /// Returns the flag that sets a setting, and its value.
     pub(super) fn flag(&self, key: Setting) -> Option<(&'static str, String)> {
-        let said = match key {
+        let value = match key {
             Setting::Name => &self.name,
             Setting::Bus => &self.bus,
             Setting::Http => &self.http,
@@ -100,6 +100,6 @@ impl ServiceArgs {
             Setting::LogFormat => &self.log_format,
             Setting::Drain => &self.drain,
         };
-        Some((key.flag(), said.clone()?))
+        Some((key.flag(), value.clone()?))
     }
 }

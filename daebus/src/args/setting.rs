@@ -18,7 +18,7 @@ impl Setting {
     pub(crate) const ALL: [Self; 7] =
         [Self::Name, Self::Bus, Self::Http, Self::Ws, Self::Log, Self::LogFormat, Self::Drain];
 
-    /// Its name in a file.
+    /// Returns the key of the setting in a file.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -43,7 +43,7 @@ impl Setting {
         }
     }
 
-    /// The variables it may be said in, the first that is set counting.
+    /// Returns the environment variables of the setting. The first that is set takes precedence.
     pub(super) fn variables(self) -> &'static [&'static str] {
         match self {
             Self::Name => &["DAEBUS_NAME"],
@@ -57,12 +57,12 @@ impl Setting {
     }
 }
 
-/// Where a setting was said.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SettingSource {
     Flag(&'static str),
     Variable(&'static str),
-    /// A file's name and the line in it.
+    /// The path of a file, and the line in it.
     File(String, usize),
     Code,
     Default,

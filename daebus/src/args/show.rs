@@ -1,4 +1,4 @@
-//! Every setting, its value and where it was said, for people.
+//! Formats every setting with its value and its source.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::given::{Given, Settled};
 use super::setting::{Setting, SettingSource};
 use crate::runtime::logging::{DEFAULT_FILTER, Format};
 
-/// One line a setting; passwords are masked.
+/// Returns a table with one line per setting. Passwords are masked.
 pub(crate) fn show(given: &Given, settled: &Settled) -> String {
     let mut lines = Vec::new();
     for key in Setting::ALL {
@@ -39,10 +39,10 @@ fn default_of(key: Setting) -> String {
     }
 }
 
-/// The value as it may be seen by whoever looks over one's shoulder.
+/// Returns a value with its password masked.
 fn shown(key: Setting, value: &str) -> String {
     match key {
-        // What can't be read may be a password anywhere.
+        // A URL that can't be parsed may contain a password anywhere.
         Setting::Bus => {
             BusUrl::parse(value).map_or_else(|_| "(can't be read)".to_owned(), |url| url.to_string())
         }

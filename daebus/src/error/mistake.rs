@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A mistake in the configuration of an application, which keeps it from starting.
+/// A mistake in the configuration of an application, which prevents its start.
 ///
 /// Displayed as `<source>: <message>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +22,13 @@ impl Mistake {
         self
     }
 
-    /// Returns where the mistake was made: a handler and its position, a flag, a variable, a builder method. `None` if
-    /// the message names it.
+    /// Returns where the mistake was made: a handler and its position, a flag, an environment variable, a line of a file or a
+    /// builder method. `None` if the message contains it.
     pub fn source(&self) -> Option<&str> {
         self.source.as_deref()
     }
 
-    /// Returns what is wrong and what to do.
+    /// Returns the description of the mistake, and of how to correct it.
     pub fn message(&self) -> &str {
         &self.message
     }

@@ -1,4 +1,4 @@
-//! Why a service doesn't start, or doesn't end well.
+//! Errors of starting, running and stopping a service.
 
 mod mistake;
 
@@ -10,85 +10,85 @@ use daebus_caller::{BoxError, BusError, CallError, InstanceId, wire::NameError};
 
 pub use mistake::Mistake;
 
-/// What [`run`](crate::Daebus::run), [`start`](crate::Daebus::start) and [`stop`](crate::Service::stop) return.
+/// The result of [`run`](crate::Daebus::run), [`start`](crate::Daebus::start) and [`stop`](crate::Service::stop).
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a service doesn't start, or doesn't end well.
+/// Errors of starting, running and stopping a service.
 ///
-/// `{:?}` prints the same words as `{}`: that is what a person sees when `main` returns it.
+/// `Debug` prints the same text as `Display`, since Rust prints the `Debug` output of an error that `main` returns.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The service's name breaks the protocol's rules.
+    /// The name of the service is invalid.
     #[error(transparent)]
     Name(#[from] NameError),
-    /// The application can't be put together; every mistake that was found, one a line.
+    /// The configuration of the application is invalid. Displays all mistakes, one per line.
     #[error("{service} can't start:\n{}", list(.mistakes))]
     Setup {
         /// The service.
         service: String,
-        /// The mistakes, each a sentence with its position in the source.
+        /// All mistakes that were found.
         mistakes: Vec<Mistake>,
     },
-    /// The bus can't be used.
+    /// The URL of the bus is invalid, or the bus refuses the connection or a subscription.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// Started by systemd, and nothing says where the bus is.
+    /// The service was started by systemd, and no bus is configured.
     #[error(
-        "{service} was started by systemd without a bus: an in-process bus would reach nobody. \
+        "{service} was started by systemd without a bus: no other process can reach an in-process bus. \
          Set DAEBUS_URL in the unit (Environment=DAEBUS_URL=redis://127.0.0.1:6379), or call .bus(url)"
     )]
     NoBus {
         /// The service.
         service: String,
     },
-    /// An address to listen on can't be had.
+    /// An address can't be bound.
     #[error("can't serve {what} on {address}: {source}")]
     Bind {
-        /// What is served there.
+        /// The protocol: `HTTP` or `WebSockets`.
         what: &'static str,
         /// The address.
         address: String,
-        /// Why not.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// An `on_start` handler failed, so the service didn't come up.
+    /// An `on_start` handler failed.
     #[error("{service} didn't start: {handler} failed: {reason}")]
     OnStart {
         /// The service.
         service: String,
         /// The handler and its position.
         handler: String,
-        /// What it returned, or how it panicked.
+        /// The error that the handler returned, or the message of its panic.
         reason: String,
     },
-    /// A feature didn't start, so the service didn't come up; those that had started were stopped.
+    /// A feature failed to start. The features that had started were stopped.
     #[error("{service} didn't start: the feature {feature} failed: {reason}")]
     Feature {
         /// The service.
         service: String,
-        /// The feature's type.
+        /// The type of the feature.
         feature: String,
-        /// What it returned, or how it panicked.
+        /// The error that the feature returned, or the message of its panic.
         reason: String,
     },
-    /// A signal came before the service was up.
-    #[error("{service} was told to stop before it was up")]
+    /// The service was stopped by a signal while it was starting.
+    #[error("{service} was stopped before it had started")]
     Interrupted {
         /// The service.
         service: String,
     },
-    /// Handlers were still running when the drain time was over; they were cut off.
+    /// Handlers were still running at the end of the drain time, and were cut off.
     #[error("{service} stopped after {after:?} with handlers still running: {handlers}")]
     Drain {
         /// The service.
         service: String,
-        /// Which were cut off, and how many of each.
+        /// The handlers that were cut off, with their numbers.
         handlers: String,
         /// The drain time.
         after: Duration,
     },
-    /// Another process has the configured id of this instance.
+    /// Another process uses the configured id of this instance.
     #[error(
         "the instance id {id} of {service} is in use by process {pid} on host {host:?}; \
          give each process its own id"
@@ -103,24 +103,24 @@ pub enum Error {
         /// The id of the other process.
         pid: u32,
     },
-    /// The signals that end a service can't be listened to.
+    /// The handlers for SIGINT and SIGTERM can't be installed.
     #[error("can't listen for signals: {0}")]
     Signal(#[source] std::io::Error),
-    /// One of several services in a process didn't start.
+    /// One of several services in a process failed to start.
     #[error("{service} can't start: {error}")]
     OneOfSeveral {
         /// The service.
         service: String,
-        /// Why not.
+        /// The error of the service.
         error: Box<Error>,
     },
-    /// An error of the application itself, which `main` returns with `?`. Displayed with its sources.
+    /// An error of the application, which `main` returns with `?`. Displayed with its sources.
     #[error("{}", chain(&**.0))]
     Other(BoxError),
 }
 
 impl Error {
-    /// Adds the service's name, where the sentence doesn't have it.
+    /// Adds the name of the service if the message doesn't contain it.
     pub(crate) fn of_service(self, service: String) -> Self {
         match self {
             Self::Name(_) | Self::Bus(_) | Self::Bind { .. } | Self::Signal(_) | Self::Other(_) => {
@@ -132,7 +132,7 @@ impl Error {
 }
 
 impl From<BoxError> for Error {
-    /// An `Error` in the box stays what it is.
+    /// Returns the boxed error if it is an `Error`, and [`Error::Other`] otherwise.
     fn from(error: BoxError) -> Self {
         match error.downcast::<Self>() {
             Ok(error) => *error,

@@ -9,8 +9,10 @@ use crate::handler::{Core, Failure};
 use crate::runtime::Shutdown;
 use crate::tasks::Tasks;
 
-/// What features and repeaters have of the service. A clone is cheap, but one that a feature keeps in itself keeps
-/// both alive for good: keep what is needed of it instead.
+/// Gives features and repeaters access to the service.
+///
+/// Cloning it is cheap. A feature must not store a clone in itself: the two would keep each other alive. Store the
+/// [`Broadcast`], [`Callers`] or [`Cache`] that the feature needs instead.
 #[derive(Clone)]
 pub struct FeatureContext {
     core: Arc<Core>,
@@ -23,52 +25,53 @@ impl FeatureContext {
         Ok(Self { core: Arc::clone(core), events: Events::new(core)?, tasks })
     }
 
-    /// The service's name.
+    /// Returns the name of the service.
     pub fn service(&self) -> &str {
         self.core.service.as_str()
     }
 
-    /// The bus itself.
+    /// Returns the bus.
     pub fn bus(&self) -> &Arc<dyn Bus> {
         &self.core.bus
     }
 
-    /// Publishes to channels.
+    /// Returns a publisher of messages to channels.
     pub fn broadcast(&self) -> Broadcast {
         Broadcast::new(self.core.outbox.clone())
     }
 
-    /// Makes callers of other services.
+    /// Returns a factory for callers of other services.
     pub fn callers(&self) -> Callers {
         Callers::new(self.core.link.clone())
     }
 
-    /// Listens to channels. What is listened to in `start` is heard from then on, before the service itself is ready.
+    /// Returns the events of the service. Listeners that are started in `start` receive messages before the service is ready.
     pub fn events(&self) -> Events {
         self.events.clone()
     }
 
-    /// The small key-value store on the bus.
+    /// Returns the key-value store on the bus.
     pub fn cache(&self) -> Cache {
         Cache::new(Arc::clone(&self.core.bus))
     }
 
-    /// The service's schedules and threads, and work beside the handlers.
+    /// Returns the schedules, threads and tasks of the service.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
 
-    /// Asks the service to stop, or waits until somebody does.
+    /// Returns a handle that requests the service to stop, or waits for such a request.
     pub fn shutdown(&self) -> Shutdown {
         self.core.shutdown.clone()
     }
 
-    /// What `.state(T)` put in; `None` when nobody did.
+    /// Returns a clone of the value given to [`Daebus::state`](crate::Daebus::state), or `None` if there is none of this type.
     pub fn state<T: Clone + 'static>(&self) -> Option<T> {
         self.core.states.get().cloned()
     }
 
-    /// Another feature; `None` when it wasn't put in. It has started if it was put in earlier.
+    /// Returns another feature, or `None` if the application has none of this type. During `start`, only features that were
+    /// added earlier have started.
     pub fn feature<F: Send + Sync + 'static>(&self) -> Option<Arc<F>> {
         self.state()
     }

@@ -17,7 +17,7 @@ use super::{Feature, FeatureContext};
 use crate::error::Mistake;
 use crate::handler::{Failure, Invocation};
 
-/// How long `before_stop` and `stop` may take each, as `on_stop` handlers may.
+/// The time limit of each `before_stop` and each `stop`, equal to that of `on_stop` handlers.
 const STOP: Duration = Duration::from_secs(10);
 
 /// A feature of any type.
@@ -47,17 +47,17 @@ struct FeatureEntry {
     feature: Arc<dyn AnyFeature>,
 }
 
-/// The features of an application, in the order they were put in.
+/// The features of an application, in the order in which they were added.
 #[derive(Default)]
 pub(crate) struct Features {
     entries: Vec<FeatureEntry>,
     doubled: Vec<&'static str>,
-    /// How many of the first have started and are yet to be stopped.
+    /// The number of features, counted from the first, that have started and not been stopped.
     started: AtomicUsize,
 }
 
 impl Features {
-    /// Adds one, if there is none of its type.
+    /// Adds a feature, unless there is one of its type.
     pub(crate) fn add<F: Feature>(&mut self, feature: F) -> Option<Arc<F>> {
         let (id, name) = (TypeId::of::<F>(), type_name::<F>());
         if self.entries.iter().any(|entry| entry.id == id) {
@@ -69,44 +69,46 @@ impl Features {
         Some(feature)
     }
 
-    /// What is wrong with them, each a sentence.
+    /// Returns a mistake for each type that was added twice.
     pub(crate) fn mistakes(&self) -> Vec<Mistake> {
         let twice = self.doubled.iter();
         twice
             .map(|name| {
-                Mistake::new(format!("the feature {name} was put in twice; leave one out, or wrap one of the two in a type of its own"))
+                Mistake::new(format!(
+                    "the feature {name} was added twice; remove one, or wrap one of the two in a newtype"
+                ))
             })
             .collect()
     }
 
-    /// Starts them; the first that fails ends it, and is returned with its reason.
+    /// Starts all features in order. Returns the name and the error of the first that fails.
     pub(crate) async fn start(&self, cx: &FeatureContext, within: Duration) -> Result<(), (String, Failure)> {
         for entry in &self.entries {
             let started = invoke(cx, entry.name, Some(within), entry.feature.start(cx)).await;
             started.map_err(|failure| (entry.name.to_owned(), failure))?;
-            debug!(feature = entry.name, "started");
+            debug!(feature = entry.name, "feature started");
             self.started.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }
 
-    /// Tells those that have started that the service is about to stop, last first.
+    /// Runs `before_stop` of the features that have started, in reverse order.
     pub(crate) async fn before_stop(&self, cx: &FeatureContext) {
         for entry in self.started().rev() {
-            let told = invoke(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
-            if let Err(reason) = told {
+            let result = invoke(cx, entry.name, Some(STOP), entry.feature.before_stop(cx)).await;
+            if let Err(reason) = result {
                 error!(feature = entry.name, %reason, "before_stop failed");
             }
         }
     }
 
-    /// Stops those that have started, last first, once.
+    /// Stops the features that have started, in reverse order, each once.
     pub(crate) async fn stop(&self, cx: &FeatureContext) {
         for entry in self.started().rev() {
-            // One at a time, so that the rest is still known when this is given up on.
+            // Counted down one by one, so that dropping this future keeps track of the remaining features.
             self.started.fetch_sub(1, Ordering::AcqRel);
             match invoke(cx, entry.name, Some(STOP), entry.feature.stop(cx)).await {
-                Ok(()) => debug!(feature = entry.name, "stopped"),
+                Ok(()) => debug!(feature = entry.name, "feature stopped"),
                 Err(reason) => error!(feature = entry.name, %reason, "stop failed"),
             }
         }
@@ -117,7 +119,7 @@ impl Features {
     }
 }
 
-/// Runs a part of a feature.
+/// Runs a step of a feature or a repeater.
 pub(super) async fn invoke(
     cx: &FeatureContext,
     name: &str,

@@ -1,4 +1,4 @@
-//! Parts of an application that live as long as the service does: features, and what they repeat.
+//! Parts of an application that live as long as the service: features and repeaters.
 
 mod context;
 mod lifecycle;
@@ -14,13 +14,14 @@ pub(crate) use lifecycle::Features;
 pub(crate) use repeat::Repeaters;
 pub use repeater::Repeater;
 
-/// A part of an application that lives as long as the service does: a connection to a device, a model in memory, a
-/// pool.
+/// A part of an application that lives as long as the service: a connection to a device, a model in memory, a connection pool.
 ///
-/// `Daebus::feature(f)` puts it in. Handlers take it as `State<Arc<F>>`. Features start in the order they were put in,
-/// before `on_start` handlers and before anything reaches the service, and stop in reverse order, after `on_stop`
-/// handlers. When one doesn't start, those that did are stopped, and the service ends with the reason. One that doesn't
-/// stop well is logged, and the others are stopped all the same.
+/// [`Daebus::feature`](crate::Daebus::feature) adds it to an application. Handlers take it as `State<Arc<F>>`.
+///
+/// Features start in the order in which they were added, before `on_start` handlers and before the service receives messages.
+/// They stop in reverse order, after `on_stop` handlers. If a feature fails to start, the features that have started are
+/// stopped, and the start of the service fails. If a feature fails to stop, the error is logged and the others are still
+/// stopped.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -29,7 +30,7 @@ pub use repeater::Repeater;
 /// use daebus::prelude::*;
 /// use daebus::{Feature, FeatureContext};
 ///
-/// /// Counts visitors, over restarts of the service.
+/// /// Counts visitors across restarts of the service.
 /// #[derive(Default)]
 /// pub struct Visitors(AtomicU64);
 ///
@@ -64,32 +65,32 @@ pub use repeater::Repeater;
 /// # }
 /// ```
 pub trait Feature: Send + Sync + 'static {
-    /// Runs when the service starts, as long as it takes but no longer than the service's time limit for handlers
-    /// ([`Daebus::timeout`](crate::Daebus::timeout)).
+    /// Runs when the service starts. The time limit is that of handlers, [`Daebus::timeout`](crate::Daebus::timeout).
     ///
     /// # Errors
     ///
-    /// The service doesn't start then, and says this reason.
+    /// If this method returns an error, the start of the service fails with [`Error::Feature`](crate::Error::Feature).
     fn start(&self, cx: &FeatureContext) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = cx;
         std::future::ready(Ok(()))
     }
 
-    /// Runs when the service was asked to stop and still answers, 10 s at most: to say goodbye to others.
+    /// Runs when the service has been requested to stop and still answers requests, to notify peers for example. The time limit
+    /// is 10 s.
     ///
     /// # Errors
     ///
-    /// Logged.
+    /// Errors are logged.
     fn before_stop(&self, cx: &FeatureContext) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = cx;
         std::future::ready(Ok(()))
     }
 
-    /// Runs when the last handler has ended and the bus is still there, 10 s at most.
+    /// Runs after the last handler has ended, while the bus is still open. The time limit is 10 s.
     ///
     /// # Errors
     ///
-    /// Logged.
+    /// Errors are logged.
     fn stop(&self, cx: &FeatureContext) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = cx;
         std::future::ready(Ok(()))

@@ -1,4 +1,4 @@
-//! The task of a repeater: prepares it, runs it again and again, and logs its errors when they change.
+//! The task of a repeater: prepares it, runs it repeatedly, and logs its errors when they change.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::lifecycle::invoke;
 use super::{FeatureContext, Repeater};
 use crate::runtime::{LogOnChange, Workers};
 
-/// The delay after the first failure in a row, and the longest one.
+/// The delay after the first of consecutive failures, and the maximum.
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
@@ -45,7 +45,7 @@ impl Repeaters {
         self.0.push(Box::new(repeater));
     }
 
-    /// Starts them, the service being ready; they end when it is asked to stop.
+    /// Starts all repeaters, once the service is ready. They end when the service is requested to stop.
     pub(crate) fn start(self, cx: &FeatureContext, workers: &Workers) {
         for mut repeater in self.0 {
             let (cx, entering) = (cx.clone(), workers.clone());
@@ -76,7 +76,7 @@ async fn repeat(cx: &FeatureContext, name: &str, repeater: &mut dyn AnyRepeater)
         } else {
             prepared = true;
             backoff.reset();
-            // One that never waits must not keep its thread from everybody else, nor itself from being cancelled.
+            // A `run` that never waits must neither block its thread nor prevent its own cancellation.
             tokio::task::yield_now().await;
         }
     }

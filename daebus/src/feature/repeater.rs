@@ -5,18 +5,21 @@ use daebus_caller::BoxError;
 
 use super::FeatureContext;
 
-/// Something that is done over and over for as long as the service runs: reading a sensor, polling a device.
+/// Work that is repeated as long as the service runs, such as reading a sensor or polling a device.
 ///
-/// `Daebus::repeater(r)` puts it in. When the service is ready, [`prepare`](Self::prepare) runs until it has gone well
-/// once, and then [`run`](Self::run) again and again; `run` itself decides how long it waits. An error, or a panic, is
-/// logged when it begins and when it ends, not each time; after one there is a pause of 1 s, doubled with each that
-/// follows up to 30 s. When the service stops, it is cancelled at its next await.
+/// [`Daebus::repeater`](crate::Daebus::repeater) adds it to an application. Once the service is ready,
+/// [`prepare`](Self::prepare) runs until it succeeds, and then [`run`](Self::run) runs repeatedly; `run` itself waits between
+/// its rounds.
+///
+/// After an error or a panic, the next attempt is made with exponential backoff, from 1 s up to 30 s. An error that repeats
+/// unchanged is logged once when it begins and once when it ends. When the service stops, the repeater is cancelled at its next
+/// await point.
 ///
 /// ```
 /// use daebus::prelude::*;
 /// use daebus::{FeatureContext, Repeater};
 ///
-/// /// Says every minute how warm it is.
+/// /// Publishes the temperature every minute.
 /// pub struct Thermometer(Option<String>);
 ///
 /// impl Repeater for Thermometer {
@@ -35,25 +38,25 @@ use super::FeatureContext;
 /// }
 /// ```
 pub trait Repeater: Send + 'static {
-    /// What the log calls it: the type's name unless said otherwise.
+    /// Returns the name of the repeater in the log. Defaults to the name of the type.
     fn name(&self) -> String {
         type_name::<Self>().to_owned()
     }
 
-    /// Runs before the first [`run`](Self::run); again, after a pause, until it has gone well.
+    /// Runs before the first [`run`](Self::run).
     ///
     /// # Errors
     ///
-    /// Logged once until it recovers.
+    /// If this method returns an error, the error is logged and `prepare` is retried with backoff.
     fn prepare(&mut self, cx: &FeatureContext) -> impl Future<Output = Result<(), BoxError>> + Send {
         let _ = cx;
         std::future::ready(Ok(()))
     }
 
-    /// Does it once. It is run again as soon as it returns, so it waits by itself for what it waits for.
+    /// Runs one round. It is called again as soon as it returns, so it must wait for its interval or for its device itself.
     ///
     /// # Errors
     ///
-    /// Logged once until it recovers; the next run comes after a pause.
+    /// If this method returns an error, the error is logged and the next round begins after a backoff.
     fn run(&mut self, cx: &FeatureContext) -> impl Future<Output = Result<(), BoxError>> + Send;
 }

@@ -165,7 +165,7 @@ fn main_returns_errors_of_several_kinds_as_sentences() {
         ("io", "the disk is full"),
         ("call", "other 3"),
         ("box", "a sentence"),
-        ("own", "svc was told to stop before it was up"),
+        ("own", "svc was stopped before it had started"),
     ] {
         let error = fails(kind).unwrap_err();
         assert_eq!(format!("{error:?}"), sentence);

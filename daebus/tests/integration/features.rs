@@ -165,7 +165,7 @@ async fn the_same_feature_twice_is_a_mistake() {
     let log = Log::default();
     let twice = app(&log, [Wrong::Nothing; 3]).feature(Part::<2>::new(&log, Wrong::Nothing));
     let error = twice.bus("memory://features-twice").start().await.unwrap_err().to_string();
-    assert!(error.contains("the feature integration::features::Part<2> was put in twice"), "{error}");
+    assert!(error.contains("the feature integration::features::Part<2> was added twice"), "{error}");
     assert!(log.lines().is_empty(), "nothing has started");
 }
 
@@ -256,7 +256,7 @@ async fn an_error_that_repeats_is_logged_when_it_begins_and_when_it_ends() {
     let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
     assert_eq!(said.matches("run failed").count(), 1, "{said}");
     assert_eq!(said.matches("not yet").count(), 2, "{said}");
-    assert!(said.contains("the error has ended") && said.contains("repetitions=4"), "{said}");
+    assert!(said.contains("error ended") && said.contains("repetitions=4"), "{said}");
 }
 
 #[tokio::test]
