@@ -1,4 +1,4 @@
-//! `$info`: the service, and everything that reaches one of its handlers.
+//! `$info`: the service, and the triggers of its handlers.
 
 use daebus_caller::wire::presence::PROTOCOL;
 use serde_json::{Map, Value, json};
@@ -32,7 +32,7 @@ pub(super) fn of(core: &Core, registry: &Registry) -> Value {
             | Trigger::BusDisconnected => {}
         }
     }
-    // A blueprint's order is kept in the lists; these are in a map.
+    // The registry keeps these two in maps, and the others in the order of registration.
     actions.sort_by(|a, b| a["name"].as_str().cmp(&b["name"].as_str()));
     sockets.sort_by(|a, b| a["type"].as_str().cmp(&b["type"].as_str()));
     let routes = registry.routes.iter().map(|route| {
@@ -63,7 +63,7 @@ fn action(name: &str, definition: &Definition) -> Value {
     described(definition, more)
 }
 
-/// The documentation of a handler and the schemas of its types, and `more`.
+/// Returns the documentation of a handler, the schemas of its types, and `more`.
 fn described<const N: usize>(definition: &Definition, more: [(&str, Value); N]) -> Value {
     let schemas = &definition.schemas;
     let schemas = [

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// The lengths of the queues in front of the handlers, and what was not run.
+/// The lengths of the queues in front of the handlers, and the numbers of refused requests.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Load {
     /// Requests that were received and not yet admitted.

@@ -1,4 +1,4 @@
-//! The counters of `$stats` as Prometheus has them.
+//! The counters of `$stats` as Prometheus metrics.
 
 use std::collections::BTreeMap;
 

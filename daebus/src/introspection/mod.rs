@@ -1,7 +1,7 @@
-//! What a service reports about itself: `$ping`, `$info` and `$stats`, and its metrics.
+//! The reports of a service about itself: `$ping`, `$info`, `$stats` and metrics.
 //!
-//! The names of the fields are those of [NATS ADR-32](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md)
-//! where it has the field.
+//! Fields that [NATS ADR-32](https://github.com/nats-io/nats-architecture-and-design/blob/main/adr/ADR-32.md) defines have the
+//! same names here.
 
 mod info;
 mod load;
@@ -18,7 +18,7 @@ pub(crate) use load::Load;
 use crate::blueprint::Registry;
 use crate::handler::Core;
 
-/// Reports about one running service.
+/// The reports of one running service.
 pub(crate) struct Introspection {
     core: Arc<Core>,
     registry: Arc<Registry>,
@@ -35,7 +35,7 @@ impl Introspection {
         written(&self.report("ping", json!({})))
     }
 
-    /// Returns the answer to `$info`. The JSON Schemas are made once, by the first call.
+    /// Returns the answer to `$info`. The first call generates the JSON Schemas.
     pub(crate) fn info(&self) -> RawJson {
         let make = || written(&self.report("info", info::of(&self.core, &self.registry)));
         self.info.get_or_init(make).clone()
@@ -61,7 +61,7 @@ impl Introspection {
     }
 }
 
-// A `Value` has only keys that are strings, so it always serializes.
+// All keys of a `Value` are strings, so it always serializes.
 fn written(report: &Value) -> RawJson {
     RawJson::from_value(report).unwrap_or_else(|_| RawJson::empty_object())
 }

@@ -1,4 +1,4 @@
-//! `$stats`: what the handlers have done, and what waits or was lost.
+//! `$stats`: the counters of the handlers and queues, and the numbers of dropped messages.
 
 use serde_json::{Value, json};
 

@@ -19,7 +19,7 @@ pub(super) struct Door(Mutex<DoorState>);
 #[derive(Debug, Default)]
 struct DoorState {
     open: Option<OpenDoor>,
-    /// The instance has left the channel for good.
+    /// Whether the instance has left the channel and doesn't subscribe again.
     is_closed: bool,
 }
 
@@ -47,12 +47,12 @@ impl Door {
         self.0.lock().open.as_ref().is_some_and(|door| !door.ended.is_cancelled())
     }
 
-    /// Whether the instance has left the channel for good.
+    /// Returns whether the instance has left the channel and doesn't subscribe again.
     pub(super) fn is_closed(&self) -> bool {
         self.0.lock().is_closed
     }
 
-    /// Subscribes, unless that is done or the channel was left.
+    /// Subscribes, unless the instance is subscribed or has left the channel.
     pub(super) async fn open(
         &self,
         bus: &dyn Bus,
@@ -73,17 +73,18 @@ impl Door {
         Ok(())
     }
 
-    /// Leaves the channel for good, in order: what was published until the bus confirms it is still delivered.
+    /// Leaves the channel and doesn't subscribe again. Messages that are published before the bus confirms the end of the
+    /// subscription are still delivered.
     pub(super) async fn leave(&self) {
         let open = self.take();
         if let Some(OpenDoor { subscription, .. }) = open
             && timeout(STEP, subscription.leave()).await.is_err()
         {
-            debug!("the bus has not confirmed the end of the subscription in time");
+            debug!("the bus did not confirm the end of the subscription in time");
         }
     }
 
-    /// Leaves the channel for good, at once.
+    /// Leaves the channel immediately and doesn't subscribe again.
     pub(super) fn close(&self) {
         drop(self.take());
     }

@@ -1,4 +1,4 @@
-//! Runs the hooks for members and for the connection to the bus, one after the other.
+//! Runs the hooks for membership and for the connection to the bus, one after the other.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use crate::blueprint::Registry;
 use crate::handler::{Core, Report, run_hook};
 use crate::runtime::Workers;
 
-/// Events that wait for a slow hook. Beyond that, further events are dropped.
+/// The maximum number of events that wait for a slow hook. Further events are dropped.
 const WAITING: usize = 1024;
 
 /// An event that hooks report.
@@ -50,10 +50,7 @@ impl Hooks {
         let Some(events) = &self.events else { return };
         let is_full = matches!(events.try_send(event), Err(mpsc::error::TrySendError::Full(_)));
         if is_full && !self.is_full.swap(true, Ordering::Relaxed) {
-            warn!(
-                limit = WAITING,
-                "the queue of the hooks is full, further events are not reported to hooks"
-            );
+            warn!(limit = WAITING, "the queue of the hooks is full, further events are dropped");
         } else if !is_full {
             self.is_full.store(false, Ordering::Relaxed);
         }
@@ -92,7 +89,7 @@ async fn run(
             Some(HookEvent::BusDisconnected) => ("bus_disconnected", &watchers.bus_disconnected, None),
         };
         for hook in hooks {
-            // A failure is in the log; the other hooks still run.
+            // A failure has been logged; the other hooks still run.
             let _ = run_hook(&core, trigger, hook, timeout, Report::Log, member.clone()).await;
         }
     }

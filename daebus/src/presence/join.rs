@@ -1,4 +1,4 @@
-//! Joining the service's other instances, at the start, after a reconnect and after a lapse.
+//! Joins the other instances of the service: at the start, after a reconnect and after a lapse.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,13 +12,13 @@ use tracing::{debug, info, warn};
 use super::state::{PresencePhase, PresenceState, refuses_writes};
 use super::taken::Taken;
 
-/// How often the expiry of an id that another process had is checked.
+/// The interval at which the expiry of an id in use is checked.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// How many ids are drawn again: ids collide so rarely that there is another reason if all of them are in use.
+/// The maximum number of ids that are drawn again. Random ids collide so rarely that the cause is another one if all are in use.
 const MAX_DRAWN: u32 = 8;
 
-/// How much later than expected a key may expire before it counts as refreshed.
+/// The delay beyond the expected expiry of a key after which the key counts as refreshed.
 const TOLERANCE: Duration = Duration::from_secs(1);
 
 /// Joins: announces this instance, reads the others, and then subscribes to the service's channel. So every other instance
@@ -32,12 +32,12 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
         Err(error) if refuses_writes(&error) => {
             state.own_id();
             state.enter(PresencePhase::WritesRefused, Some(&error));
-            // The others must know that there is one more before both receive a request.
+            // The others must be notified of this instance before both receive a request.
             if let Err(error) = state.announce(change(state)).await {
                 debug!(%error, "the instance was not announced");
             }
             if is_first && let Err(error) = read_others(state).await {
-                debug!(%error, "the other instances can't be read");
+                debug!(%error, "can't read the other instances");
             }
             open(state).await?;
             return Ok(Ok(()));
@@ -49,7 +49,7 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     let is_lapse = before == PresencePhase::Lapsed
         || (before == PresencePhase::Joined && earlier == EarlierInfo::Absent);
     if !is_first && is_lapse {
-        // What was published before the announcement has been delivered by then. Another instance may have run it.
+        // After this, all messages published before the announcement are delivered. Another instance may have run them.
         state.core.bus.sync().await?;
         state.set_lapsed_until(Some(Instant::now()));
     }
@@ -62,7 +62,7 @@ pub(super) async fn join(state: &Arc<PresenceState>, is_first: bool) -> Result<R
     Ok(Ok(()))
 }
 
-/// What this instance announces.
+/// Returns the change that this instance announces.
 fn change(state: &PresenceState) -> MemberChange {
     if state.is_draining() { MemberChange::Draining } else { MemberChange::Joined }
 }
@@ -73,7 +73,7 @@ async fn open(state: &PresenceState) -> Result<(), BusError> {
     state.door.open(&*core.bus, core.service.shared(), intake).await
 }
 
-/// What was found when the info was written.
+/// Whether an earlier info existed when the info was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum EarlierInfo {
     Replaced,
@@ -111,21 +111,21 @@ async fn write(state: &Arc<PresenceState>, is_first: bool) -> Result<Result<Earl
                 continue;
             }
         };
-        // The set's part of a refresh.
+        // Refreshes the set.
         bus.refresh(&presence, pace.info, pace.index).await?;
         state.set_kept(sent);
         return Ok(Ok(earlier));
     }
 }
 
-/// The process that has this instance's id.
+/// Returns the process that uses this instance's id.
 pub(super) async fn holder(state: &PresenceState) -> Result<Taken, BusError> {
     let presence = state.presence();
     let info = state.core.bus.get(presence.info_key()).await?;
     Ok(Taken::new(presence.id().clone(), info.and_then(|info| Instance::read(&info).ok())))
 }
 
-/// Waits until the configured id of this instance is free. Returns its holder if that is alive.
+/// Waits until the configured id of this instance is free. Returns its holder if the holder is alive.
 async fn wait_for_expiry(state: &PresenceState) -> Result<Result<(), Taken>, BusError> {
     let (presence, bus) = (state.presence(), &state.core.bus);
     let taken = holder(state).await?;
@@ -138,7 +138,7 @@ async fn wait_for_expiry(state: &PresenceState) -> Result<Result<(), Taken>, Bus
         };
         let now = Instant::now();
         let first = *expected.get_or_insert_with(|| {
-            info!(id = %presence.id(), within = ?left, holder = %taken, "the instance id is in use; waiting for its expiry");
+            info!(id = %presence.id(), within = ?left, holder = %taken, "instance id in use, waiting for its expiry");
             now + left
         });
         if now + left > first + TOLERANCE {
@@ -148,7 +148,7 @@ async fn wait_for_expiry(state: &PresenceState) -> Result<Result<(), Taken>, Bus
     }
 }
 
-/// Reads the infos of all other instances: of those in the set, and of those that are known.
+/// Reads the infos of all other instances: those in the set, and those seen before.
 pub(super) async fn read_others(state: &PresenceState) -> Result<(), BusError> {
     let own = state.core.identity.id();
     let set = state.core.bus.set_members(state.presence().instances_key()).await?;
@@ -170,8 +170,8 @@ pub(super) async fn read_infos(state: &PresenceState, ids: Vec<InstanceId>) -> R
     for (id, info) in ids.iter().zip(infos) {
         match info.map(|info| Instance::read(&info)) {
             Some(Ok(info)) => state.hooks.changed(state.members.found(info)),
-            Some(Err(error)) => warn!(%id, %error, "the info of an instance can't be read"),
-            // An info that can't be written is no sign of a dead instance.
+            Some(Err(error)) => warn!(%id, %error, "can't read the info of an instance"),
+            // While the bus refuses writes, a missing info doesn't mean that the instance is dead.
             None if state.phase() == PresencePhase::WritesRefused => {}
             None => state.hooks.changed(state.members.missing(id)),
         }
@@ -179,7 +179,7 @@ pub(super) async fn read_infos(state: &PresenceState, ids: Vec<InstanceId>) -> R
     Ok(())
 }
 
-/// Whether no other process can have received the requests on the service's channel.
+/// Returns whether no other process can have received the requests on the service's channel.
 pub(super) async fn is_alone(state: &PresenceState) -> Result<bool, BusError> {
     let bus = &state.core.bus;
     if state.members.count() > 0 || bus.counts_are_partial() {

@@ -1,4 +1,4 @@
-//! Keeps this instance present: refreshes its info, joins again, and checks on its neighbour.
+//! Keeps this instance present: refreshes its info, joins again if necessary, and checks the next instance.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) async fn keep(state: Arc<PresenceState>) {
     let mut log = LogOnChange::default();
     // The connection may have been lost since the instance joined.
     let mut next = if is_outside(&state) { Instant::now() } else { Instant::now() + every };
-    // Set until a turn succeeds.
+    // Whether the connection has returned and no turn has succeeded since.
     let mut is_back = false;
     loop {
         let is_due = tokio::select! {
@@ -77,7 +77,7 @@ impl ConnectionHooks {
     fn changed(&mut self, state: &PresenceState, now: BusState) -> bool {
         let reconnected = state.core.bus.last_reconnect();
         let is_back = now == BusState::Ready && reconnected != self.reconnected;
-        // A short outage may have begun and ended unseen.
+        // The watch may have missed a short outage.
         if !self.is_away && (now == BusState::Away || is_back) {
             state.hooks.send(HookEvent::BusDisconnected);
         }
@@ -90,7 +90,7 @@ impl ConnectionHooks {
     }
 }
 
-/// `is_due`: the presence is to be refreshed. `is_back`: events may have been missed, since the connection was lost.
+/// `is_due`: the refresh is due. `is_back`: the connection was lost, so events may have been missed.
 async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result<(), BusError> {
     let is_outside = is_outside(state);
     let mut phase = state.phase();
@@ -109,12 +109,12 @@ async fn turn(state: &Arc<PresenceState>, is_due: bool, is_back: bool) -> Result
     join::read_infos(state, state.members.unread()).await
 }
 
-/// Whether the subscription to the service's channel has ended with its connection.
+/// Returns whether the subscription to the service's channel has ended with its connection.
 fn is_outside(state: &PresenceState) -> bool {
     state.has_actions() && !state.door.is_open() && !state.door.is_closed()
 }
 
-/// Extends the life of the info and of the set.
+/// Extends the lifetime of the info and of the set.
 async fn refresh(state: &PresenceState) -> Result<PresencePhase, BusError> {
     let (pace, sent) = (state.pace(), Instant::now());
     match state.core.bus.refresh(&state.presence(), pace.info, pace.index).await {
@@ -127,7 +127,7 @@ async fn refresh(state: &PresenceState) -> Result<PresencePhase, BusError> {
     Ok(state.phase())
 }
 
-/// Checks the next instance of the set in sorted order, and reports it if its info has expired.
+/// Checks the next instance of the set, in sorted order, and announces its departure if its info has expired.
 async fn check_neighbour(state: &PresenceState) -> Result<(), BusError> {
     let (bus, presence) = (&state.core.bus, state.presence());
     let mut ids = bus.set_members(presence.instances_key()).await?;
@@ -140,7 +140,7 @@ async fn check_neighbour(state: &PresenceState) -> Result<(), BusError> {
     {
         return Ok(());
     }
-    warn!(%id, "an instance has not refreshed its presence; it is reported as left");
+    warn!(%id, "an instance has not refreshed its presence, announcing its departure");
     let (run, rev) = state.members.run_of(&id).unwrap_or_default();
     state.publish(&MemberEvent { event: MemberChange::Left, id, run, rev }).await
 }

@@ -1,4 +1,4 @@
-//! The other instances of the service, as this instance knows them.
+//! The other instances of the service, from the view of this instance.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -18,10 +18,10 @@ pub(crate) struct Members(Mutex<KnownMembers>);
 #[derive(Debug, Default)]
 struct KnownMembers {
     others: BTreeMap<InstanceId, Member>,
-    /// When the last one of them was removed.
+    /// When the last other instance was removed.
     alone_since: Option<Instant>,
-    /// The runs that have left, with the revision and the time: earlier events may arrive late. An instance that was taken
-    /// for dead joins again with a later revision.
+    /// The runs that have left, with the revision and the time, since earlier events may arrive late. An instance that was
+    /// wrongly removed joins again with a later revision.
     left: HashMap<Uuid, (u64, Instant)>,
 }
 
@@ -30,9 +30,9 @@ struct Member {
     run: Uuid,
     rev: u64,
     is_draining: bool,
-    /// `None` until it has been read.
+    /// `None` until the info has been read.
     info: Option<Arc<Instance>>,
-    /// Since when the info is known to be absent.
+    /// Since when the info has been absent.
     missing_since: Option<Instant>,
 }
 
@@ -87,8 +87,8 @@ impl Members {
         changes
     }
 
-    /// Notes that an info is absent. An instance whose info stays absent as long as an info lives is removed: its `left` was
-    /// lost together with the connection.
+    /// Notes that an info is absent. An instance whose info has been absent for the lifetime of an info is removed: its `left`
+    /// event was lost together with the connection.
     pub(crate) fn missing(&self, id: &InstanceId) -> Option<MembershipChange> {
         let mut known = self.0.lock();
         let member = known.others.get_mut(id)?;
@@ -101,7 +101,7 @@ impl Members {
         known.remove(id)
     }
 
-    /// The instances whose info is to be read: unread, or absent when it was last read.
+    /// Returns the instances whose info should be read: not read yet, outdated, or absent at the last read.
     pub(crate) fn unread(&self) -> Vec<InstanceId> {
         let known = self.0.lock();
         let unread = known.others.iter().filter(|(_, member)| {
@@ -110,12 +110,11 @@ impl Members {
         unread.map(|(id, _)| id.clone()).collect()
     }
 
-    /// All instances that are known.
     pub(crate) fn ids(&self) -> Vec<InstanceId> {
         self.0.lock().others.keys().cloned().collect()
     }
 
-    /// The run and revision of an instance.
+    /// Returns the run and the revision of an instance.
     pub(crate) fn run_of(&self, id: &InstanceId) -> Option<(Uuid, u64)> {
         self.0.lock().others.get(id).map(|member| (member.run, member.rev))
     }
@@ -124,34 +123,34 @@ impl Members {
         self.0.lock().others.len()
     }
 
-    /// Whether another instance takes new requests. One whose info is absent may be dead.
+    /// Returns whether another instance takes new requests. Instances whose info is absent don't count, since they may be dead.
     pub(crate) fn has_running(&self) -> bool {
         let is_running = |member: &Member| !member.is_draining && member.missing_since.is_none();
         self.0.lock().others.values().any(is_running)
     }
 
-    /// Whether another instance may have received a message that this one received at this time.
+    /// Returns whether another instance may have received a message that this instance received at this time.
     pub(crate) fn may_have_received(&self, received: Instant) -> bool {
         let known = self.0.lock();
         !known.others.is_empty() || known.alone_since.is_some_and(|since| since >= received)
     }
 
-    /// Whether another instance lists the action.
+    /// Returns whether another instance lists the action.
     pub(crate) fn list(&self, action: &str) -> bool {
         let known = self.0.lock();
         known.others.values().filter_map(|member| member.info.as_ref()).any(|info| lists(info, action))
     }
 
-    /// Whether another instance takes new requests for the action.
+    /// Returns whether another instance takes new requests for the action.
     pub(crate) fn can_run(&self, action: &str) -> bool {
         let known = self.0.lock();
         let running = known.others.values().filter(|member| !member.is_draining);
         running.filter_map(|member| member.info.as_ref()).any(|info| lists(info, action))
     }
 
-    /// The rank of the instance `own` for a claim: how many others claim before. Instances that take new requests and have the
-    /// action are ranked before those that don't; `own_may_run` is that of `own`. An instance whose info has not been read
-    /// counts as one that has the action.
+    /// Returns the rank of the instance `own` for a claim: the number of instances that claim before it. Instances that take
+    /// new requests and have the action are ranked first; `own_may_run` is whether `own` does. An instance whose info has not
+    /// been read counts as one that has the action.
     pub(crate) fn rank(&self, own: &InstanceId, own_may_run: bool, action: &str, claim_hash: &str) -> usize {
         let own = (own_may_run, claim_rank(own, claim_hash));
         let known = self.0.lock();
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_instance_is_reported_once_its_info_is_read_and_when_it_leaves() {
+    async fn reports_an_instance_once_its_info_is_read_and_when_it_leaves() {
         let members = Members::default();
         assert_eq!(members.apply(&event(MemberChange::Joined, "a", 1, 1)), []);
         assert_eq!(members.unread(), [id("a")]);
@@ -269,7 +268,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_instance_without_info_is_removed_after_the_life_of_an_info() {
+    async fn an_instance_without_info_is_removed_after_the_lifetime_of_an_info() {
         let members = Members::default();
         members.found(info("a", 1, 1));
         assert!(members.has_running());
@@ -277,7 +276,7 @@ mod tests {
         assert!(!members.has_running(), "it may be dead");
         tokio::time::advance(Duration::from_secs(10)).await;
         members.found(info("a", 1, 1));
-        assert_eq!(members.missing(&id("a")), None, "the info was there meanwhile");
+        assert_eq!(members.missing(&id("a")), None, "the info existed in between");
         tokio::time::advance(Duration::from_secs(15)).await;
         assert!(matches!(members.missing(&id("a")), Some(MembershipChange::Left(_))));
     }
@@ -298,7 +297,7 @@ mod tests {
         let (hash, low) = (hash_with(4), hash_with(0));
         assert_eq!(members.rank(&own, true, "act", &hash), 4);
         assert_eq!(members.rank(&own, true, "other", &hash), 0);
-        assert_eq!(members.rank(&own, false, "other", &hash), 4, "nobody has the action");
+        assert_eq!(members.rank(&own, false, "other", &hash), 4, "no instance has the action");
         assert_eq!(members.rank(&own, false, "act", &low), 4, "behind all that have the action");
         members.apply(&event(MemberChange::Draining, "a", u128::from(b'a'), 2));
         assert_eq!(members.rank(&own, true, "act", &hash), 3);

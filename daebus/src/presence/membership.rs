@@ -22,7 +22,7 @@ use super::when_available::{Join, when_available};
 use crate::handler::Core;
 use crate::runtime::Workers;
 
-/// How long a request may wait until a lapsed instance has joined again.
+/// The maximum time that a request waits for a lapsed instance to join again.
 const SETTLE: Duration = Duration::from_secs(30);
 
 /// The presence of this instance among the instances of its service.
@@ -33,18 +33,18 @@ pub(crate) struct Membership {
 }
 
 impl Membership {
-    /// Creates the presence of a service with these actions, before it joins.
+    /// Creates the presence of a service with these actions. It joins with [`join`](Self::join).
     pub(crate) fn new(core: &Arc<Core>, actions: Vec<String>, hooks: Hooks) -> Self {
         let state = Arc::new(PresenceState::new(Arc::clone(core), actions, hooks));
         Self { state, tasks: Workers::default() }
     }
 
-    /// Joins the service's other instances, and keeps this instance present until [`leave`](Self::leave). `receiver`
-    /// receives the requests on the instance's channel and, if the service has actions, on the service's channel; `queue`,
-    /// which it fills, is closed at the end.
+    /// Joins the other instances of the service, and keeps this instance present until [`leave`](Self::leave). `receiver`
+    /// receives the requests on the instance's channel and, if the service has actions, on the service's channel. It fills
+    /// `queue`, which is closed at the end.
     ///
     /// With [`Join::WhenAvailable`] the only error is [`BusError::Closed`]: the service has stopped, or stops because another
-    /// process has its id.
+    /// process uses its id.
     pub(crate) async fn join(
         &self,
         receiver: Arc<dyn Deliver>,
@@ -80,12 +80,11 @@ impl Membership {
         &self.state.members
     }
 
-    /// Whether the other instances see this one.
     pub(crate) fn phase(&self) -> PresencePhase {
         self.state.phase()
     }
 
-    /// Whether no other process is known to have this instance's id.
+    /// Returns `false` if another process may use this instance's id.
     pub(crate) fn owns_id(&self) -> bool {
         self.state.owns_id()
     }
@@ -95,7 +94,8 @@ impl Membership {
         self.state.lapse_unless_kept();
     }
 
-    /// Whether this message arrived while the instance was lapsed, so that another instance may have run it.
+    /// Returns whether a message that was received at this time arrived while the instance was lapsed, so that another instance
+    /// may have run it.
     pub(crate) fn is_lapsed(&self, received: Instant) -> bool {
         self.state.phase() == PresencePhase::Lapsed || self.state.is_of_lapse(received)
     }
@@ -109,24 +109,24 @@ impl Membership {
         self.state.lapse();
     }
 
-    /// Waits until a lapsed instance has joined again. Returns whether the instance may run what it received at this time.
+    /// Waits until a lapsed instance has joined again. Returns whether it may run a message that it received at this time.
     pub(crate) async fn settled(&self, received: Instant) -> bool {
         let mut phase = self.state.phase.subscribe();
         let settled = timeout(SETTLE, phase.wait_for(|phase| *phase != PresencePhase::Lapsed)).await;
         matches!(settled, Ok(Ok(_))) && !self.state.is_of_lapse(received)
     }
 
-    /// Enters the phase in which writes are refused, with the refusal.
+    /// Notes that the bus refuses to write keys, with this error.
     pub(crate) fn writes_refused(&self, error: &BusError) {
         self.state.enter(PresencePhase::WritesRefused, Some(error));
     }
 
-    /// Announces that the instance takes no new requests. Leaves the service's channel if another instance takes them, else
-    /// as soon as one joins, and then calls `left`.
+    /// Announces that the instance takes no new requests. Calls `left` and leaves the service's channel once another instance
+    /// takes requests.
     pub(crate) async fn drain(&self, left: impl Fn() + Send + 'static, ended: CancellationToken) {
         self.state.drain();
         if timeout(STEP, self.announce_drain()).await.is_err() {
-            debug!("the bus has not confirmed the drain in time");
+            debug!("the bus did not confirm the drain in time");
         }
         let state = Arc::clone(&self.state);
         if !state.has_actions() {
@@ -166,19 +166,19 @@ impl Membership {
         }
     }
 
-    /// Leaves the channels of requests, in order.
+    /// Leaves the channels of requests. Messages that were published before are still delivered.
     pub(crate) async fn close(&self) {
         self.state.door.leave().await;
         self.state.leave_own_channel().await;
         self.state.close_intake();
     }
 
-    /// Announces that the instance is gone and deletes its info.
+    /// Announces the departure of the instance and deletes its info.
     pub(crate) async fn leave(&self) {
         // The keeper would write the info again.
         self.tasks.cut_off();
         if !self.tasks.drain(STEP).await {
-            debug!("the tasks of the presence have not ended in time");
+            debug!("the tasks of the presence did not end in time");
         }
         let state = &self.state;
         let left = async {
@@ -188,17 +188,17 @@ impl Membership {
         match timeout(STEP, left).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => debug!(%error, "the departure was not announced"),
-            Err(_) => debug!("the bus has not confirmed the departure in time"),
+            Err(_) => debug!("the bus did not confirm the departure in time"),
         }
     }
 
-    /// Ends all at once: the presence expires.
+    /// Stops immediately, without a departure: the presence expires.
     pub(crate) fn cut_off(&self) {
         self.tasks.cut_off();
         self.state.drop_subscriptions();
     }
 
-    /// Another process that has taken over this instance's id.
+    /// Returns the process that has taken over this instance's id.
     pub(crate) fn taken(&self) -> Option<Taken> {
         self.state.taken()
     }

@@ -1,8 +1,8 @@
 //! Presence: this instance among the instances of its service.
 //!
-//! `membership` is what other modules use, `state` is what its parts share. `join` announces the instance, `keeper` keeps it
-//! present, `door` is the subscription to the service's channel, `members` are the other instances, `hooks` reports changes
-//! to the application.
+//! `membership` is the interface for other modules, and `state` is shared by the parts of this one. `join` announces the
+//! instance, `keeper` keeps it present, `door` is the subscription to the service's channel, `members` are the other instances,
+//! and `hooks` reports changes to the application.
 
 mod door;
 mod hooks;

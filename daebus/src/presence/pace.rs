@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use daebus_caller::wire::presence::{INDEX_TTL, INFO_TTL, REFRESH};
 
-/// How often the presence is refreshed, and how long its keys live without.
+/// The interval at which the presence is refreshed, and the lifetimes of its keys.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub(super) refresh: Duration,
@@ -15,7 +15,7 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) const PROTOCOL: Self = Self { refresh: REFRESH, info: INFO_TTL, index: INDEX_TTL };
 
-    /// On the clock of a test, which passes months within a second, and on which no instance is killed.
+    /// The clock of a test may pass months within a second, and no instance is killed there.
     pub(super) const SIMULATED: Self = Self {
         refresh: Duration::from_secs(24 * 3600),
         info: Duration::from_secs(72 * 3600),

@@ -1,4 +1,4 @@
-//! What the parts of the presence of one running service share.
+//! The shared state of the presence of one running service.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::taken::Taken;
 use crate::handler::Core;
 use crate::runtime::host_name;
 
-/// Whether the other instances see this one.
+/// Whether this instance is visible to the other instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PresencePhase {
     /// The info is refreshed.
@@ -32,7 +32,7 @@ pub(crate) enum PresencePhase {
     WritesRefused,
 }
 
-/// What the parts of the presence of one running service share.
+/// The shared state of the presence of one running service.
 pub(super) struct PresenceState {
     pub(super) core: Arc<Core>,
     pub(super) members: Arc<Members>,
@@ -48,12 +48,12 @@ pub(super) struct PresenceState {
     intake: Mutex<IntakePhase>,
     pace: Pace,
     described: Mutex<Described>,
-    /// Messages received until then are those of a lapsed instance.
+    /// Messages received up to this time arrived while the instance was lapsed.
     lapsed_until: Mutex<Option<Instant>>,
-    /// When the last command was sent that has kept or written the info.
+    /// When the last command that refreshed or wrote the info was sent.
     kept: Mutex<Option<Instant>>,
-    /// Whether no other process is known to have this instance's id. Until then, what arrives on the instance's own channel
-    /// is dropped: the process that has the id receives it as well.
+    /// Whether this instance owns its id. Otherwise messages on the instance's own channel are dropped: the process that uses
+    /// the id receives them as well.
     owns_id: Arc<AtomicBool>,
     subscriptions: Mutex<Option<OwnSubscriptions>>,
     taken: Mutex<Option<Taken>>,
@@ -114,7 +114,7 @@ impl PresenceState {
         self.core.identity.presence()
     }
 
-    /// Whether the service has actions, so that it subscribes to its channel.
+    /// Returns whether the service has actions, so that it subscribes to its channel.
     pub(super) fn has_actions(&self) -> bool {
         !self.actions.is_empty()
     }
@@ -148,7 +148,7 @@ impl PresenceState {
         instance
     }
 
-    /// Publishes a change of this instance, and returns when the bus has delivered it to its connections.
+    /// Publishes a change of this instance. Returns once the bus has delivered it to its connections.
     pub(super) async fn announce(&self, change: MemberChange) -> Result<(), BusError> {
         let presence = self.presence();
         let rev = self.described.lock().rev;
@@ -172,7 +172,7 @@ impl PresenceState {
         }
     }
 
-    /// Opens the intake. Fails if the service has ended meanwhile: a receiver that is kept would keep the bus open.
+    /// Opens the intake. Fails if the service has stopped in the meantime, since storing the receiver would keep the bus open.
     pub(super) fn set_intake(&self, receiver: Arc<dyn Deliver>, queue: Arc<Queue>) -> Result<(), BusError> {
         let mut intake = self.intake.lock();
         if let IntakePhase::Closed = *intake {
@@ -183,7 +183,7 @@ impl PresenceState {
         Ok(())
     }
 
-    /// Ends the intake for good; what waits in it is still admitted.
+    /// Closes the intake. Requests in its queue are still admitted.
     pub(super) fn close_intake(&self) {
         let intake = std::mem::replace(&mut *self.intake.lock(), IntakePhase::Closed);
         if let IntakePhase::Open(RequestIntake { queue, .. }) = intake {
@@ -191,7 +191,7 @@ impl PresenceState {
         }
     }
 
-    /// Subscribes to the instance's own channel and to the members channel, unless that is done.
+    /// Subscribes to the instance's own channel and to the members channel, unless it is subscribed under its current id.
     pub(super) async fn listen(self: &Arc<Self>) -> Result<(), BusError> {
         let id = self.core.identity.id();
         if self.subscriptions.lock().as_ref().is_some_and(|subscriptions| subscriptions.id == id) {
@@ -210,7 +210,7 @@ impl PresenceState {
         let state = Arc::downgrade(self);
         let deliver = move |message: Message| {
             if let Some(state) = state.upgrade() {
-                state.hear(&message);
+                state.apply(&message);
             }
         };
         let members = channel(members_channel(self.core.service.as_str()));
@@ -219,13 +219,13 @@ impl PresenceState {
         Ok(())
     }
 
-    /// Leaves the instance's own channel, in order.
+    /// Leaves the instance's own channel. Messages that were published before are still delivered.
     pub(super) async fn leave_own_channel(&self) {
         let subscriptions = self.subscriptions.lock().take();
         if let Some(OwnSubscriptions { own, .. }) = subscriptions
             && tokio::time::timeout(STEP, own.leave()).await.is_err()
         {
-            debug!("the bus has not confirmed the end of the subscription in time");
+            debug!("the bus did not confirm the end of the subscription in time");
         }
     }
 
@@ -237,14 +237,14 @@ impl PresenceState {
     }
 
     /// Applies a membership event. Runs in the bus's reader.
-    fn hear(&self, message: &Message) {
+    fn apply(&self, message: &Message) {
         let event = match MemberEvent::read(&message.payload) {
             Ok(event) => event,
-            Err(error) => return debug!(%error, "a membership event that can't be read is ignored"),
+            Err(error) => return debug!(%error, "invalid membership event ignored"),
         };
         let presence = self.presence();
         if event.id == *presence.id() {
-            // Another instance has found our info gone.
+            // Another instance has found that the info of this one has expired.
             if event.event == MemberChange::Left && event.run == presence.run() {
                 self.lapse();
             }
@@ -267,12 +267,12 @@ impl PresenceState {
             is_new
         });
         if lapsed {
-            warn!(id = %self.core.identity.id(), "the instance's presence has expired or was lost; it joins again");
+            warn!(id = %self.core.identity.id(), "the presence of this instance has expired or was lost, joining again");
             self.work.notify_one();
         }
     }
 
-    /// Sets the phase after an attempt to write; logs when writes begin and end to be refused.
+    /// Sets the phase after an attempt to write. Logs when the bus begins to refuse writes and when it accepts them again.
     pub(super) fn enter(&self, next: PresencePhase, reason: Option<&BusError>) {
         let before = self.phase.send_replace(next);
         match (before == PresencePhase::WritesRefused, next == PresencePhase::WritesRefused) {
@@ -280,7 +280,7 @@ impl PresenceState {
                 let reason = reason.map(ToString::to_string).unwrap_or_default();
                 error!(
                     reason,
-                    "the bus refuses to write keys: the list of instances is kept as it is, and one of them answers each request"
+                    "the bus refuses to write keys: the list of instances is not updated, and one of them answers each request"
                 );
             }
             (true, false) => info!("the bus writes keys again"),
@@ -292,7 +292,8 @@ impl PresenceState {
         *self.phase.borrow()
     }
 
-    /// Whether a message is one of those that a lapsed instance must not run. Only valid while the phase isn't `Lapsed`.
+    /// Returns whether a message was received while the instance was lapsed, so that it must not run. Only valid while the phase
+    /// isn't `Lapsed`.
     pub(super) fn is_of_lapse(&self, received: Instant) -> bool {
         self.lapsed_until.lock().is_some_and(|until| received <= until)
     }
@@ -301,22 +302,21 @@ impl PresenceState {
         *self.lapsed_until.lock() = until;
     }
 
-    /// Notes that no other process has this instance's id.
+    /// Notes that this instance owns its id.
     pub(super) fn own_id(&self) {
         self.owns_id.store(true, Ordering::Release);
     }
 
-    /// Whether no other process is known to have this instance's id.
     pub(super) fn owns_id(&self) -> bool {
         self.owns_id.load(Ordering::Acquire)
     }
 
-    /// Notes that a command that was sent at `sent` has kept or written the info.
+    /// Notes that a command sent at `sent` has refreshed or written the info.
     pub(super) fn set_kept(&self, sent: Instant) {
         *self.kept.lock() = Some(sent);
     }
 
-    /// Marks the instance as lapsed if its info may have expired since it was last kept: the process may have been frozen.
+    /// Marks the instance as lapsed if its info may have expired since the last refresh: the process may have been frozen.
     pub(super) fn lapse_unless_kept(&self) {
         let may_have_expired = self.kept.lock().is_some_and(|sent| sent.elapsed() >= self.pace.info);
         if may_have_expired {
@@ -324,9 +324,9 @@ impl PresenceState {
         }
     }
 
-    /// Stops the service, since another process has its id. The requests to this id are that process's.
+    /// Stops the service, since another process uses its id. Requests to this id are for that process.
     pub(super) fn stop(&self, taken: Taken) {
-        error!(error = %taken, "the service stops");
+        error!(error = %taken, "the service is stopping");
         self.owns_id.store(false, Ordering::Release);
         *self.taken.lock() = Some(taken);
         self.door.close();
@@ -346,11 +346,11 @@ impl fmt::Debug for PresenceState {
     }
 }
 
-/// Whether the bus refuses to write keys although it publishes: it is out of memory, can't persist, is a replica, or its
-/// rules forbid it.
+/// Returns whether the bus refuses to write keys although it publishes messages: it is out of memory, can't persist, is a
+/// replica, or its ACL forbids it.
 pub(crate) fn refuses_writes(error: &BusError) -> bool {
     const CODES: [&str; 4] = ["OOM", "MISCONF", "READONLY", "NOPERM"];
-    // How servers report a command within a script that is refused; before Redis 7 with the code in the middle.
+    // The errors of a refused command in a script. Before Redis 7, the code is in the middle of the message.
     const IN_SCRIPT: [&str; 5] =
         ["ACL failure in script", "can't run this command", "-OOM ", "-MISCONF ", "-READONLY "];
     matches!(error, BusError::Refused { reason, .. }
@@ -362,7 +362,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn errors_of_scripts_are_recognised_as_refused_writes_with_any_version_of_redis() {
+    fn recognises_refused_writes_in_scripts_of_all_redis_versions() {
         let error = |reason: &str| BusError::Refused { location: String::new(), reason: reason.to_owned() };
         for reason in [
             "OOM command not allowed when used memory > 'maxmemory'.",

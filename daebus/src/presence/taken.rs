@@ -23,7 +23,7 @@ impl Taken {
 }
 
 impl Taken {
-    /// The error of a service that can't have the id.
+    /// Returns the error of the service that is configured with this id.
     pub(crate) fn into_error(self, service: &str) -> Error {
         let Self { id, host, pid } = self;
         Error::InstanceTaken { service: service.to_owned(), id, host, pid }

@@ -1,4 +1,4 @@
-//! Retries what needs the bus until the bus is available.
+//! Retries an operation until the bus is available.
 
 use std::fmt::Display;
 use std::future::Future;
@@ -9,14 +9,14 @@ use daebus_caller::BusError;
 use daebus_caller::bus::{Bus, BusState};
 use tracing::{error, info};
 
-/// The delay after the first refusal, and the longest one.
+/// The delay after the first refusal, and the maximum.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(30);
 
-/// The delay before another attempt if the bus went away right after it was connected.
+/// The delay before the next attempt if the connection was lost again immediately.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
-/// What to do if the bus is away or refuses the subscription.
+/// The behaviour if the bus is away or refuses the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Join {
     /// Wait for the bus, and return a refusal.
@@ -25,8 +25,8 @@ pub(crate) enum Join {
     WhenAvailable,
 }
 
-/// Makes attempts as soon as the bus is connected, until one succeeds. Logs the first refusal and its end, unless a refusal
-/// is an error. `subject` names the attempt.
+/// Makes attempts as soon as the bus is connected, until one succeeds. Logs the first refusal and its end, unless `join` makes a
+/// refusal an error. `subject` names the attempt in the log.
 pub(crate) async fn when_available<T, F>(
     bus: &dyn Bus,
     join: Join,

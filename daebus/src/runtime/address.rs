@@ -1,12 +1,12 @@
 //! Addresses to listen on.
 
-/// A text that is no address.
+/// An invalid address.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no address: write 0.0.0.0:8080, 127.0.0.1:8080, [::1]:8080, or 8080")]
+#[error("{0:?} is not an address: write 0.0.0.0:8080, 127.0.0.1:8080, [::1]:8080, or 8080")]
 pub(crate) struct AddressError(String);
 
-/// Reads an address: `127.0.0.1:8080`, `[::1]:8080`, a host's name with a port, `http://127.0.0.1:8080`; a port alone is
-/// every address of the machine.
+/// Parses an address: `127.0.0.1:8080`, `[::1]:8080`, a host name with a port, or `http://127.0.0.1:8080`. A port only stands
+/// for all IPv4 addresses of the machine.
 pub(crate) fn address(value: &str) -> Result<String, AddressError> {
     let value = value.trim();
     let bare = value.strip_prefix("http://").or_else(|| value.strip_prefix("ws://")).unwrap_or(value);
@@ -26,7 +26,7 @@ mod tests {
     use super::address;
 
     #[test]
-    fn addresses_are_read() {
+    fn parses_addresses() {
         for (value, expected) in [
             ("8080", "0.0.0.0:8080"),
             (":8080", "0.0.0.0:8080"),

@@ -1,4 +1,4 @@
-//! What time it is, in the world and in a test.
+//! The wall clock, real or simulated.
 
 use std::time::SystemTime;
 
@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
-/// What time it is: the system's clock, or in a test one that follows tokio's, which can be paused.
+/// The wall clock: the clock of the system, or, in tests, a clock that follows tokio's, which can be paused.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Clock(Option<Anchor>);
 
-/// A moment on both clocks.
+/// One moment on both clocks.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     wall: Timestamp,
@@ -18,13 +18,13 @@ struct Anchor {
 }
 
 impl Clock {
-    /// A clock that shows `wall` now and goes on with tokio's.
+    /// Returns a clock that shows `wall` now and then follows tokio's clock.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn following_tokio(wall: Timestamp) -> Self {
         Self(Some(Anchor { wall, at: Instant::now() }))
     }
 
-    /// Whether tests may rely on every moment of it.
+    /// Returns whether the clock follows tokio's, in a test.
     pub(crate) fn is_simulated(&self) -> bool {
         self.0.is_some()
     }
@@ -33,13 +33,13 @@ impl Clock {
         match self.0 {
             None => Timestamp::now(),
             Some(Anchor { wall, at }) => {
-                // Saturating is for form's sake: nobody advances a test by ten thousand years.
+                // No test advances the clock by thousands of years.
                 wall.checked_add(at.elapsed()).unwrap_or(Timestamp::MAX)
             }
         }
     }
 
-    /// The time that was, or will be, shown at `instant` if nobody sets the clock.
+    /// Returns the time that the clock shows at `instant`, unless the clock is set in between.
     pub(crate) fn at(&self, instant: Instant) -> SystemTime {
         let (now, wall) = (Instant::now(), SystemTime::from(self.now()));
         let shown =
@@ -47,7 +47,7 @@ impl Clock {
         shown.unwrap_or(wall)
     }
 
-    /// The time zone of the machine; UTC in a test, and where the machine has none.
+    /// Returns the time zone of the machine, or UTC in a test and if the machine has none.
     pub(crate) fn zone(&self) -> TimeZone {
         if self.is_simulated() { TimeZone::UTC } else { TimeZone::try_system().unwrap_or(TimeZone::UTC) }
     }

@@ -35,7 +35,7 @@ impl LogOnChange {
             Change::Ended(ended) => Some(ended),
         };
         if let Some(Repeated { error, repetitions }) = ended {
-            info!(%subject, repetitions, error, "the error has ended; its repetitions were not logged");
+            info!(%subject, repetitions, error, "error ended; its repetitions were not logged");
         }
         if let Some(reason) = error {
             error!(%subject, reason, "run failed; repetitions of this error are not logged until it ends");

@@ -1,7 +1,7 @@
-//! Logging, ready-made, for those who want it.
+//! A ready-made log subscriber.
 //!
-//! A filter is a list of directives, the more specific ones winning: `info`, `warn,my_app=debug`,
-//! `info,my_app::sensors=trace,daebus=warn`. A name alone is a module at `trace`.
+//! A filter is a list of directives, of which the more specific ones take precedence: `info`, `warn,my_app=debug`,
+//! `info,my_app::sensors=trace,daebus=warn`. A name without a level enables `trace` for that module.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,22 +12,21 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// What is logged when nobody says.
 pub(crate) const DEFAULT_FILTER: &str = "info";
 
-/// The variables that say what is logged, the first that is set counting.
+/// The environment variables with the filter. The first that is set takes precedence.
 pub(crate) const FILTER_VARIABLES: [&str; 2] = ["DAEBUS_LOG", "RUST_LOG"];
 
-/// The variable that says how.
+/// The environment variable with the format.
 pub(crate) const FORMAT_VARIABLE: &str = "DAEBUS_LOG_FORMAT";
 
-/// How a line of the log is written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Format {
-    /// For people.
+    /// Human-readable text. The default.
     #[default]
     Text,
-    /// For machines: one JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -52,61 +51,63 @@ impl fmt::Display for Format {
     }
 }
 
-/// Why the log isn't written as asked.
+/// Errors of configuring the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The filter can't be read.
-    #[error("{filter:?} is no log filter ({reason}); write info, or info,my_app=debug")]
+    /// The filter is invalid.
+    #[error("{filter:?} is not a log filter ({reason}); write info, or info,my_app=debug")]
     Filter {
         /// The filter.
         filter: String,
-        /// What is wrong with it.
+        /// Why the filter is invalid.
         reason: String,
     },
-    /// There is no such format.
-    #[error("{name:?} is no log format; write text or json")]
+    /// No format has this name.
+    #[error("{name:?} is not a log format; write text or json")]
     Format {
-        /// What was asked for.
+        /// The name.
         name: String,
     },
 }
 
-/// Writes the log to standard error: `DAEBUS_LOG`, else `RUST_LOG`, says what (`info` when both are unset, `debug`,
-/// `my_app=trace,info`, …), `DAEBUS_LOG_FORMAT=json` asks for one JSON object a line instead of text.
+/// Installs a subscriber that writes the log to standard error, configured by the environment.
 ///
-/// Calling it twice, or after another subscriber was set up, does nothing.
+/// `DAEBUS_LOG` is the filter, or `RUST_LOG` if `DAEBUS_LOG` is unset. The filter defaults to `info`. `DAEBUS_LOG_FORMAT` is
+/// `text` (the default) or `json`. An invalid value is ignored with a warning.
+///
+/// Does nothing if a global subscriber is installed already.
 pub fn init() {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
-    let said = FILTER_VARIABLES.iter().find_map(|name| Some((*name, variable(name)?)));
+    let found = FILTER_VARIABLES.iter().find_map(|name| Some((*name, variable(name)?)));
     let mut problems = Vec::new();
-    let filter = said.and_then(|(name, said)| {
-        read(&said).inspect_err(|error| problems.push(format!("{name}: {error}"))).ok()
+    let filter = found.and_then(|(name, filter)| {
+        read(&filter).inspect_err(|error| problems.push(format!("{name}: {error}"))).ok()
     });
-    let format = variable(FORMAT_VARIABLE).and_then(|said| {
-        said.parse().inspect_err(|error| problems.push(format!("{FORMAT_VARIABLE}: {error}"))).ok()
+    let format = variable(FORMAT_VARIABLE).and_then(|format| {
+        format.parse().inspect_err(|error| problems.push(format!("{FORMAT_VARIABLE}: {error}"))).ok()
     });
     let filter = filter.unwrap_or_else(|| EnvFilter::new(without_driver(DEFAULT_FILTER)));
     if set_up(filter, format.unwrap_or_default()) {
         for problem in problems {
-            tracing::warn!("{problem}; it is left out");
+            tracing::warn!("{problem}; the value is ignored");
         }
     }
 }
 
-/// Writes the log to standard error, as the arguments say and not the environment.
+/// Installs a subscriber that writes the log to standard error, configured by the arguments. The environment is ignored.
 ///
-/// Calling it twice, or after another subscriber was set up, does nothing.
+/// Does nothing if a global subscriber is installed already.
 ///
 /// # Errors
 ///
-/// When the filter can't be read; nothing is set up then.
+/// Returns [`LogError::Filter`] if the filter is invalid. No subscriber is installed in this case.
 pub fn init_with(filter: &str, format: Format) -> Result<(), LogError> {
     set_up(read(filter)?, format);
     Ok(())
 }
 
-/// Whether a filter can be read.
+/// Validates a filter.
 #[cfg(any(test, feature = "args"))]
 pub(crate) fn check(filter: &str) -> Result<(), LogError> {
     read(filter).map(drop)
@@ -117,7 +118,8 @@ fn read(filter: &str) -> Result<EnvFilter, LogError> {
         .map_err(|error| LogError::Filter { filter: filter.to_owned(), reason: error.to_string() })
 }
 
-/// The Redis driver logs the `Debug` output of errors that the bus reports itself; a filter that names `fred` shows it.
+/// Disables the log of the Redis driver, unless the filter contains `fred`: it repeats errors that the bus reports, in `Debug`
+/// format.
 fn without_driver(filter: &str) -> Cow<'_, str> {
     if filter.contains("fred") || filter.trim().is_empty() {
         return Cow::Borrowed(filter);
@@ -125,9 +127,9 @@ fn without_driver(filter: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{filter},fred=off"))
 }
 
-/// Returns whether this was the first.
+/// Returns `false` if another subscriber is installed already.
 fn set_up(filter: EnvFilter, format: Format) -> bool {
-    // Colours are for people: journald and files get none.
+    // No colours in journald and files.
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none())
         .with_writer(std::io::stderr);
@@ -143,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_and_formats_are_read_or_refused_in_words() {
+    fn rejects_invalid_filters_and_formats_with_an_example() {
         for filter in ["info", "warn,my_app=debug", "info,my_app::sensors=trace", "off"] {
             check(filter).unwrap();
         }

@@ -1,4 +1,4 @@
-//! Addresses, clock, task tracking, shutdown, readiness, contained panics, logging, written bytes.
+//! Mechanisms without knowledge of handlers: addresses, clock, task tracking, shutdown, readiness, panics, logging.
 
 mod address;
 mod clock;

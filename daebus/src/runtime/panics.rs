@@ -1,4 +1,4 @@
-//! Containing panics, and recording those of handlers for tests.
+//! Contains panics, and records those of handlers for tests.
 
 use std::any::Any;
 use std::fmt::{self, Display};
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use parking_lot::Mutex;
 
-/// The panics of handlers. Recorded in tests only, since a service in production has them in its log.
+/// The panics of handlers. They are recorded in tests only; in production they are logged.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Panics(Option<Arc<Mutex<Vec<String>>>>);
 
@@ -52,7 +52,7 @@ impl Panics {
     }
 }
 
-/// A panic that was contained; displays its message.
+/// A contained panic. Displayed as its message.
 #[derive(Debug)]
 pub(crate) struct Panic(String);
 
@@ -62,7 +62,6 @@ impl Display for Panic {
     }
 }
 
-/// Returns the message of a panic.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without a message")

@@ -2,25 +2,24 @@
 
 use tokio::sync::watch;
 
-/// Whether a service has joined its bus: every subscription confirmed, once. It stays so when the bus goes away later,
-/// since the bus restores them.
+/// Whether a service has joined its bus: every subscription has been confirmed once. Remains `true` if the connection is lost
+/// later, since the bus restores the subscriptions.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Readiness(watch::Sender<bool>);
 
 impl Readiness {
-    /// From now on it has.
+    /// Marks the service as ready.
     pub(crate) fn set(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether it has.
     pub(crate) fn is_ready(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Waits until it has.
+    /// Waits until the service is ready.
     pub(crate) async fn ready(&self) {
-        // The sender is ours, so it can't be gone.
+        // `self` owns the sender, so waiting can't fail.
         let _ = self.0.subscribe().wait_for(|ready| *ready).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The tasks of one running service, which its end waits for.
+//! Tracks the tasks of a running service, so that its stop can wait for them.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -20,41 +20,41 @@ pub(crate) struct Workers {
 }
 
 impl Workers {
-    /// Runs a task that [`drain`](Self::drain) waits for.
+    /// Spawns a task that [`drain`](Self::drain) waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        // Not as an argument of an async function, which would store the task three times.
+        // An async function with the task as its argument would store the task three times.
         self.tasks.spawn(task.with_cancellation_token_owned(self.cut.clone()));
     }
 
-    /// Notes that something runs which isn't one of the registry's handlers, until the guard is dropped.
+    /// Counts work that isn't a handler of the registry as running until the guard is dropped. Errors list it by `name`.
     pub(crate) fn enter(&self, name: String) -> Entered {
         *self.named.lock().entry(name.clone()).or_default() += 1;
         Entered { workers: self.clone(), name }
     }
 
-    /// What was entered and still runs, and how many of each.
+    /// Returns the names that were entered and are still running, with their counts.
     pub(crate) fn entered(&self) -> Vec<(String, usize)> {
         self.named.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
-    /// Counts as a task until it is dropped: for what is about to become one.
+    /// Returns a token that counts as a task until it is dropped, for work that is about to be spawned.
     pub(crate) fn hold(&self) -> TaskTrackerToken {
         self.tasks.token()
     }
 
-    /// Waits until every task has ended; returns whether they did in time.
+    /// Waits until every task has ended. Returns `false` if some are still running after `within`.
     pub(crate) async fn drain(&self, within: Duration) -> bool {
         self.tasks.close();
         tokio::time::timeout(within, self.tasks.wait()).await.is_ok()
     }
 
-    /// Cuts off what is left, at its next await.
+    /// Cancels all tasks at their next await point.
     pub(crate) fn cut_off(&self) {
         self.cut.cancel();
     }
 }
 
-/// Something that runs.
+/// Work that is counted as running until this guard is dropped.
 #[derive(Debug)]
 pub(crate) struct Entered {
     workers: Workers,

@@ -1,4 +1,4 @@
-//! Counts the bytes that a connection accepts, so that a slow peer can be told from one that reads nothing.
+//! Counts the bytes that a connection accepts, to distinguish a slow peer from one that reads nothing.
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout};
 
-/// How often the progress of a write that waits is checked.
+/// The interval of progress checks while a write waits.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The number of bytes written to one connection.

@@ -1,14 +1,14 @@
 //! Prometheus's text format, version 0.0.4.
 //!
-//! The crates for Prometheus keep metrics of their own in a registry, or write `OpenMetrics`, which not every agent reads. The
-//! counters here exist already, and the format is a few lines.
+//! The Prometheus crates keep metrics in a registry of their own, or write `OpenMetrics`, which not every agent reads. The
+//! counters of this crate exist already, and the format needs only a few lines.
 
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
 use super::histogram::HistogramSnapshot;
 
-/// The limits of the exposed buckets, those that Prometheus's clients have by default and some for fast handlers.
+/// The limits of the exposed buckets: the defaults of Prometheus clients, and some for fast handlers.
 const LIMITS: [Duration; 15] = [
     Duration::from_micros(100),
     Duration::from_micros(500),
@@ -48,7 +48,7 @@ impl Display for MetricType {
     }
 }
 
-/// A text that metrics are written to, one family after the other.
+/// A text to which metrics are written, one family after the other.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition(String);
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::histogram::{Histogram, HistogramSnapshot};
 
-/// How many bytes of an error's message are kept.
+/// The maximum number of bytes of an error message that are kept.
 const MESSAGE: usize = 512;
 
 /// How a run ended.
@@ -23,7 +23,7 @@ pub(crate) enum Ending {
     Panic,
     /// The deadline passed while the handler ran.
     Timeout,
-    /// The caller or the end of the service cut the run off.
+    /// The run was cut off by its caller or by the stop of the service.
     Cancelled,
 }
 
@@ -72,7 +72,7 @@ impl HandlerStatistics {
 
     /// Reports the length and the drops of a listener's queue from now on.
     pub(crate) fn meter(&self, queue: QueueMeter) {
-        // A listener has one queue for as long as its service lives.
+        // A listener keeps its queue as long as the service runs.
         let _ = self.queue.set(queue);
     }
 

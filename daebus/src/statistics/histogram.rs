@@ -13,7 +13,7 @@ const DECADES: usize = 10;
 
 const LENGTH: usize = DECADE.len() * DECADES + 1;
 
-/// The upper bound of each bucket, in nanoseconds and inclusive. One more bucket holds what is longer.
+/// The upper bound of each bucket, in nanoseconds and inclusive. One more bucket holds longer durations.
 static BOUNDS: [u64; LENGTH] = bounds();
 
 const fn bounds() -> [u64; LENGTH] {
@@ -51,7 +51,7 @@ impl Histogram {
         self.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
-    /// The number of durations is that of the buckets together, so that it always agrees with them.
+    /// The snapshot derives the number of durations from its buckets, so that the two always agree.
     pub(super) fn snapshot(&self) -> HistogramSnapshot {
         let buckets = self.buckets.iter().map(|bucket| bucket.load(Ordering::Relaxed)).collect();
         HistogramSnapshot { buckets, sum: Duration::from_nanos(self.nanos.load(Ordering::Relaxed)) }

@@ -1,4 +1,4 @@
-//! Counters of what handlers do: kept with relaxed atomics, read as a snapshot, written as Prometheus text.
+//! Counters of handlers: updated with relaxed atomics, read as a snapshot, written in Prometheus's text format.
 
 mod exposition;
 mod handler;

@@ -51,7 +51,7 @@ async fn mistakes_of_every_part_are_in_one_report() {
         "start::first",
         "start::second",
         "the origin \"localhost:3000\"",
-        "\"nowhere\" is no address: write 0.0.0.0:8080",
+        "\"nowhere\" is not an address: write 0.0.0.0:8080",
         "the scheme http:// is unknown",
         "WebSocket",
     ] {

@@ -107,11 +107,11 @@ fn every_mistake_is_told_with_its_source_before_anything_runs() {
         assert_eq!(output.status.code(), Some(1), "{said}");
         for words in [
             "configured can't start",
-            "the flag --http: \"nowhere\" is no address",
+            "the flag --http: \"nowhere\" is not an address",
             "the variable DAEBUS_LOG: \"x=loud\"",
             "the variable DAEBUS_URL: ",
-            &format!("{}:1: \"soon\" is no time: write 30s", file.path()),
-            &format!("{}:2: a service has no setting \"colour\"", file.path()),
+            &format!("{}:1: \"soon\" is not a duration: write 30s", file.path()),
+            &format!("{}:2: unknown setting \"colour\"", file.path()),
         ] {
             assert!(said.contains(words), "{words:?} is missing in:\n{said}");
         }
@@ -123,7 +123,7 @@ fn every_mistake_is_told_with_its_source_before_anything_runs() {
 fn without_a_name_it_says_how_to_give_one() {
     let output = output(&["--nothing-in-code"], &[]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.code() == Some(1) && said.contains("say --name, set DAEBUS_NAME"), "{said}");
+    assert!(output.status.code() == Some(1) && said.contains("pass --name, set DAEBUS_NAME"), "{said}");
 }
 
 #[test]
