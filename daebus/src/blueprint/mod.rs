@@ -1,4 +1,4 @@
-//! Blueprints: groups of handlers that an application mounts, and the registry of all of them.
+//! Blueprints: groups of handlers that an application mounts, and the registry of all handlers.
 
 mod place;
 mod registry;
@@ -20,7 +20,8 @@ use crate::tasks::{Schedule, ThreadOptions};
 
 /// A group of handlers, mounted with [`Daebus::register`](crate::Daebus::register).
 ///
-/// `#[blueprint("users")]` on a module makes one out of the functions in it. By hand it is written so:
+/// [`#[blueprint("users")]`](macro@crate::blueprint) on a module creates a blueprint from the functions of the module. Without
+/// attributes:
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -43,7 +44,7 @@ pub struct Blueprint {
 }
 
 impl Blueprint {
-    /// A blueprint without handlers. The name is for people: it shows in errors and in the log.
+    /// Creates a blueprint without handlers. The name appears in error messages and in the log.
     pub fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -55,100 +56,103 @@ impl Blueprint {
         }
     }
 
-    /// Answers requests for the action `name`.
+    /// Adds a handler of requests for the action `name`.
     #[must_use]
     #[track_caller]
     pub fn action<Args, H: Handler<Action, Args>>(self, name: &'static str, handler: H) -> Self {
         self.endpoint(Trigger::Action(name), Endpoint::of(handler))
     }
 
-    /// Handles the messages of a channel, or of the channels that a Redis pattern matches.
+    /// Adds a listener on a channel, or on all channels that match a Redis pattern.
     #[must_use]
     #[track_caller]
     pub fn listen<Args, H: Handler<Listen, Args>>(self, topic: &'static str, handler: H) -> Self {
         self.endpoint(Trigger::Listen(topic), Endpoint::of(handler))
     }
 
-    /// Answers messages of the type `kind` that WebSocket clients send.
+    /// Adds a handler of WebSocket messages of the type `kind`.
     #[must_use]
     #[track_caller]
     pub fn socket<Args, H: Handler<Socket, Args>>(self, kind: &'static str, handler: H) -> Self {
         self.endpoint(Trigger::Socket(kind), Endpoint::of(handler))
     }
 
-    /// Runs when a WebSocket client comes, with the upgrade's query as the payload. An error turns the client away:
-    /// the connection is closed with 1008 and the error's sentence.
+    /// Adds a handler that runs when a WebSocket client connects. The payload is the query of the upgrade request. If the
+    /// handler returns an error, the connection is closed with code 1008 and the error message.
     #[must_use]
     #[track_caller]
     pub fn socket_connect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::Socket("connect"), Endpoint::of(handler))
     }
 
-    /// Runs when a WebSocket client has gone, with the upgrade's query as the payload.
+    /// Adds a handler that runs when a WebSocket client has disconnected. The payload is the query of the upgrade request.
     #[must_use]
     #[track_caller]
     pub fn socket_disconnect<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::Socket("disconnect"), Endpoint::of(handler))
     }
 
-    /// Answers messages of the type `register`, with which a client says who it is.
+    /// Adds a handler of WebSocket messages of the type `register`, with which clients identify themselves.
     #[must_use]
     #[track_caller]
     pub fn socket_register<Args, H: Handler<Socket, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::Socket("register"), Endpoint::of(handler))
     }
 
-    /// Answers binary frames that WebSocket clients send. The handler takes their content as
-    /// [`Bytes`](axum::body::Bytes). Without such a handler, binary frames are read as JSON.
+    /// Adds a handler of binary WebSocket frames, which takes their content as [`Bytes`](axum::body::Bytes). Without such a
+    /// handler, binary frames are read as JSON.
     #[must_use]
     #[track_caller]
     pub fn socket_binary<Args, H: Handler<SocketBinary, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::SocketBinary, Endpoint::of(handler))
     }
 
-    /// Runs when the service starts, before anything reaches it. A failure ends the process with the reason.
+    /// Adds a handler that runs when the service starts, before it receives messages. If the handler fails, the start fails
+    /// with [`Error::OnStart`](crate::Error::OnStart).
     #[must_use]
     #[track_caller]
     pub fn on_start<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::OnStart, Endpoint::of(handler))
     }
 
-    /// Runs when the service stops, after the last handler has ended; the last one registered runs first.
+    /// Adds a handler that runs when the service stops, after the last handler has ended. These handlers run in reverse order
+    /// of their registration.
     #[must_use]
     #[track_caller]
     pub fn on_stop<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::OnStop, Endpoint::of(handler))
     }
 
-    /// Runs when another instance of the service has joined, or was found after the start.
+    /// Adds a handler that runs when another instance of the service has joined, and once for each instance that is found at
+    /// the start.
     #[must_use]
     #[track_caller]
     pub fn member_joined<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::MemberJoined, Endpoint::of(handler))
     }
 
-    /// Runs when another instance of the service has left, or its presence has expired.
+    /// Adds a handler that runs when another instance of the service has left, or its presence has expired.
     #[must_use]
     #[track_caller]
     pub fn member_left<Args, H: Handler<MemberHook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::MemberLeft, Endpoint::of(handler))
     }
 
-    /// Runs when the service has joined the bus, and after each reconnect.
+    /// Adds a handler that runs when the service has joined the bus, and after each reconnect.
     #[must_use]
     #[track_caller]
     pub fn bus_connected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::BusConnected, Endpoint::of(handler))
     }
 
-    /// Runs when the connection to the bus is lost.
+    /// Adds a handler that runs when the connection to the bus is lost.
     #[must_use]
     #[track_caller]
     pub fn bus_disconnected<Args, H: Handler<Hook, Args>>(self, handler: H) -> Self {
         self.endpoint(Trigger::BusDisconnected, Endpoint::of(handler))
     }
 
-    /// Runs by the clock.
+    /// Adds a handler that runs on a schedule.
     #[must_use]
     #[track_caller]
     pub fn background<Args, H: Handler<Background, Args>>(
@@ -160,8 +164,8 @@ impl Blueprint {
         self.endpoint(Trigger::Background(name, schedule), Endpoint::of(handler))
     }
 
-    /// Runs for as long as the service does, as a task. A plain `fn`, which gets an operating system's thread, needs
-    /// the attribute.
+    /// Adds a handler that runs as a task as long as the service runs. A plain `fn`, which runs on an operating system thread,
+    /// needs the attribute [`thread`](macro@crate::thread).
     #[must_use]
     #[track_caller]
     pub fn thread<Args, H: Handler<Thread, Args>>(
@@ -173,18 +177,19 @@ impl Blueprint {
         self.endpoint(Trigger::Thread(name, options), Endpoint::of(handler))
     }
 
-    /// Wraps every action, listener, socket and route of this blueprint, those added later too; the last layer added is
-    /// outermost. Hooks, schedules and threads are not wrapped.
+    /// Wraps every action, listener, socket and route of this blueprint in a layer, including those added later. The last layer
+    /// added is the outermost. Hooks, schedules and threads are not wrapped.
     #[must_use]
     pub fn layer(mut self, layer: impl HandlerLayer) -> Self {
         self.layers.push(AnyLayer::new(layer));
         self
     }
 
-    /// Wraps every route of this blueprint in a tower layer for HTTP, inside the layers of [`Http`](crate::Http::layer); the last
-    /// layer added is outermost. For compression, request IDs and whatever else concerns HTTP only; a layer that authenticates is
-    /// better a [`layer`](Self::layer), which wraps actions and sockets as well. One route is wrapped by
-    /// `#[route("/path", layer = …)]`.
+    /// Wraps every route of this blueprint in a tower layer, inside the layers of [`Http`](crate::Http::layer). The last layer
+    /// added is the outermost.
+    ///
+    /// Use it for concerns of HTTP only, such as compression and request IDs. For authentication use [`layer`](Self::layer), which
+    /// wraps actions and sockets as well. `#[route("/path", layer = …)]` wraps a single route.
     ///
     /// ```
     /// use daebus::Blueprint;
@@ -229,20 +234,20 @@ impl Blueprint {
         self
     }
 
-    /// Puts every HTTP route of this blueprint under a path: with `"/api"`, `#[route("/users")]` answers at
-    /// `/api/users`. Fixed text; on the bus nothing changes.
+    /// Sets a path prefix for every HTTP route of this blueprint: with `"/api"`, `#[route("/users")]` is served at
+    /// `/api/users`. The prefix can't contain parameters. Names on the bus don't change. Defaults to no prefix.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
     }
 
-    /// The blueprint's name.
+    /// Returns the name of the blueprint.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether a handler needs an attached WebSocket server.
+    /// Returns whether a handler needs an attached WebSocket server.
     #[cfg(feature = "testing")]
     pub(crate) fn needs_web_socket(&self) -> bool {
         let of_routes = self.routes.iter().map(|route| &route.definition.needs);
@@ -254,7 +259,7 @@ impl Blueprint {
         needs.any(Needs::has_web_socket)
     }
 
-    /// Returns the routes, under the blueprint's prefix and in its layers.
+    /// Returns the routes with the prefix and the layers of the blueprint.
     pub(crate) fn routes(&self) -> impl Iterator<Item = Route> {
         let in_blueprint = |route: &Route| Route {
             prefix: self.prefix.clone(),
@@ -272,10 +277,10 @@ impl Blueprint {
     }
 }
 
-/// A function with attributes; what `#[action]` and its like implement for the function's type.
+/// A function with handler attributes. `#[action]` and the other attributes implement this trait for the type of the function.
 #[diagnostic::on_unimplemented(
-    message = "this function is no handler",
-    label = "no attribute of this function runs it",
+    message = "this function is not a handler",
+    label = "this function has no handler attribute",
     note = "put an attribute on the function: `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, …"
 )]
 pub trait Mount {

@@ -1,16 +1,16 @@
-//! Which module a handler is written in, as far as generated code can find out.
+//! Detects whether a handler is written in the module of a blueprint.
 //!
-//! `#[blueprint]` collects the handlers that it sees in its module. It does not see those that a macro call in the module
-//! produces. Such a handler finds out by method resolution: `HandlerPlace.daebus_place()` is the method of the trait that the blueprint
-//! adds to its module, if there is one in scope, else that of [`OutsideOfBlueprints`].
+//! `#[blueprint]` collects the handlers in the tokens of its module, which exclude those that a macro call in the module
+//! produces. Such a handler is detected by method resolution: `HandlerPlace.daebus_place()` resolves to the trait that the
+//! blueprint adds to its module, if that trait is in scope, and to [`OutsideOfBlueprints`] otherwise.
 
-/// What a handler asks for the blueprint around it.
+/// The receiver of `daebus_place()`, which returns the blueprint around a handler.
 #[derive(Debug, Clone, Copy)]
 pub struct HandlerPlace;
 
-/// The answer outside of blueprints: it takes a reference, so any method `daebus_place(self)` in scope takes precedence.
+/// The fallback outside of blueprints. It takes a reference, so that any method `daebus_place(self)` in scope takes precedence.
 pub trait OutsideOfBlueprints {
-    /// Returns that there is no blueprint.
+    /// Returns [`NoBlueprint`].
     fn daebus_place(&self) -> NoBlueprint {
         NoBlueprint
     }
@@ -18,13 +18,13 @@ pub trait OutsideOfBlueprints {
 
 impl OutsideOfBlueprints for HandlerPlace {}
 
-/// No blueprint.
+/// The absence of a blueprint.
 #[derive(Debug)]
 pub struct NoBlueprint;
 
 /// The module of a blueprint.
 pub trait BlueprintPath {
-    /// Its path; empty for no blueprint.
+    /// The path of the module. Empty if there is no blueprint.
     const PATH: &'static str;
 }
 
@@ -32,8 +32,8 @@ impl BlueprintPath for NoBlueprint {
     const PATH: &'static str = "";
 }
 
-/// Returns whether the blueprint that `place` returns is the module `path`. The trait is in scope in an inner module with
-/// `use super::*` too, where handlers may be collected in another way.
+/// Returns whether the blueprint that `place` returns is the module `path`. In an inner module with `use super::*` the trait is
+/// in scope as well, but handlers there may be collected in another way.
 pub const fn stands_in<B: BlueprintPath>(_: fn() -> B, path: &str) -> bool {
     let (blueprint, path) = (B::PATH.as_bytes(), path.as_bytes());
     if blueprint.len() != path.len() {

@@ -1,4 +1,4 @@
-//! Every handler of an application, checked and found by name.
+//! The validated handlers of an application, by name.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ pub(crate) struct Registry {
     pub(crate) listeners: Vec<Arc<Endpoint>>,
     sockets: HashMap<&'static str, Arc<Endpoint>>,
     binary_socket: Option<Arc<Endpoint>>,
-    /// Runs the application's layers for a WebSocket that connects, if there is no `connect` handler.
+    /// Runs the layers of the application for a WebSocket that connects, if there is no `connect` handler.
     connect_guard: Option<Arc<Endpoint>>,
-    /// The HTTP routes; the server checks their paths.
+    /// The HTTP routes. The server validates their paths.
     pub(crate) routes: Vec<Arc<Route>>,
     pub(crate) on_start: Vec<Endpoint>,
     pub(crate) on_stop: Vec<Endpoint>,
@@ -35,8 +35,7 @@ pub(crate) struct Registry {
 }
 
 impl Registry {
-    /// Mounts blueprints. Returns every mistake found as well: two handlers under one name, state that is missing, names
-    /// that can't be.
+    /// Mounts blueprints. Also returns all mistakes: two handlers under one name, missing states, invalid names.
     pub(crate) fn new(
         blueprints: Vec<Blueprint>,
         layers: &[AnyLayer],
@@ -48,7 +47,7 @@ impl Registry {
             .iter()
             .map(|name| {
                 Mistake::new(format!(
-                    "state of type {name} was put in twice; wrap one of the two in a type of its own"
+                    "state of type {name} was added twice; wrap one of the two in a newtype"
                 ))
             })
             .collect();
@@ -129,7 +128,7 @@ impl Registry {
         let name = endpoint.definition.name;
         if name.is_empty() || name.starts_with('$') {
             return Err(Mistake::new(format!(
-                "an action can't be called {name:?}: names are not empty, and `$` begins the framework's own"
+                "an action can't be called {name:?}: a name must not be empty or begin with `$`, which is reserved"
             ))
             .at(endpoint.definition.source));
         }
@@ -146,8 +145,9 @@ impl Registry {
     fn add_socket(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
         let kind = endpoint.definition.name;
         if kind.is_empty() {
-            return Err(Mistake::new("a message's type can't be empty: give it a name")
-                .at(endpoint.definition.source));
+            return Err(
+                Mistake::new("the type of a socket message must not be empty").at(endpoint.definition.source)
+            );
         }
         if let Some(first) = self.sockets.get(kind) {
             return Err(Mistake::new(format!(
@@ -162,7 +162,7 @@ impl Registry {
     fn add_binary_socket(&mut self, endpoint: Endpoint) -> Result<(), Mistake> {
         if let Some(first) = &self.binary_socket {
             return Err(Mistake::new(format!(
-                "two handlers answer binary frames: {} and {}; leave one of them out",
+                "two handlers answer binary frames: {} and {}; remove one of them",
                 first.definition.source, endpoint.definition.source
             )));
         }
@@ -170,27 +170,25 @@ impl Registry {
         Ok(())
     }
 
-    /// Returns the handler of binary WebSocket frames.
     pub(crate) fn binary_socket(&self) -> Option<&Arc<Endpoint>> {
         self.binary_socket.as_ref()
     }
 
-    /// The handler of WebSocket messages of one type.
+    /// Returns the handler of WebSocket messages of this type.
     pub(crate) fn socket(&self, kind: &str) -> Option<&Arc<Endpoint>> {
         self.sockets.get(kind)
     }
 
-    /// Returns the handler of WebSockets that connect. Without one, the application's layers still decide about them.
+    /// Returns the handler of connecting WebSockets. Without one, the layers of the application can still reject them.
     pub(crate) fn connect(&self) -> Option<&Arc<Endpoint>> {
         self.socket(CONNECT).or(self.connect_guard.as_ref())
     }
 
-    /// The handler of an action.
     pub(crate) fn action(&self, name: &str) -> Option<&Arc<Endpoint>> {
         self.actions.get(name)
     }
 
-    /// The names of the actions, sorted.
+    /// Returns the names of the actions, sorted.
     pub(crate) fn action_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.actions.keys().map(ToString::to_string).collect();
         names.sort();
@@ -210,7 +208,7 @@ impl Registry {
         endpoints.chain(routes)
     }
 
-    /// Which handlers run, and how many of each.
+    /// Returns the running handlers, with the number of runs of each.
     pub(crate) fn in_flight(&self) -> impl Iterator<Item = (Source, usize)> {
         self.endpoints()
             .map(|(_, endpoint)| (endpoint.definition.source, endpoint.definition.in_flight.count()))
@@ -220,7 +218,7 @@ impl Registry {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Returns whether no handler runs. Threads, which run all the time, and routes, which clients wait for, don't count.
+    /// Returns whether no handler is running. Threads, which run permanently, and routes, whose clients wait, are ignored.
     #[cfg(feature = "testing")]
     pub(crate) fn is_idle(&self) -> bool {
         self.endpoints().all(|(trigger, endpoint)| {
@@ -256,7 +254,7 @@ impl Registry {
     }
 }
 
-/// The handlers that run when other instances, or the connection to the bus, come and go.
+/// The hooks for membership and for the connection to the bus.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     pub(crate) member_joined: Vec<Endpoint>,
@@ -287,11 +285,11 @@ fn connect_guard() -> Endpoint {
     Endpoint::new(Definition::new(source, Needs::default()).mounted(), async |_| ().into_outcome())
 }
 
-/// The operating system is given a thread's name, and people type either.
+/// Validates the name of a schedule or a thread. The operating system receives the name of a thread.
 fn check_name(what: &str, name: &str, source: Source) -> Result<(), Mistake> {
     if name.is_empty() || name.contains(char::is_control) {
         return Err(Mistake::new(format!(
-            "a {what} can't be called {name:?}: names are not empty and have no control characters"
+            "a {what} can't be called {name:?}: a name must not be empty or contain control characters"
         ))
         .at(source));
     }
@@ -300,7 +298,7 @@ fn check_name(what: &str, name: &str, source: Source) -> Result<(), Mistake> {
 
 fn doubled(what: &str, name: &str, first: Source, second: Source) -> Mistake {
     Mistake::new(format!(
-        "two handlers are the {what} {name:?}: {first} and {second}; give one of them another name"
+        "two handlers have the {what} name {name:?}: {first} and {second}; give one of them another name"
     ))
 }
 

@@ -1,4 +1,4 @@
-//! What runs a handler: a request, a message, a schedule, the start or the stop of the service.
+//! Triggers of handlers: a request, a message, a schedule, the start or the stop of the service.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use crate::handler::Endpoint;
 use crate::handler::layer::AnyLayer;
 use crate::tasks::{Schedule, ThreadOptions};
 
-/// What runs a handler.
+/// The trigger of a handler.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trigger {
     /// Requests for this action.
@@ -21,22 +21,22 @@ pub enum Trigger {
     OnStart,
     /// The stop of the service, after the last handler has returned.
     OnStop,
-    /// Another instance of the service has joined.
+    /// The arrival of another instance of the service.
     MemberJoined,
-    /// Another instance of the service has left, or its presence has expired.
+    /// The departure of another instance of the service, or the expiry of its presence.
     MemberLeft,
-    /// The connection to the bus is established, the first one and each one after an outage.
+    /// The first connection to the bus, and each reconnect.
     BusConnected,
-    /// The connection to the bus is lost.
+    /// The loss of the connection to the bus.
     BusDisconnected,
     /// A schedule of this name.
     Background(&'static str, Schedule),
-    /// The service being ready, or [`Tasks::start`](crate::Tasks::start).
+    /// The readiness of the service, or [`Tasks::start`](crate::Tasks::start).
     Thread(&'static str, ThreadOptions),
 }
 
 impl Trigger {
-    /// The name that the handler is known by; hooks have none.
+    /// Returns the name of the handler. Hooks and binary sockets have none.
     fn name(&self) -> Option<&'static str> {
         match self {
             Self::Action(name)
@@ -54,7 +54,7 @@ impl Trigger {
         }
     }
 
-    /// Returns the kind of handler, as the attribute is called.
+    /// Returns the name of the attribute.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Action(_) => "action",
@@ -72,7 +72,7 @@ impl Trigger {
         }
     }
 
-    /// Whether layers wrap the handler: those of handlers that messages trigger.
+    /// Returns whether layers wrap the handler: only messages pass through layers.
     fn takes_layers(&self) -> bool {
         matches!(self, Self::Action(_) | Self::Listen(_) | Self::Socket(_) | Self::SocketBinary)
     }
@@ -115,7 +115,7 @@ impl Registration {
         Self { trigger, endpoint }
     }
 
-    /// Wraps the endpoint in layers, if a message triggers it; the last layer is the outermost.
+    /// Wraps the endpoint in layers if a message triggers it. The last layer is the outermost.
     pub(crate) fn layered(mut self, layers: &[AnyLayer]) -> Self {
         if self.trigger.takes_layers() {
             self.endpoint = self.endpoint.layered(layers);
