@@ -1,4 +1,4 @@
-//! What an application attaches beside its bus: servers that lead to the same handlers.
+//! The servers that an application attaches: HTTP and WebSockets.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use crate::http::{Http, Metrics, PathService, Plan, RouteRuntime, Server};
 use crate::runtime::Workers;
 use crate::socket::{Acceptor, Sockets, WebSocket};
 
-/// Something to attach to an application with [`Daebus::attach`](crate::Daebus::attach).
+/// A server to attach to an application with [`Daebus::attach`](crate::Daebus::attach).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Attachment {
@@ -35,18 +35,18 @@ impl From<WebSocket> for Attachment {
     }
 }
 
-/// What leads to the servers.
+/// How the servers accept connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Binding {
-    /// The addresses that the application says.
+    /// On the addresses that the application configures.
     Configured,
-    /// Nothing but this process: no address is taken.
+    /// In memory only. No address is bound.
     #[cfg(feature = "testing")]
     InMemory,
 }
 
-/// Attaches servers with default settings for handlers that need one if the application has none: a test of a few handlers
-/// needn't configure where they listen.
+/// Attaches servers with default settings if the handlers need one and the application has none, so that a test of a few
+/// handlers doesn't have to configure their addresses.
 #[cfg(feature = "testing")]
 pub(super) fn complete(attachments: &mut Vec<Attachment>, blueprints: &[Blueprint]) {
     let has_web_socket = attachments.iter().any(|attachment| matches!(attachment, Attachment::WebSocket(_)));
@@ -61,7 +61,7 @@ pub(super) fn complete(attachments: &mut Vec<Attachment>, blueprints: &[Blueprin
     }
 }
 
-/// Makes what is attached known to the handlers that need it.
+/// Provides the attached WebSockets to the handlers.
 pub(super) fn announce(attachments: &[Attachment], states: &mut States) {
     let web_socket = attachments.iter().find_map(|attachment| match attachment {
         Attachment::WebSocket(web_socket) => Some(web_socket),
@@ -72,7 +72,7 @@ pub(super) fn announce(attachments: &[Attachment], states: &mut States) {
     }
 }
 
-/// What is attached, checked against the handlers.
+/// The attached servers, validated against the handlers.
 #[derive(Debug, Default)]
 pub(super) struct Attached {
     http: Option<Plan>,
@@ -83,13 +83,13 @@ pub(super) struct Attached {
 #[derive(Debug)]
 struct AttachedSockets {
     web_socket: WebSocket,
-    /// Filled before a server runs that leads here.
+    /// Set before a server accepts WebSockets.
     acceptor: Arc<OnceLock<Acceptor>>,
     own: Option<Plan>,
 }
 
 impl Attached {
-    /// Checks what is attached. Returns every mistake found as well.
+    /// Validates the attachments. Also returns all mistakes.
     pub(super) fn new(attachments: Vec<Attachment>, registry: &Registry) -> (Self, Vec<Mistake>) {
         let mut mistakes = Vec::new();
         let (mut https, mut web_sockets) = (Vec::new(), Vec::new());
@@ -100,10 +100,10 @@ impl Attached {
             }
         }
         if https.len() > 1 {
-            mistakes.push(Mistake::new("two Http are attached, and a service has one: leave one out, or put a second port in front of it with a proxy"));
+            mistakes.push(Mistake::new("two Http are attached, but a service has only one: remove one, and serve a second port through a proxy"));
         }
         if web_sockets.len() > 1 {
-            mistakes.push(Mistake::new("two WebSocket are attached, and a service has one: leave one out"));
+            mistakes.push(Mistake::new("two WebSocket are attached, but a service has only one: remove one"));
         }
         let http = https.pop();
         let mut services: Vec<PathService> = Vec::new();
@@ -130,8 +130,8 @@ impl Attached {
         (Self { http, sockets }, mistakes)
     }
 
-    /// Takes the addresses, before anything else of the service runs. From now on the servers answer that the service is
-    /// starting.
+    /// Binds the addresses, before anything else of the service runs. Until [`Bound::serve`] the servers answer that the
+    /// service is starting.
     ///
     /// # Errors
     ///
@@ -179,7 +179,7 @@ impl AttachedSockets {
             }
             (None, None) => {
                 return Err(vec![Mistake::new(
-                    "WebSockets are attached, and there is no HTTP server whose address they could share: add \
+                    "WebSockets are attached, but there is no HTTP server whose address they could share: add \
                      .attach(Http::bind(\"0.0.0.0:8080\")), or give them a port of their own, WebSocket::new().port(8081)",
                 )]);
             }
@@ -197,7 +197,7 @@ fn path_service(web_socket: &WebSocket, acceptor: &Arc<OnceLock<Acceptor>>) -> P
     }
 }
 
-/// Routes that nothing leads to.
+/// Returns a mistake for each route, since there is no HTTP server.
 fn unreachable_routes(registry: &Registry) -> Vec<Mistake> {
     let routes = registry.routes.iter();
     routes
@@ -210,7 +210,7 @@ fn unreachable_routes(registry: &Registry) -> Vec<Mistake> {
         .collect()
 }
 
-/// A server that answers that the service is starting, and the plan of the one that it becomes.
+/// A server that answers that the service is starting, and its plan for afterwards.
 #[derive(Debug)]
 struct Address {
     plan: Plan,
@@ -228,7 +228,7 @@ impl Address {
         let listener = plan.bind(what).await?;
         let addr = listener.local_addr().map_err(|source| Error::Bind {
             what,
-            address: String::from("an address that the system doesn't tell"),
+            address: String::from("an unknown address"),
             source,
         })?;
         server.listen(listener);
@@ -285,7 +285,7 @@ impl Bound {
     }
 }
 
-/// A server that runs, and where.
+/// A running server and its address.
 #[derive(Debug)]
 struct Serving {
     server: Server,
@@ -296,11 +296,11 @@ struct Serving {
 #[derive(Debug, Default)]
 pub(super) struct Servers {
     http: Option<Serving>,
-    /// The WebSockets' own.
+    /// The separate server for WebSockets.
     own: Option<Serving>,
     acceptor: Option<Acceptor>,
     sockets: Option<Sockets>,
-    /// Where clients connect, behind the address.
+    /// The path to which WebSocket clients connect.
     socket_path: String,
 }
 
@@ -319,7 +319,7 @@ impl Servers {
         self.http.as_ref().map(|http| &http.server)
     }
 
-    /// The server that leads to the WebSockets, and their path there.
+    /// Returns the server that accepts WebSockets, and their path.
     #[cfg(feature = "testing")]
     pub(super) fn web_socket(&self) -> Option<(&Server, &str)> {
         self.acceptor.as_ref()?;
@@ -327,7 +327,7 @@ impl Servers {
         Some((&serving.server, &self.socket_path))
     }
 
-    /// Where WebSocket clients connect, as they write it.
+    /// Returns the URL to which WebSocket clients connect.
     pub(super) fn socket_url(&self) -> Option<String> {
         Some(format!("ws://{}{}", self.socket_addr()?, self.socket_path))
     }
@@ -336,7 +336,7 @@ impl Servers {
         self.sockets.clone()
     }
 
-    /// Takes nothing new in, and ends connections once their answers are finished.
+    /// Stops accepting connections and requests, and closes connections once their answers are sent.
     pub(super) fn drain(&self) {
         if let Some(acceptor) = &self.acceptor {
             acceptor.close();

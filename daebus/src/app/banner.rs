@@ -1,4 +1,4 @@
-//! The start-up lines: what is mounted from where, and where the service is reached.
+//! The log lines of the start: the mounted handlers and the addresses.
 
 use tracing::info;
 
@@ -7,7 +7,7 @@ use crate::blueprint::Trigger;
 use crate::handler::Core;
 use crate::tasks::ScheduleInfo;
 
-/// Logs what is mounted and where. `is_ready`: the service has joined its bus; otherwise [`ready`] is logged when it has.
+/// Logs the mounted handlers and the addresses. `is_ready`: the service has joined its bus. Otherwise [`ready`] logs it later.
 pub(super) fn announce(service: &Service, is_ready: bool) {
     let (core, registry) = (service.core(), service.registry());
     let schedules = service.tasks().schedules();
@@ -17,7 +17,7 @@ pub(super) fn announce(service: &Service, is_ready: bool) {
             Trigger::Background(name, _) => schedules.iter().find(|schedule| schedule.name == name),
             _ => None,
         };
-        // `on_start` may have changed what the attribute says.
+        // `on_start` may have changed the schedule of the attribute.
         match schedule {
             Some(ScheduleInfo { name, timing, paused: true, .. }) => {
                 info!("background {name:?} ({timing}, paused) → {source}");
@@ -29,7 +29,7 @@ pub(super) fn announce(service: &Service, is_ready: bool) {
     for route in &registry.routes {
         info!("route {route} → {}", route.definition.source);
     }
-    // The addresses as they are bound: port 0 is a number by now.
+    // The bound addresses: port 0 has been replaced by the actual port.
     if let Some(address) = service.http_addr() {
         info!("HTTP on http://{address}");
     }
@@ -39,7 +39,7 @@ pub(super) fn announce(service: &Service, is_ready: bool) {
     if is_ready {
         ready(core);
     } else if !core.readiness.is_ready() {
-        info!("{} is up, and joins {} when it is there", core.service, core.bus.location());
+        info!("{} has started and joins {} once it is available", core.service, core.bus.location());
     }
 }
 

@@ -1,4 +1,4 @@
-//! Which bus to use, when nobody or several say.
+//! Chooses the bus, and connects to it.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use crate::error::{Error, Mistake, Result};
 
 const VARIABLE: &str = "DAEBUS_URL";
 
-/// The bus that `.bus(url)` names, else `DAEBUS_URL`, else the in-process one, for which `None` stands.
+/// Returns the bus of `.bus(url)`, or else that of `DAEBUS_URL`, or else `None` for the in-process bus.
 ///
 /// # Errors
 ///
-/// Returns an error if the URL can't be used, or if there is none and systemd started the process.
+/// Returns an error if the URL is invalid, or if no bus is configured and systemd started the process.
 pub(super) fn choose(service: &str, url: Option<&str>) -> Result<Option<BusUrl>> {
     if let Some(url) = url {
         return Ok(Some(BusUrl::parse(url)?));
@@ -23,7 +23,7 @@ pub(super) fn choose(service: &str, url: Option<&str>) -> Result<Option<BusUrl>>
             let mistake = Mistake::new(error.to_string()).at(format_args!("the variable {VARIABLE}"));
             Error::Setup { service: service.to_owned(), mistakes: vec![mistake] }
         }),
-        // A daemon that nobody can reach is a mistake; systemd sets at least one of these.
+        // A daemon without a bus is a mistake. systemd sets at least one of these variables.
         None if variable("NOTIFY_SOCKET").is_some() || variable("INVOCATION_ID").is_some() => {
             Err(Error::NoBus { service: service.to_owned() })
         }
@@ -31,15 +31,13 @@ pub(super) fn choose(service: &str, url: Option<&str>) -> Result<Option<BusUrl>>
     }
 }
 
-/// Connects to a bus that was [chosen](choose).
-///
-/// `waits`: until it is there; else the bus may be away yet.
+/// Connects to a [chosen](choose) bus. If `waits` is false, the bus may still be away on return.
 pub(super) async fn connect(service: &str, url: Option<BusUrl>, waits: bool) -> Result<Arc<dyn Bus>> {
     let url = if let Some(url) = url {
         url
     } else {
         warn!(
-            "no bus was named, so {service} uses the one inside this process: no other process can reach it. \
+            "no bus is configured, so {service} uses an in-process bus, which no other process can reach. \
              Set {VARIABLE}=redis://127.0.0.1:6379 or call .bus(url) to change that"
         );
         BusUrl::parse("memory://default")?

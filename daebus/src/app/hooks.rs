@@ -1,4 +1,4 @@
-//! What runs before anything reaches the service, and after everything has left it.
+//! Runs the `on_start` and `on_stop` handlers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::blueprint::Registry;
 use crate::error::{Error, Result};
 use crate::handler::{Core, Report, run_hook};
 
-/// Runs the `on_start` handlers one after the other; the first that fails ends it.
+/// Runs the `on_start` handlers one after the other, up to the first that fails.
 pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Duration) -> Result<()> {
     for hook in &registry.on_start {
         run_hook(core, "on_start", hook, timeout, Report::Invoker, None).await.map_err(|failure| {
@@ -21,10 +21,10 @@ pub(super) async fn start(core: &Arc<Core>, registry: &Registry, timeout: Durati
     Ok(())
 }
 
-/// Runs the `on_stop` handlers, last registered first; one that fails doesn't keep the others from running.
+/// Runs the `on_stop` handlers in reverse order of their registration. If one fails, the others still run.
 pub(super) async fn stop(core: &Arc<Core>, registry: &Registry, timeout: Duration) {
     for hook in registry.on_stop.iter().rev() {
-        // A failure is in the log; the other hooks still run.
+        // A failure has been logged.
         let _ = run_hook(core, "on_stop", hook, timeout, Report::Log, None).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The application: built, started, served, stopped.
+//! The application, and the service that it starts.
 
 mod attach;
 mod banner;

@@ -24,14 +24,16 @@ use crate::runtime::{Shutdown, Workers};
 use crate::socket::Sockets;
 use crate::tasks::Tasks;
 
-/// How long replies without a receiver are repeated after the drain time.
+/// The minimum time for which replies without a receiver are repeated.
 const LAST_REPLIES: Duration = Duration::from_secs(2);
 
-/// How long `on_stop` handlers may take each, beyond the drain time.
+/// The time limit of each `on_stop` handler, in addition to the drain time.
 const ON_STOP: Duration = Duration::from_secs(10);
 
-/// A running service. Dropping it ends the service without a drain; [`stop`](Self::stop) is the way to end it well.
-#[must_use = "a service ends when this is dropped"]
+/// A running service, returned by [`Daebus::start`](crate::Daebus::start).
+///
+/// Call [`stop`](Self::stop) to end the service gracefully. Dropping it ends the service without a drain.
+#[must_use = "dropping a service ends it without a drain"]
 pub struct Service {
     core: Arc<Core>,
     registry: Arc<Registry>,
@@ -58,67 +60,70 @@ impl Service {
         Self { core, registry, workers, actions, tasks, features, cx, intakes, servers, drain }
     }
 
-    /// The service's name.
+    /// Returns the name of the service.
     pub fn name(&self) -> &str {
         self.core.service.as_str()
     }
 
-    /// Where HTTP is answered; `None` when no [`Http`](crate::Http) is attached.
+    /// Returns the address of the HTTP server, or `None` if no [`Http`](crate::Http) is attached.
     pub fn http_addr(&self) -> Option<SocketAddr> {
         self.servers.http_addr()
     }
 
-    /// Where WebSocket clients connect; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    /// Returns the address to which WebSocket clients connect, or `None` if no [`WebSocket`](crate::WebSocket) is attached.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         self.servers.socket_addr()
     }
 
-    /// The same with scheme and path, for the log.
     pub(super) fn socket_url(&self) -> Option<String> {
         self.servers.socket_url()
     }
 
-    /// The WebSocket clients; `None` when no [`WebSocket`](crate::WebSocket) is attached.
+    /// Returns the WebSocket clients, or `None` if no [`WebSocket`](crate::WebSocket) is attached.
     pub fn sockets(&self) -> Option<Sockets> {
         self.servers.sockets()
     }
 
-    /// Callers of this and of other services, which share this service's connection to the bus.
+    /// Returns a factory for callers of this and other services. They share the service's connection to the bus.
     pub fn callers(&self) -> Callers {
         Callers::new(self.core.link.clone())
     }
 
-    /// The service's threads and schedules by name, and work beside the handlers.
+    /// Returns the schedules, threads and tasks of the service.
     pub fn tasks(&self) -> Tasks {
         self.tasks.clone()
     }
 
-    /// Listens to channels while the service runs.
+    /// Returns the events of the service, to start listeners at run time.
     pub fn events(&self) -> Events {
         self.cx.events()
     }
 
-    /// Publishes to channels.
+    /// Returns a publisher of messages to channels.
     pub fn broadcast(&self) -> Broadcast {
         self.cx.broadcast()
     }
 
-    /// Whether every subscription is confirmed; with `wait_for_bus(false)` that may take a while.
+    /// Returns whether all subscriptions have been confirmed. Always `true` after a start that waits for the bus.
     pub fn is_ready(&self) -> bool {
         self.core.readiness.is_ready()
     }
 
-    /// Waits until every subscription is confirmed, for as long as the bus is away.
+    /// Waits until all subscriptions are confirmed, which may take as long as the bus is away.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe.
     pub async fn ready(&self) {
         self.core.readiness.ready().await;
     }
 
-    /// The key-value store on the service's bus.
+    /// Returns the key-value store on the bus of the service.
     pub fn cache(&self) -> Cache {
         Cache::new(Arc::clone(&self.core.bus))
     }
 
-    /// Asks the service to stop, or waits until a handler does.
+    /// Returns a handle that requests the service to stop, or waits for such a request.
     pub fn shutdown(&self) -> Shutdown {
         self.core.shutdown.clone()
     }
@@ -131,8 +136,13 @@ impl Service {
     ///
     /// # Errors
     ///
-    /// Returns an error if handlers were still running after the drain time. They are cut off, their callers get
-    /// `interrupted`, and `on_stop` runs all the same.
+    /// Returns [`Error::Drain`] if handlers are still running after the drain time. They are cut off, their callers get
+    /// `interrupted`, and `on_stop` still runs. Returns [`Error::InstanceTaken`] if another process has taken over the id of
+    /// this instance.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the service ends without completing the drain.
     pub async fn stop(self) -> Result<()> {
         info!("{} is stopping", self.core.service);
         self.core.shutdown.request();
@@ -145,7 +155,7 @@ impl Service {
         self.actions.end().await;
         hooks::stop(&self.core, &self.registry, ON_STOP).await;
         self.features.stop(&self.cx).await;
-        // Those of handlers that were cut off at the end of the drain time get a moment as well.
+        // The replies of handlers that were cut off at the end of the drain time also need some time.
         self.deliver(drained_by.max(Deadline::after(LAST_REPLIES))).await;
         let membership = self.actions.membership();
         membership.leave().await;
@@ -161,8 +171,8 @@ impl Service {
         result
     }
 
-    /// Waits for the replies that are repeated since their callers have no inbox: after a restart of Redis, callers may
-    /// reconnect later than the service.
+    /// Waits for replies that are repeated because their callers have no inbox: after a restart of Redis, callers may reconnect
+    /// later than the service.
     async fn deliver(&self, deadline: Deadline) {
         if tokio::time::timeout_at(deadline.instant(), self.core.outbox.settled()).await.is_err() {
             warn!("some replies had no receiver within the drain time");
@@ -178,19 +188,18 @@ impl Service {
         Error::Drain { service: self.core.service.to_string(), handlers, after: self.drain }
     }
 
-    /// The HTTP server.
     #[cfg(feature = "testing")]
     pub(crate) fn http(&self) -> Option<&Server> {
         self.servers.http()
     }
 
-    /// The server that leads to the WebSockets, and their path there.
+    /// Returns the server that accepts WebSockets, and their path.
     #[cfg(feature = "testing")]
     pub(crate) fn web_socket(&self) -> Option<(&Server, &str)> {
         self.servers.web_socket()
     }
 
-    /// Ends a service that didn't come up.
+    /// Ends a service that failed to start.
     pub(super) async fn abandon(self) {
         self.core.shutdown.request();
         self.intakes.cut_off();

@@ -1,4 +1,4 @@
-//! What an application's arguments say, in place of what its code says.
+//! Applies the settings of an application's arguments, which override those in code.
 
 use std::io::Write;
 use std::time::Duration;
@@ -12,29 +12,27 @@ use crate::runtime::logging::{self, DEFAULT_FILTER};
 use crate::socket::WebSocket;
 
 impl Daebus {
-    /// An application that has everything from its arguments, its name too. See [`ServiceArgs`].
-    ///
-    /// The log is set up as they say, unless a subscriber is there already. What is wrong with them is told when the
-    /// application is started.
+    /// Creates an application with all settings from its arguments, including its name. Equivalent to
+    /// `Daebus::new("").args(args)`; see [`args`](Self::args).
     pub fn from_args(args: &ServiceArgs) -> Self {
         Self::new("").args(args)
     }
 
-    /// Takes what the arguments, the environment and their file say in place of what the code says, wherever in the
-    /// code that is said. See [`ServiceArgs`].
+    /// Overrides settings in code with those of the arguments, the environment and the settings file, regardless of the order of
+    /// the builder's methods. See [`ServiceArgs`].
     ///
-    /// The log is set up as they say, unless a subscriber is there already. What is wrong with them is told when the
-    /// application is started. With `--show-config` [`run`](Self::run) prints the settings and returns.
+    /// Also installs a log subscriber with these settings, unless a global one is installed already. Invalid settings are
+    /// reported when the application is started. With `--show-config`, [`run`](Self::run) prints the settings and returns.
     pub fn args(mut self, args: &ServiceArgs) -> Self {
         let given = Given::read(args, |name| std::env::var(name).ok());
         let format = given.get(Setting::LogFormat).and_then(|format| format.parse().ok()).unwrap_or_default();
-        // The filter was checked.
+        // `get` has validated the filter.
         let _ = logging::init_with(given.get(Setting::Log).unwrap_or(DEFAULT_FILTER), format);
         self.given = Some(given);
         self
     }
 
-    /// Puts in what the arguments say; returns what is wrong with them.
+    /// Applies the arguments. Returns their mistakes.
     pub(super) fn settle(&mut self) -> Vec<Mistake> {
         let Some(given) = self.given.take() else { return Vec::new() };
         let mistakes = self.mistakes(&given);
@@ -45,7 +43,7 @@ impl Daebus {
         mistakes
     }
 
-    /// Shows the settings if the arguments ask for it; returns whether they do.
+    /// Prints the settings if `--show-config` is set. Returns whether it is.
     pub(super) fn show_config(&self) -> Result<bool> {
         let Some(given) = self.given.as_ref().filter(|given| given.is_to_be_shown()) else {
             return Ok(false);
@@ -55,7 +53,7 @@ impl Daebus {
             return Err(Error::Setup { service: self.shown_name(), mistakes });
         }
         let shown = show(given, &given.settle(self.code()));
-        // Whoever has closed our output doesn't want to see it.
+        // The reader may have closed standard output.
         let _ = std::io::stdout().write_all(shown.as_bytes());
         Ok(true)
     }
@@ -67,7 +65,7 @@ impl Daebus {
             let unnamed = given.get(Setting::Name).is_none();
             mistakes.extend(unnamed.then(|| {
                 Mistake::new(
-                    "it has no name: say --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)",
+                    "the service has no name: pass --name, set DAEBUS_NAME, or write Daebus::new(\"…\").args(&args)",
                 )
             }));
         }
@@ -82,14 +80,14 @@ impl Daebus {
             Attachment::Http(_) => None,
         });
         let drain = self.drain.map(|drain| format!("{drain:?}"));
-        let said = [
+        let settings = [
             (Setting::Name, name),
             (Setting::Bus, self.bus.clone()),
             (Setting::Http, http),
             (Setting::Ws, ws),
             (Setting::Drain, drain),
         ];
-        said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+        settings.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
     }
 
     fn http(&self) -> Option<&Http> {

@@ -1,4 +1,4 @@
-//! Running as a process: signals begin the drain, a second one ends it.
+//! Runs services as a process: a signal begins the drain, and a second one ends the process.
 
 use futures_util::future::{join_all, select_all};
 use tokio_util::sync::CancellationToken;
@@ -13,20 +13,20 @@ use crate::handler::blocking_in_flight;
 use crate::runtime::Shutdown;
 
 impl Daebus {
-    /// Starts the service and serves until SIGINT or SIGTERM, or until a handler asks to stop; then drains.
+    /// Starts the service and runs it until SIGINT or SIGTERM, or until a handler requests the stop; then drains it.
     ///
-    /// systemd is told how the service is where it asks to be. With `Type=notify`: `READY=1` once every subscription is
-    /// confirmed (with `wait_for_bus(false)` as soon as the service is up), `STOPPING=1` when the drain begins, and a
-    /// `STATUS=` line whenever the bus goes or comes. With `WatchdogSec=`: `WATCHDOG=1` twice in that time, while the intake
-    /// loop makes progress. `templates/service` has a unit to start from.
+    /// A second signal ends the process immediately, with exit code 130 or 143. If a plain `fn` handler hasn't returned at the end
+    /// of the drain time, the process ends with exit code 1, since a thread can't be stopped.
     ///
-    /// A second signal ends the process at once, with exit code 130 or 143. So does a plain `fn` handler that hasn't
-    /// returned when the drain time is over, with exit code 1: its thread can't be stopped otherwise.
+    /// The state of the service is reported to systemd if its unit requests it. With `Type=notify`: `READY=1` once all
+    /// subscriptions are confirmed (with `wait_for_bus(false)` once the service has started), `STOPPING=1` when the drain
+    /// begins, and a `STATUS=` line whenever the connection to the bus is lost or restored. With `WatchdogSec=`: `WATCHDOG=1`
+    /// twice per period, while the intake loop makes progress. `templates/service` contains a unit.
     ///
     /// # Errors
     ///
-    /// When the service can't start, or handlers had to be cut off at its end. Returned from `main` either gives exit
-    /// code 1 and the reason.
+    /// Returns an error if the service can't start, or if handlers are cut off at its stop. If `main` returns the error, the
+    /// process prints it and ends with exit code 1.
     pub async fn run(self) -> Result<()> {
         #[cfg(feature = "args")]
         if self.show_config()? {
@@ -36,10 +36,10 @@ impl Daebus {
     }
 }
 
-/// Starts several services in one process and serves until SIGINT or SIGTERM; then drains all of them at once.
+/// Starts several services in one process and runs them until SIGINT or SIGTERM; then drains all of them concurrently.
 ///
-/// Signals and systemd are handled as in [`Daebus::run`]. The services start together, and none serves longer than the
-/// others: if one doesn't start, or a handler of one asks it to stop, all of them stop.
+/// Signals and systemd are handled as in [`Daebus::run`]. The services start concurrently. If one fails to start, or a handler
+/// of one requests the stop, all of them stop.
 ///
 /// ```no_run
 /// use daebus::prelude::*;
@@ -57,8 +57,8 @@ impl Daebus {
 ///
 /// # Errors
 ///
-/// Returns the first error of a service that can't start, with the service's name, or of one whose handlers had to be cut
-/// off at its end.
+/// Returns the error of the first service that can't start, with the name of the service, or the first error of stopping a
+/// service.
 pub async fn run_all(apps: impl IntoIterator<Item = Daebus>) -> Result<()> {
     let apps: Vec<Daebus> = apps.into_iter().collect();
     #[cfg(feature = "args")]
@@ -84,9 +84,9 @@ async fn serve_until_signal(apps: Vec<Daebus>) -> Result<()> {
     let services = tokio::select! {
         services = &mut starting => services?,
         signal = signals.next() => {
-            info!("{} before the service was up", signal.name);
+            info!("{} received during the start, stopping", signal.name);
             interrupt.cancel();
-            // What has started is stopped.
+            // Services that have started are stopped.
             return match signals.unless_again(starting).await {
                 Ok(services) => signals.unless_again(stop_all(services)).await,
                 Err(Error::Interrupted { .. }) => Ok(()),
@@ -98,20 +98,20 @@ async fn serve_until_signal(apps: Vec<Daebus>) -> Result<()> {
     let requested = select_all(shutdowns.iter().map(|shutdown| Box::pin(shutdown.requested())));
     let supervised = systemd::up(&services);
     tokio::select! {
-        signal = signals.next() => info!("{}: draining; a second one ends the process at once", signal.name),
-        ((), at, _) = requested => info!("a handler asks {} to stop", services[at].name()),
+        signal = signals.next() => info!("{} received, draining; a second signal ends the process immediately", signal.name),
+        ((), at, _) = requested => info!("stop of {} requested by a handler", services[at].name()),
     }
     supervised.stopping();
     let result = signals.unless_again(stop_all(services)).await;
     if result.is_err() && blocking_in_flight() > 0 {
-        // The runtime would wait for these threads for as long as they like.
-        warn!("a plain fn handler hasn't returned; the process ends without it");
+        // The runtime would wait for these threads without a limit.
+        warn!("a plain fn handler has not returned, ending the process");
         std::process::exit(1);
     }
     result
 }
 
-/// Starts all services at once. If one doesn't start, the others are stopped.
+/// Starts all services concurrently. If one fails to start, the others are stopped.
 async fn start_all(apps: Vec<Daebus>, interrupt: CancellationToken) -> Result<Vec<Service>> {
     let is_one = apps.len() == 1;
     let starting = apps.into_iter().map(|app| {
@@ -132,7 +132,7 @@ async fn start_all(apps: Vec<Daebus>, interrupt: CancellationToken) -> Result<Ve
             Err(error) => errors.push(error),
         }
     }
-    // A service that was interrupted because of another one is not the reason.
+    // Services that were interrupted because another one failed are not the cause.
     let first = errors.iter().position(|error| !matches!(error, Error::Interrupted { .. })).unwrap_or(0);
     if errors.is_empty() {
         return Ok(services);
@@ -144,7 +144,7 @@ async fn start_all(apps: Vec<Daebus>, interrupt: CancellationToken) -> Result<Ve
     Err(error)
 }
 
-/// Drains all services at once. Returns the first error, and logs the others.
+/// Stops all services concurrently. Returns the first error, and logs the others.
 async fn stop_all(services: Vec<Service>) -> Result<()> {
     let stopped = join_all(services.into_iter().map(Service::stop)).await;
     let mut errors = stopped.into_iter().filter_map(Result::err);
@@ -156,12 +156,12 @@ async fn stop_all(services: Vec<Service>) -> Result<()> {
 }
 
 impl Signals {
-    /// Waits for the end of something, unless another signal ends the process first.
+    /// Awaits a future. A signal in the meantime ends the process.
     async fn unless_again<T>(&mut self, ending: impl Future<Output = T>) -> T {
         tokio::select! {
             ended = ending => ended,
             signal = self.next() => {
-                warn!("{} again: the process ends at once", signal.name);
+                warn!("{} received again, ending the process immediately", signal.name);
                 std::process::exit(signal.exit_code);
             }
         }
@@ -191,7 +191,7 @@ impl Signals {
     }
 
     async fn next(&mut self) -> Signal {
-        // 128 plus the signal's number is what shells report for a process that a signal ended.
+        // Shells report 128 plus the number of the signal that ended a process.
         tokio::select! {
             _ = self.interrupt.recv() => Signal { name: "SIGINT", exit_code: 130 },
             _ = self.terminate.recv() => Signal { name: "SIGTERM", exit_code: 143 },

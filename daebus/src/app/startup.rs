@@ -1,4 +1,4 @@
-//! Start-up: everything checked → bus → features → `on_start` → subscriptions confirmed → ready.
+//! The start of a service: validation → bus → features → `on_start` → subscriptions confirmed → ready.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,13 +31,19 @@ impl Daebus {
     /// Starts the service and returns once it is ready: bus connected, features started, `on_start` done, subscriptions
     /// confirmed.
     ///
-    /// Waits for a Redis server that can't be reached, before the first connection as well as after a connection that is
-    /// lost during the start, and logs that once. [`wait_for_bus(false)`](Self::wait_for_bus) starts without it.
+    /// If the Redis server can't be reached, or the connection is lost during the start, this method waits for the server and
+    /// logs that once. With [`wait_for_bus(false)`](Self::wait_for_bus) the service starts without it.
     ///
     /// # Errors
     ///
-    /// Returns an error if the application's configuration is wrong (all errors are reported together), if the bus refuses
-    /// the connection or a subscription, or if a feature or `on_start` fails.
+    /// Returns [`Error::Setup`] if the configuration of the application is invalid (all mistakes are reported together),
+    /// [`Error::Bind`] if an address can't be bound, [`Error::Bus`] if the bus refuses the connection or a subscription,
+    /// [`Error::Feature`] or [`Error::OnStart`] if a feature or an `on_start` handler fails, and other variants of [`Error`] as
+    /// documented there.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the start is abandoned: features that have started are not stopped.
     pub async fn start(self) -> Result<Service> {
         Box::pin(start(self, Environment::production())).await
     }
@@ -49,21 +55,20 @@ impl Daebus {
     }
 }
 
-/// What an application is put into: the world, or a test.
+/// The environment of an application: production, or a test.
 #[derive(Debug)]
 pub(crate) struct Environment {
-    /// `None`: the one that the application or the environment names.
+    /// `None` for the bus that the application or an environment variable configures.
     pub(crate) bus: Option<Arc<dyn Bus>>,
     pub(crate) clock: Clock,
     pub(crate) panics: Panics,
     pub(crate) auto_start: AutoStart,
     pub(crate) binding: Binding,
-    /// Cancelled when the start is to be given up; what has started is stopped then.
+    /// Cancelled to interrupt the start. Whatever has started is stopped.
     pub(crate) interrupt: CancellationToken,
 }
 
 impl Environment {
-    /// The world.
     pub(super) fn production() -> Self {
         Self {
             bus: None,
@@ -179,7 +184,7 @@ fn serve(bound: Bound, service: &Service, timeout: Duration) -> Servers {
     bound.serve(service.core(), service.registry(), timeout, service.workers(), &metrics)
 }
 
-/// All mistakes as one error. An error that is the only one stays what it is.
+/// Combines all mistakes into one error. A single error is returned unchanged.
 fn report(
     setup: impl FnOnce(Vec<Mistake>) -> Error,
     mut mistakes: Vec<Mistake>,
@@ -220,7 +225,7 @@ async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> 
     service.workers().spawn(async move {
         match entrance.join(Join::WhenAvailable).await {
             Ok(()) => banner::ready(&entrance.core),
-            // The service has stopped before its bus was there.
+            // The service stopped before its bus was available.
             Err(Error::Bus(BusError::Closed)) => {}
             Err(error) => error!(%error, "the service can't join its bus"),
         }
@@ -228,7 +233,7 @@ async fn open(service: &Service, limits: HandlerLimits, waits_for_bus: bool) -> 
     Ok(())
 }
 
-/// What it takes to let messages in.
+/// Subscribes the handlers of a service to the bus.
 struct Entrance {
     core: Arc<Core>,
     registry: Arc<Registry>,
@@ -240,7 +245,7 @@ struct Entrance {
 
 impl Entrance {
     async fn join(&self, join: Join) -> Result<()> {
-        // Listeners first: what a request makes this service broadcast is heard by its own listeners too.
+        // Listeners first, so that they receive broadcasts that the first requests cause.
         for listener in &self.registry.listeners {
             let how = (join, CancellationToken::new());
             let (core, workers) = (Arc::clone(&self.core), self.workers.clone());
@@ -261,7 +266,7 @@ impl Entrance {
         Ok(())
     }
 
-    /// Waits for the bus: a service without subscriptions hasn't waited for it yet.
+    /// Waits for the bus, since a service without subscriptions hasn't done so yet.
     async fn bus_is_ready(&self, join: Join) -> Result<(), BusError> {
         let mut states = self.core.bus.state();
         let ready = states.wait_for(|state| *state != BusState::Away);

@@ -1,10 +1,10 @@
-//! Telling systemd how the service is, where systemd has started it and asks (`Type=notify`, `WatchdogSec=`).
+//! Reports the state of the services to systemd, if their unit requests it (`Type=notify`, `WatchdogSec=`).
 
 use super::Service;
 
 #[cfg(not(unix))]
 mod elsewhere {
-    /// There is no systemd.
+    /// Does nothing: there is no systemd.
     pub(in crate::app) struct Supervised;
 
     impl Supervised {
@@ -12,7 +12,6 @@ mod elsewhere {
     }
 }
 
-/// The service is up: tells so, and from now on how it is.
 #[cfg(not(unix))]
 pub(super) fn up(_: &[Service]) -> elsewhere::Supervised {
     elsewhere::Supervised
@@ -21,9 +20,9 @@ pub(super) fn up(_: &[Service]) -> elsewhere::Supervised {
 #[cfg(unix)]
 pub(super) use notify::Supervised;
 
-/// All services of the process are up: reports readiness, and from now on their status.
+/// Reports readiness, and begins to report the status. All services of the process have started.
 ///
-/// Without its bus, as `wait_for_bus(false)` allows, a service counts as up too; the status line has the rest.
+/// With `wait_for_bus(false)`, a service counts as ready without its bus; the status line contains that.
 #[cfg(unix)]
 pub(super) fn up(services: &[Service]) -> Supervised {
     Supervised::begin(services)
@@ -44,7 +43,7 @@ mod notify {
     use crate::dispatch::Pulse;
     use crate::handler::Core;
 
-    /// What systemd is told while the service runs. Dropping it ends that.
+    /// The tasks that report to systemd. Dropping it ends them.
     pub(in crate::app) struct Supervised {
         end: Option<DropGuard>,
     }
@@ -56,30 +55,30 @@ mod notify {
             }
             let ended = CancellationToken::new();
             let cores: Arc<[Arc<Core>]> = services.iter().map(|service| Arc::clone(service.core())).collect();
-            tell(&[NotifyState::Ready, NotifyState::Status(&status(&cores))]);
+            notify(&[NotifyState::Ready, NotifyState::Status(&status(&cores))]);
             for at in 0..cores.len() {
-                tokio::spawn(ended.clone().run_until_cancelled_owned(tell_status(Arc::clone(&cores), at)));
+                tokio::spawn(ended.clone().run_until_cancelled_owned(report_status(Arc::clone(&cores), at)));
             }
             let mut microseconds = 0;
             if sd_notify::watchdog_enabled(false, &mut microseconds) {
                 let every = Duration::from_micros(microseconds) / 2;
-                info!(?every, "systemd's watchdog is fed");
+                info!(?every, "notifying systemd's watchdog");
                 let pulses = services.iter().map(|service| service.actions().pulse().clone()).collect();
                 tokio::spawn(ended.clone().run_until_cancelled_owned(feed_watchdog(pulses, every)));
             }
             Self { end: Some(ended.drop_guard()) }
         }
 
-        /// The drain begins. The watchdog isn't fed any more: systemd has its own limit for stopping.
+        /// Reports the drain. Watchdog notifications end, since systemd has a limit of its own for the stop.
         pub(in crate::app) fn stopping(self) {
             if self.end.is_some() {
-                tell(&[NotifyState::Stopping, NotifyState::Status("draining")]);
+                notify(&[NotifyState::Stopping, NotifyState::Status("draining")]);
             }
         }
     }
 
-    /// Reports the status of all services whenever that of one of them changes.
-    async fn tell_status(cores: Arc<[Arc<Core>]>, at: usize) {
+    /// Reports the status of all services whenever that of service `at` changes.
+    async fn report_status(cores: Arc<[Arc<Core>]>, at: usize) {
         let core = &cores[at];
         let mut states = core.bus.state();
         loop {
@@ -88,7 +87,7 @@ mod notify {
                 changed = states.changed() => if changed.is_err() { return },
             }
             states.borrow_and_update();
-            tell(&[NotifyState::Status(&status(&cores))]);
+            notify(&[NotifyState::Status(&status(&cores))]);
         }
     }
 
@@ -115,7 +114,7 @@ mod notify {
         }
     }
 
-    /// Feeds the watchdog as long as the loops of all services that take messages in turn.
+    /// Notifies the watchdog as long as the intake loops of all services make progress.
     async fn feed_watchdog(pulses: Vec<Pulse>, every: Duration) {
         let mut ticks = tokio::time::interval(every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -125,15 +124,15 @@ mod notify {
             let beats = join_all(pulses.iter().map(|pulse| pulse.beats(every))).await;
             let beats = beats.into_iter().all(|beats| beats);
             if beats {
-                tell(&[NotifyState::Watchdog]);
+                notify(&[NotifyState::Watchdog]);
             } else if !hangs {
-                error!("no message has been taken in for {every:?}, so systemd's watchdog is not fed");
+                error!("the intake made no progress for {every:?}, not notifying systemd's watchdog");
             }
             hangs = !beats;
         }
     }
 
-    fn tell(states: &[NotifyState<'_>]) {
+    fn notify(states: &[NotifyState<'_>]) {
         // The variables stay set: systemd's `NotifyAccess=` decides whether child processes may notify it.
         if let Err(error) = sd_notify::notify(false, states) {
             debug!(%error, "systemd was not notified");

@@ -154,7 +154,7 @@ fn a_daemon_without_a_bus_is_a_mistake() {
 #[test]
 fn without_a_bus_it_runs_alone_and_says_so() {
     let mut process = Process::start(&mut slow_service());
-    process.line("no bus was named");
+    process.line("no bus is configured");
     process.line("slow_service is ready");
     process.signal("TERM");
     assert_eq!(process.wait().code(), Some(0), "{}", process.said());
