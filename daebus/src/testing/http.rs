@@ -1,4 +1,4 @@
-//! Requests that go into the router without a network.
+//! An HTTP client that sends requests to the router in memory.
 
 use std::future::IntoFuture;
 use std::time::Duration;
@@ -15,11 +15,31 @@ use tokio::time::timeout;
 use super::response::TestResponse;
 use crate::http::Server;
 
-/// How long an answer's body may take, by the clock of the test.
+/// The time limit for the body of a response, by the clock of the test.
 const BODY_WITHIN: Duration = Duration::from_secs(30);
 
-/// An HTTP client of the application, made by [`TestApp::http`](super::TestApp::http). What it sends goes into the router
-/// in memory: layers, limits on bodies and error answers are there as in production, connections are not.
+/// An HTTP client of the application, returned by [`TestApp::http`](super::TestApp::http).
+///
+/// It sends requests to the router in memory, without a connection. Layers, limits of bodies and error responses are those of
+/// production.
+///
+/// ```
+/// use daebus::prelude::*;
+/// use daebus::testing::TestApp;
+///
+/// #[route("/double/<number>")]
+/// async fn double(number: u64) -> Json<u64> {
+///     Json(2 * number)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = TestApp::new(Daebus::new("math").register(blueprint_of!["math"; double])).await;
+/// app.http().get("/double/21").await.assert_status(200).assert_json(42);
+/// app.http().post("/double/21").await.assert_status(405);
+/// app.finish().await;
+/// # }
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct TestHttp<'a> {
     server: &'a Server,
@@ -30,42 +50,42 @@ impl<'a> TestHttp<'a> {
         Self { server }
     }
 
-    /// A GET. The path may have a query: `"/api/users?page=2"`.
+    /// Returns a GET request. The path may have a query: `"/api/users?page=2"`.
     pub fn get(self, path: &str) -> TestRequest<'a> {
         self.request(Method::GET, path)
     }
 
-    /// A POST.
+    /// Returns a POST request.
     pub fn post(self, path: &str) -> TestRequest<'a> {
         self.request(Method::POST, path)
     }
 
-    /// A PUT.
+    /// Returns a PUT request.
     pub fn put(self, path: &str) -> TestRequest<'a> {
         self.request(Method::PUT, path)
     }
 
-    /// A PATCH.
+    /// Returns a PATCH request.
     pub fn patch(self, path: &str) -> TestRequest<'a> {
         self.request(Method::PATCH, path)
     }
 
-    /// A DELETE.
+    /// Returns a DELETE request.
     pub fn delete(self, path: &str) -> TestRequest<'a> {
         self.request(Method::DELETE, path)
     }
 
-    /// A request with any method.
+    /// Returns a request with any method.
     ///
     /// # Panics
     ///
-    /// When the path doesn't begin with `/`, or has characters in it that are to be percent-encoded.
+    /// Panics if the path doesn't begin with `/`, or contains characters that must be percent-encoded.
     #[track_caller]
     pub fn request(self, method: Method, path: &str) -> TestRequest<'a> {
         let uri = path.parse::<Uri>().ok().filter(|_| path.starts_with('/'));
         let Some(uri) = uri else {
             panic!(
-                "{path:?} is no path: it begins with `/`, and what isn't ASCII or is a space is percent-encoded"
+                "{path:?} is not a path: it must begin with `/`, with spaces and non-ASCII characters percent-encoded"
             );
         };
         let mut request = Request::new(Body::empty());
@@ -76,56 +96,56 @@ impl<'a> TestHttp<'a> {
     }
 }
 
-/// A request that is sent when it is awaited, which gives a [`TestResponse`].
+/// A request of a [`TestHttp`] client. Awaiting it sends the request and returns a [`TestResponse`].
 #[derive(Debug)]
-#[must_use = "a request is sent when it is awaited"]
+#[must_use = "a request is only sent when it is awaited"]
 pub struct TestRequest<'a> {
     server: &'a Server,
     request: Request<Body>,
 }
 
 impl TestRequest<'_> {
-    /// A body of JSON.
+    /// Sets a JSON body.
     ///
     /// # Panics
     ///
-    /// When the value can't be written as JSON.
+    /// Panics if the value can't be serialized as JSON.
     #[track_caller]
     pub fn json(self, value: impl Serialize) -> Self {
         match serde_json::to_vec(&value) {
             Ok(json) => self.header(CONTENT_TYPE.as_str(), "application/json").body(json),
-            Err(error) => panic!("the body can't be written as JSON: {error}"),
+            Err(error) => panic!("the body can't be serialized as JSON: {error}"),
         }
     }
 
-    /// A body as an HTML form sends it, urlencoded.
+    /// Sets an urlencoded body, as sent by an HTML form.
     ///
     /// # Panics
     ///
-    /// When the value isn't made of names and texts, numbers, or lists of these.
+    /// Panics if the value doesn't consist of named strings, numbers, or lists of these.
     #[track_caller]
     pub fn form(self, value: impl Serialize) -> Self {
         match serde_html_form::to_string(&value) {
             Ok(form) => self.header(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded").body(form),
-            Err(error) => panic!("the body can't be written as a form: {error}"),
+            Err(error) => panic!("the body can't be serialized as a form: {error}"),
         }
     }
 
-    /// A body as it is.
+    /// Sets the bytes of the body, without a content type.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         *self.request.body_mut() = Body::from(body.into());
         self
     }
 
-    /// A header; one of the same name is replaced.
+    /// Sets a header. Replaces headers of the same name.
     ///
     /// # Panics
     ///
-    /// When HTTP has no such header.
+    /// Panics if the name or the value is not valid in HTTP.
     #[track_caller]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         let (Ok(header), Ok(text)) = (name.parse::<HeaderName>(), HeaderValue::from_str(value)) else {
-            panic!("{name:?}: {value:?} can't be a header");
+            panic!("invalid header {name:?}: {value:?}");
         };
         self.request.headers_mut().insert(header, text);
         self
@@ -135,11 +155,11 @@ impl TestRequest<'_> {
         let what = format!("{} {}", self.request.method(), self.request.uri());
         let (head, body) = self.server.answer(self.request).await.into_parts();
         let Ok(collected) = timeout(BODY_WITHIN, body.collect()).await else {
-            panic!("{what}: the answer's body has no end within {BODY_WITHIN:?}");
+            panic!("{what}: the response body didn't end within {BODY_WITHIN:?}");
         };
         match collected {
             Ok(body) => TestResponse::new(what, head.status, head.headers, body.to_bytes()),
-            Err(error) => panic!("{what}: the answer's body breaks off: {error}"),
+            Err(error) => panic!("{what}: the response body ended with an error: {error}"),
         }
     }
 }

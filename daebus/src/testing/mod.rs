@@ -1,4 +1,4 @@
-//! Running an application inside a test: on a bus of its own, with a clock that the test advances.
+//! Runs an application inside a test, on a bus of its own and with a clock that the test advances.
 //!
 //! ```
 //! use daebus::prelude::*;
@@ -63,23 +63,41 @@ use crate::http::Server;
 use crate::runtime::{Clock, Panics};
 use crate::tasks::AutoStart;
 
-/// What the wall clock of a test shows at its start unless the test says otherwise: the first of January 2026, a
-/// Thursday, at midnight UTC.
+/// The default time of the wall clock at the start of a test: Thursday, 1 January 2026, midnight UTC.
 const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
 
-/// An application inside a test. What runs is the production app, with nothing replaced but the bus, the clock and the
-/// network: the bus is an in-process one that nobody else is on, whatever `.bus(…)` and `DAEBUS_URL` say, and the clock stands
-/// still unless everybody waits for it.
+/// An application inside a test. The application is that of production; only the bus, the clock and the network are replaced.
 ///
-/// No address is taken, whatever [`Http::bind`](crate::Http::bind) says: [`http`](Self::http) and
-/// [`socket`](Self::socket) lead to the servers inside the process, and
-/// [`Service::http_addr`](crate::Service::http_addr) is `None`. An application that doesn't say where its routes and
-/// socket handlers listen gets an [`Http`](crate::Http) and a [`WebSocket`](crate::WebSocket) as they are unless set, so
-/// that a test needn't attach them; outside of tests that is an error at the start.
+/// **Bus.** The application has an in-process bus of its own, regardless of `.bus(…)` and `DAEBUS_URL`.
 ///
-/// With the clock go the time zone, which is UTC where a schedule names none, and jitter, which is left out. A
-/// `#[thread]` starts only when asked for, with [`start_thread`](Self::start_thread). A thread of the operating system
-/// lives in real time all the same.
+/// **Clock.** The clock is paused. It advances with [`advance`](Self::advance), or to the next timer if all tasks wait. The
+/// time zone of schedules defaults to UTC, and their jitter is zero. Operating system threads still run in real time.
+///
+/// **Network.** No address is bound, regardless of [`Http::bind`](crate::Http::bind): [`http`](Self::http) and
+/// [`socket`](Self::socket) connect to the servers in memory, and [`Service::http_addr`](crate::Service::http_addr) returns
+/// `None`. If the application has routes or socket handlers without a server, an [`Http`](crate::Http) and a
+/// [`WebSocket`](crate::WebSocket) with default settings are attached; outside of tests, that is an error at the start.
+///
+/// **Threads.** A `#[thread]` starts only with [`start_thread`](Self::start_thread).
+///
+/// ```
+/// use daebus::prelude::*;
+/// use daebus::testing::TestApp;
+///
+/// #[background("tick", 60)]
+/// async fn tick(broadcast: Broadcast) -> Result<(), BoxError> {
+///     broadcast.send("ticks", json!({})).await?;
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = TestApp::new(Daebus::new("clock").register(blueprint_of!["clock"; tick])).await;
+/// app.advance(Duration::from_secs(180)).await;
+/// assert_eq!(app.published("ticks").await.len(), 3);
+/// app.finish().await;
+/// # }
+/// ```
 pub struct TestApp {
     service: Service,
     bus: Arc<Recorder>,
@@ -91,23 +109,24 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// Starts the application with a paused clock, which stands at midnight UTC on the first of January 2026.
+    /// Starts the application with a paused clock, which shows midnight UTC on 1 January 2026.
     ///
     /// # Panics
     ///
-    /// When the application doesn't start, or the runtime isn't the one that `#[tokio::test]` makes.
+    /// Panics if the application fails to start, or if the runtime is not a current-thread runtime, such as that of
+    /// `#[tokio::test]`.
     pub async fn new(app: Daebus) -> Self {
         Self::starting_at(app, SystemTime::UNIX_EPOCH + NEW_YEAR).await
     }
 
-    /// The same, with another time on the wall.
+    /// Starts the application with a paused clock, which shows this time.
     ///
     /// # Panics
     ///
-    /// As [`new`](Self::new), and when the time is further off than the year 9999.
+    /// Panics as [`new`](Self::new) does, and if the time is after the year 9999.
     pub async fn starting_at(app: Daebus, wall: SystemTime) -> Self {
         let wall = Timestamp::try_from(wall)
-            .unwrap_or_else(|error| panic!("the test can't start at this time: {error}"));
+            .unwrap_or_else(|error| panic!("the start time is out of range: {error}"));
         let time = Time::paused();
         Self::first(app, time, Clock::following_tokio(wall)).await
     }
@@ -116,7 +135,7 @@ impl TestApp {
     ///
     /// # Panics
     ///
-    /// When the application doesn't start.
+    /// Panics if the application fails to start.
     pub async fn real_time(app: Daebus) -> Self {
         Self::first(app, Time::real(), Clock::default()).await
     }
@@ -125,12 +144,11 @@ impl TestApp {
         Self::start(app, Recorder::new(), Arc::new(time), clock, Arc::default()).await
     }
 
-    /// Starts a second application on the same bus and clock, so that a service that calls another one is tested together
-    /// with it.
+    /// Starts a second application on the same bus and clock, to test a service together with another one that it calls.
     ///
-    /// The clock is advanced through either of the two. [`published`](Self::published) has the messages of both. Each has
-    /// its own [`caller`](Self::caller), its own [`panics`](Self::panics), and is [finished](Self::finish) by itself; an
-    /// application that is dropped is cut off.
+    /// [`advance`](Self::advance) of either advances the clock of both, and [`published`](Self::published) returns the messages
+    /// of both. Each has its own [`caller`](Self::caller) and [`panics`](Self::panics), and must be
+    /// [finished](Self::finish) separately; an application that is dropped is cut off.
     ///
     /// ```
     /// use daebus::prelude::*;
@@ -166,7 +184,7 @@ impl TestApp {
     ///
     /// # Panics
     ///
-    /// When the application doesn't start.
+    /// Panics if the application fails to start.
     #[must_use = "an application that is dropped is cut off"]
     pub async fn join(&self, app: Daebus) -> Self {
         let (bus, time) = (Arc::clone(&self.bus), Arc::clone(&self.time));
@@ -194,30 +212,30 @@ impl TestApp {
                 registries.lock().push(Arc::clone(service.registry()));
                 Self { service, bus, panics, clock, time, registries }
             }
-            Err(error) => panic!("the application doesn't start: {error}"),
+            Err(error) => panic!("the application failed to start: {error}"),
         }
     }
 
-    /// A caller of the application, on a connection of its own as another process would be.
+    /// Returns a caller of the application, on a connection of its own, like a caller in another process.
     pub fn caller(&self) -> Caller {
         Caller::from_link(Link::new(self.bus.another()), self.service.name())
     }
 
-    /// The running service: its cache, its tasks.
+    /// Returns the running service, for access to its cache and its tasks for example.
     pub fn service(&self) -> &Service {
         &self.service
     }
 
-    /// An HTTP client of the application. What it sends goes into the router in memory.
+    /// Returns an HTTP client of the application, which sends requests in memory.
     ///
     /// # Panics
     ///
-    /// When the application has neither routes nor an [`Http`](crate::Http) attached.
+    /// Panics if the application has neither routes nor an attached [`Http`](crate::Http).
     #[track_caller]
     pub fn http(&self) -> TestHttp<'_> {
         let Some(server) = self.service.http() else {
             panic!(
-                "{} has no HTTP server: it has no routes. Register a blueprint that has some, or add \
+                "{} has no HTTP server because it has no routes: register a blueprint with routes, or add \
                  .attach(Http::bind(…)) to the app",
                 self.service.name()
             );
@@ -225,22 +243,22 @@ impl TestApp {
         TestHttp::new(server)
     }
 
-    /// A new WebSocket client of the application, connected at its path.
+    /// Connects a new WebSocket client to the application, at the configured path.
     ///
     /// # Panics
     ///
-    /// When the application has neither socket handlers nor a [`WebSocket`](crate::WebSocket) attached, or refuses the
-    /// connection.
+    /// Panics if the application has neither socket handlers nor an attached [`WebSocket`](crate::WebSocket), or if it refuses
+    /// the connection.
     pub async fn socket(&self) -> TestSocket {
         let (server, path) = self.web_socket();
         TestSocket::connect(server, path).await
     }
 
-    /// The same at a path of the test's choice, or with a query: `"/ws?token=secret"`.
+    /// Connects a new WebSocket client at this path, which may have a query: `"/ws?token=secret"`.
     ///
     /// # Panics
     ///
-    /// As [`socket`](Self::socket), and when nothing answers WebSockets at that path.
+    /// Panics as [`socket`](Self::socket) does, and if the application doesn't accept WebSockets at this path.
     pub async fn socket_at(&self, path: &str) -> TestSocket {
         let (server, _) = self.web_socket();
         TestSocket::connect(server, path).await
@@ -249,7 +267,7 @@ impl TestApp {
     fn web_socket(&self) -> (&Server, &str) {
         let Some(web_socket) = self.service.web_socket() else {
             panic!(
-                "{} has no WebSockets: it has no socket handlers. Register a blueprint that has some, or add \
+                "{} has no WebSockets because it has no socket handlers: register a blueprint with socket handlers, or add \
                  .attach(WebSocket::new()) to the app",
                 self.service.name()
             );
@@ -257,48 +275,49 @@ impl TestApp {
         web_socket
     }
 
-    /// Publishes a message, as another process would.
+    /// Publishes a message, like another process.
     ///
     /// # Panics
     ///
-    /// When the message can't be written as JSON.
+    /// Panics if the message can't be serialized as JSON.
     pub async fn publish(&self, channel: &str, message: impl Serialize) {
         let json = daebus_caller::wire::encode(&message)
-            .unwrap_or_else(|error| panic!("the message can't be written as JSON: {error}"));
-        // The in-process bus refuses nothing while it is open.
+            .unwrap_or_else(|error| panic!("the message can't be serialized as JSON: {error}"));
+        // The in-process bus accepts every message while it is open.
         if let Err(error) = self.bus.publish(channel, json.as_bytes().clone()).await {
-            panic!("nothing was published on {channel:?}: {error}");
+            panic!("can't publish on {channel:?}: {error}");
         }
     }
 
-    /// Everything published on a channel since the start, by whomever; first, what is under way is let happen.
+    /// Returns all messages that were published on a channel since the start, by any publisher. Calls [`settle`](Self::settle)
+    /// first.
     pub async fn published(&self, channel: &str) -> Published {
         self.settle().await;
         Published::new(channel, self.bus.published(channel))
     }
 
-    /// Lets time go by: every run that is due in that time happens, in order, and is awaited unless it waits for a
-    /// later time itself.
+    /// Advances the clock. Every run that is due in this time takes place, in order, and completes unless it waits for a later
+    /// time itself.
     ///
-    /// With the real clock this is a real wait.
+    /// With the real clock, this method waits for this duration.
     pub async fn advance(&self, duration: Duration) {
         let is_idle = || self.registries.lock().iter().all(|registry| registry.is_idle());
         self.time.advance(duration, is_idle).await;
     }
 
-    /// Lets everything happen that is under way and doesn't wait for time to go by.
+    /// Runs all tasks until each of them waits for a timer.
     ///
-    /// With a paused clock a millisecond goes by, which the next [`advance`](Self::advance) makes up for. With the real
-    /// clock: waits until no handler runs, five seconds at most.
+    /// With a paused clock, the clock advances by 1 ms, which the next [`advance`](Self::advance) compensates. With the real
+    /// clock, this method waits until no handler is running, for at most 5 s.
     pub async fn settle(&self) {
         self.advance(Duration::ZERO).await;
     }
 
-    /// Starts a thread; those that start with the service in production don't do so here.
+    /// Starts a thread. In a test, no thread starts with the service.
     ///
     /// # Panics
     ///
-    /// When there is no such thread.
+    /// Panics if no thread has this name.
     pub async fn start_thread(&self, name: &str) {
         if let Err(error) = self.service.tasks().start(name) {
             panic!("{error}");
@@ -306,17 +325,18 @@ impl TestApp {
         self.settle().await;
     }
 
-    /// The panics of handlers, schedules, threads and spawned tasks since the start or the last time. What was taken
-    /// here has been seen, and [`finish`](Self::finish) doesn't mind it.
+    /// Returns the panics of handlers, schedules, threads and spawned tasks since the start or the last call.
+    /// [`finish`](Self::finish) ignores panics that this method has returned.
     pub fn panics(&self) -> Vec<String> {
         self.panics.take()
     }
 
-    /// Stops the application as a signal would.
+    /// Stops the application, like a signal.
     ///
     /// # Panics
     ///
-    /// When handlers had to be cut off, or one panicked and [`panics`](Self::panics) was not asked since.
+    /// Panics if handlers are cut off at the end of the drain time, or if a handler panicked since the last call of
+    /// [`panics`](Self::panics).
     pub async fn finish(self) {
         let Self { service, panics, .. } = self;
         let stopped = service.stop().await;

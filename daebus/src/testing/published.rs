@@ -6,16 +6,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// What was published on a channel, in order.
+/// The messages that were published on a channel, in order. Dereferences to a slice of JSON values.
+///
+/// Returned by [`TestApp::published`](super::TestApp::published).
 #[derive(Debug, Clone, PartialEq)]
-#[must_use = "look at what was published, or assert something about it"]
+#[must_use = "inspect the messages, or assert something about them"]
 pub struct Published {
     channel: String,
     messages: Vec<Value>,
 }
 
 impl Published {
-    /// What is no JSON is kept as text.
+    /// Messages that aren't JSON are kept as strings.
     pub(super) fn new(channel: &str, messages: Vec<Bytes>) -> Self {
         let read = |message: Bytes| {
             serde_json::from_slice(&message)
@@ -24,46 +26,46 @@ impl Published {
         Self { channel: channel.to_owned(), messages: messages.into_iter().map(read).collect() }
     }
 
-    /// The messages.
+    /// Returns the messages.
     pub fn all(&self) -> &[Value] {
         &self.messages
     }
 
-    /// The messages, each read as `T`.
+    /// Deserializes each message as `T`.
     ///
     /// # Panics
     ///
-    /// When one of them is no `T`.
+    /// Panics if a message can't be deserialized as `T`.
     #[track_caller]
     pub fn decode<T: DeserializeOwned>(&self) -> Vec<T> {
         let decode = |message: &Value| {
             T::deserialize(message)
-                .unwrap_or_else(|error| panic!("{message} on {:?} can't be read: {error}", self.channel))
+                .unwrap_or_else(|error| panic!("can't deserialize {message} on {:?}: {error}", self.channel))
         };
         self.messages.iter().map(decode).collect()
     }
 
-    /// Exactly this was published, once. It is compared as JSON.
+    /// Asserts that exactly this message was published, once. Messages are compared as JSON.
     ///
     /// # Panics
     ///
-    /// When it wasn't, or can't be written as JSON.
+    /// Panics if the assertion fails, or if `expected` can't be serialized as JSON.
     #[track_caller]
     pub fn assert_one(&self, expected: impl Serialize) -> &Self {
         self.assert_all([json(expected)])
     }
 
-    /// Exactly these were published, in this order.
+    /// Asserts that exactly these messages were published, in this order.
     ///
     /// # Panics
     ///
-    /// When they weren't.
+    /// Panics if the assertion fails.
     #[track_caller]
     pub fn assert_all(&self, expected: impl IntoIterator<Item = Value>) -> &Self {
         let expected: Vec<Value> = expected.into_iter().collect();
         assert!(
             self.messages == expected,
-            "on {:?}\nexpected{}\nand there was{}",
+            "on {:?}\nexpected{}\nbut published was{}",
             self.channel,
             lines(&expected),
             lines(&self.messages)
@@ -71,28 +73,28 @@ impl Published {
         self
     }
 
-    /// This was published, among other things. It is compared as JSON.
+    /// Asserts that this message was published, possibly among others. Messages are compared as JSON.
     ///
     /// # Panics
     ///
-    /// When it wasn't, or can't be written as JSON.
+    /// Panics if the assertion fails, or if `expected` can't be serialized as JSON.
     #[track_caller]
     pub fn assert_any(&self, expected: impl Serialize) -> &Self {
         let expected = json(expected);
         assert!(
             self.messages.contains(&expected),
-            "on {:?}\nexpected among others {expected}\nand there was{}",
+            "on {:?}\nexpected among others {expected}\nbut published was{}",
             self.channel,
             lines(&self.messages)
         );
         self
     }
 
-    /// Nothing was published.
+    /// Asserts that no message was published.
     ///
     /// # Panics
     ///
-    /// When something was.
+    /// Panics if the assertion fails.
     #[track_caller]
     pub fn assert_none(&self) -> &Self {
         self.assert_all([])
@@ -110,7 +112,7 @@ impl Deref for Published {
 #[track_caller]
 fn json(expected: impl Serialize) -> Value {
     serde_json::to_value(expected)
-        .unwrap_or_else(|error| panic!("what is expected can't be written as JSON: {error}"))
+        .unwrap_or_else(|error| panic!("the expected message can't be serialized as JSON: {error}"))
 }
 
 fn lines(messages: &[Value]) -> String {

@@ -1,6 +1,6 @@
-//! The bus of a test: the in-process one, with everything that is published on it written down.
+//! The bus of a test: an in-process bus that records all published messages.
 //!
-//! A subscription to `*` would see the same, but it would count among the receivers that a publisher is told of.
+//! A subscription to `*` would receive the same messages, but it would count as a receiver of each message.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// A user's handle of the bus of a test.
+/// A connection to the bus of a test.
 #[derive(Debug)]
 pub(super) struct Recorder {
     bus: Arc<MemoryBus>,
@@ -28,7 +28,7 @@ impl Recorder {
         Arc::new(Self { bus: MemoryBus::new(), log: Arc::default() })
     }
 
-    /// Another user's handle, who can close it without closing the others'.
+    /// Returns another connection, which can be closed independently.
     pub(super) fn another(&self) -> Arc<Self> {
         Arc::new(Self { bus: self.bus.another(), log: Arc::clone(&self.log) })
     }

@@ -1,15 +1,15 @@
-//! What was answered over HTTP, and assertions about it.
+//! The response to an HTTP request of a test, with assertions.
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The answer to a request that a test made; see [`TestHttp`](super::TestHttp).
+/// The response to a request of a [`TestHttp`](super::TestHttp) client.
 #[derive(Debug, Clone)]
-#[must_use = "look at the answer, or assert something about it"]
+#[must_use = "inspect the response, or assert something about it"]
 pub struct TestResponse {
-    /// The request, for what is said when an assertion fails.
+    /// The request, for messages of failed assertions.
     request: String,
     status: StatusCode,
     headers: HeaderMap,
@@ -21,70 +21,70 @@ impl TestResponse {
         Self { request, status, headers, body }
     }
 
-    /// The status: 200 and so on.
+    /// Returns the status code.
     pub fn status(&self) -> u16 {
         self.status.as_u16()
     }
 
-    /// A header, if it is there and is text.
+    /// Returns the value of a header, or `None` if it is missing or not text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// All headers.
+    /// Returns all headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// The body as it came.
+    /// Returns the bytes of the body.
     pub fn bytes(&self) -> &Bytes {
         &self.body
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     ///
     /// # Panics
     ///
-    /// When it isn't UTF-8.
+    /// Panics if the body isn't UTF-8.
     #[track_caller]
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body)
-            .unwrap_or_else(|error| panic!("{}: the body isn't text: {error}", self.request))
+            .unwrap_or_else(|error| panic!("{}: the body isn't UTF-8: {error}", self.request))
     }
 
-    /// The body, read as JSON.
+    /// Deserializes the body from JSON.
     ///
     /// # Panics
     ///
-    /// When it is no JSON, or no `T`.
+    /// Panics if the body isn't JSON, or can't be deserialized as `T`.
     #[track_caller]
     pub fn json<T: DeserializeOwned>(&self) -> T {
         serde_json::from_slice(&self.body)
-            .unwrap_or_else(|error| panic!("{self}: the body can't be read: {error}"))
+            .unwrap_or_else(|error| panic!("{self}\ncan't deserialize the body: {error}"))
     }
 
-    /// The status is this one.
+    /// Asserts the status code.
     ///
     /// # Panics
     ///
-    /// When it is another; the message has the body.
+    /// Panics if the assertion fails. The message contains the body.
     #[track_caller]
     pub fn assert_status(&self, status: u16) -> &Self {
-        assert!(self.status.as_u16() == status, "{self}\nexpected was {status}");
+        assert!(self.status.as_u16() == status, "{self}\nexpected status {status}");
         self
     }
 
-    /// The body is this JSON.
+    /// Asserts that the body is this JSON.
     ///
     /// # Panics
     ///
-    /// When it isn't.
+    /// Panics if the assertion fails.
     #[track_caller]
     pub fn assert_json(&self, expected: impl Into<Value>) -> &Self {
         let expected = expected.into();
         assert!(
             serde_json::from_slice::<Value>(&self.body).is_ok_and(|body| body == expected),
-            "{self}\nexpected was {expected}"
+            "{self}\nexpected body {expected}"
         );
         self
     }

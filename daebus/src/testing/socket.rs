@@ -16,25 +16,42 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::http::Server;
 
-/// How long the service may take, by the clock of the test: a paused one is at this time as soon as nobody has
-/// anything left to do.
+/// The time limit for an answer, by the clock of the test. A paused clock advances to it as soon as all tasks are idle.
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// A WebSocket client of the application, made by [`TestApp::socket`](super::TestApp::socket). It speaks WebSocket with
-/// the service as a browser would, over a pipe inside the process. Dropping it is a connection that breaks off;
-/// [`leave`](Self::leave) is a proper end.
+/// A WebSocket client of the application, returned by [`TestApp::socket`](super::TestApp::socket).
 ///
-/// Like a browser it reads all the time and answers pings, so however much time a test lets go by, it is not found dead.
+/// It speaks the WebSocket protocol over a pipe in memory. Like a browser, it reads continuously and answers pings, so the
+/// service doesn't time it out when a test advances the clock. [`leave`](Self::leave) closes the connection; dropping the
+/// client breaks it off.
+///
+/// ```
+/// use daebus::prelude::*;
+/// use daebus::testing::TestApp;
+///
+/// #[socket("double")]
+/// async fn double(Payload(number): Payload<u64>) -> Json<u64> {
+///     Json(2 * number)
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let app = TestApp::new(Daebus::new("math").register(blueprint_of!["math"; double])).await;
+/// let mut socket = app.socket().await;
+/// socket.ask("double", 21).await.assert("response", 42);
+/// app.finish().await;
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TestSocket {
     outgoing: UnboundedSender<Message>,
-    incoming: UnboundedReceiver<Heard>,
+    incoming: UnboundedReceiver<Received>,
     closed: Option<(u16, String)>,
     connection: JoinHandle<()>,
 }
 
 #[derive(Debug)]
-enum Heard {
+enum Received {
     Text(String),
     Binary(Bytes),
     Closed(u16, String),
@@ -51,142 +68,146 @@ impl TestSocket {
             Err(Error::Http(response)) => {
                 let body = response.body().as_deref().unwrap_or_default();
                 let body = String::from_utf8_lossy(body);
-                panic!("the service doesn't let a WebSocket in at {path}: {}\n{body}", response.status())
+                panic!("the service refuses a WebSocket at {path}: {}\n{body}", response.status())
             }
             Err(error) => panic!("no WebSocket connection to {path}: {error}"),
         };
         let (outgoing, to_send) = unbounded_channel();
-        let (heard, incoming) = unbounded_channel();
-        let connection = tokio::spawn(run(stream, to_send, heard));
+        let (received, incoming) = unbounded_channel();
+        let connection = tokio::spawn(run(stream, to_send, received));
         Self { outgoing, incoming, closed: None, connection }
     }
 
-    /// Sends a message of a type.
+    /// Sends a message of this type.
     ///
     /// # Panics
     ///
-    /// When the data can't be written as JSON.
+    /// Panics if the data can't be serialized as JSON.
     #[track_caller]
     pub fn send(&mut self, kind: &str, data: impl Serialize) {
         match serde_json::to_value(data) {
             Ok(data) => self.send_text(&json!({"type": kind, "data": data}).to_string()),
-            Err(error) => panic!("the data can't be written as JSON: {error}"),
+            Err(error) => panic!("the data can't be serialized as JSON: {error}"),
         }
     }
 
-    /// Sends a text as it is, one that is no frame for example.
+    /// Sends a text frame with any content, for example one that isn't a valid message.
     pub fn send_text(&mut self, text: &str) {
-        // A connection that has ended takes nothing; what the service said last is still there to be read.
+        // If the connection has ended, frames that were received before can still be read.
         let _ = self.outgoing.send(Message::text(text));
     }
 
     /// Sends a binary frame.
     pub fn send_binary(&mut self, content: impl Into<Bytes>) {
-        // As with a text.
+        // As in `send_text`.
         let _ = self.outgoing.send(Message::binary(content.into()));
     }
 
-    /// Returns the content of the next frame, which is a binary one.
+    /// Waits for the next frame, which must be binary, and returns its content.
     ///
     /// # Panics
     ///
-    /// When no frame comes within 10 s, the connection is closed, or the frame is a text.
+    /// Panics if no frame arrives within 10 s, if the connection is closed, or if the frame is a text frame.
     pub async fn next_binary(&mut self) -> Bytes {
-        match self.heard().await {
-            Some(Heard::Binary(content)) => content,
-            Some(Heard::Text(text)) => panic!("a binary frame was expected, and a text came: {text}"),
-            Some(Heard::Closed(code, reason)) => {
-                panic!("a frame was expected, and the connection was closed with {code} {reason:?}")
+        match self.received().await {
+            Some(Received::Binary(content)) => content,
+            Some(Received::Text(text)) => panic!("expected a binary frame, received a text frame: {text}"),
+            Some(Received::Closed(code, reason)) => {
+                panic!("expected a frame, but the connection was closed with {code} {reason:?}")
             }
-            None => panic!("no frame came within {WITHIN:?}"),
+            None => panic!("no frame received within {WITHIN:?}"),
         }
     }
 
-    /// The next frame.
+    /// Waits for the next frame, which must be a text frame.
     ///
     /// # Panics
     ///
-    /// When none comes, the connection is closed instead, or the frame is a binary one.
+    /// Panics if no frame arrives within 10 s, if the connection is closed, or if the frame is a binary frame.
     pub async fn next(&mut self) -> SocketFrame {
-        match self.heard().await {
-            Some(Heard::Text(text)) => SocketFrame::read(&text),
-            Some(Heard::Binary(content)) => panic!("{}", unexpected(&content)),
-            Some(Heard::Closed(code, reason)) => {
-                panic!("a frame was expected, and the connection was closed with {code} {reason:?}")
+        match self.received().await {
+            Some(Received::Text(text)) => SocketFrame::read(&text),
+            Some(Received::Binary(content)) => panic!("{}", unexpected(&content)),
+            Some(Received::Closed(code, reason)) => {
+                panic!("expected a frame, but the connection was closed with {code} {reason:?}")
             }
-            None => panic!("no frame came within {WITHIN:?}"),
+            None => panic!("no frame received within {WITHIN:?}"),
         }
     }
 
-    /// The next frame if it is there already; after [`TestApp::settle`](super::TestApp::settle), `None` says that none
-    /// is coming.
+    /// Returns the next frame if it has been received. `None` after [`TestApp::settle`](super::TestApp::settle) means that the
+    /// service has sent none.
     ///
     /// # Panics
     ///
-    /// When the frame is a binary one.
+    /// Panics if the frame is a binary frame.
     pub fn try_next(&mut self) -> Option<SocketFrame> {
         match self.incoming.try_recv().ok()? {
-            Heard::Text(text) => Some(SocketFrame::read(&text)),
-            Heard::Binary(content) => panic!("{}", unexpected(&content)),
-            Heard::Closed(code, reason) => {
+            Received::Text(text) => Some(SocketFrame::read(&text)),
+            Received::Binary(content) => panic!("{}", unexpected(&content)),
+            Received::Closed(code, reason) => {
                 self.closed = Some((code, reason));
                 None
             }
         }
     }
 
-    /// Sends a message of a type and returns the next frame.
+    /// Sends a message of this type and returns the next frame.
     ///
     /// # Panics
     ///
-    /// As [`send`](Self::send) and [`next`](Self::next).
+    /// Panics as [`send`](Self::send) and [`next`](Self::next) do.
     pub async fn ask(&mut self, kind: &str, data: impl Serialize) -> SocketFrame {
         self.send(kind, data);
         self.next().await
     }
 
-    /// Waits for the service to close the connection, and returns the code and the reason: 1001 when it stops. 1006 says
-    /// that it ended without a word.
+    /// Waits until the service closes the connection, and returns the code and the reason. The code is 1001 if the service
+    /// stops, and 1006 if the connection ended without a close frame.
     ///
     /// # Panics
     ///
-    /// When the service doesn't, or sends another frame first.
+    /// Panics if the service doesn't close the connection within 10 s, or sends another frame first.
     pub async fn closed(&mut self) -> (u16, String) {
-        match self.heard().await {
-            Some(Heard::Closed(code, reason)) => (code, reason),
-            Some(Heard::Text(text)) => panic!("the connection isn't closed, there is a frame: {text}"),
-            Some(Heard::Binary(content)) => panic!("the connection isn't closed: {}", unexpected(&content)),
-            None => panic!("the connection isn't closed within {WITHIN:?}"),
+        match self.received().await {
+            Some(Received::Closed(code, reason)) => (code, reason),
+            Some(Received::Text(text)) => {
+                panic!("expected the end of the connection, received a frame: {text}")
+            }
+            Some(Received::Binary(content)) => {
+                panic!("the connection isn't closed: {}", unexpected(&content))
+            }
+            None => panic!("the connection wasn't closed within {WITHIN:?}"),
         }
     }
 
-    /// Closes the connection properly, and waits until it is closed. Frames that weren't read are gone.
+    /// Closes the connection with a close frame, and waits until it is closed. Unread frames are dropped.
     ///
     /// # Panics
     ///
-    /// When the service doesn't answer the farewell.
+    /// Panics if the service doesn't close the connection within 10 s.
     pub async fn leave(mut self) {
         let _ = self.outgoing.send(Message::Close(None));
         loop {
-            match self.heard().await {
-                Some(Heard::Closed(..)) => return,
-                Some(Heard::Text(_) | Heard::Binary(_)) => {}
-                None => panic!("the service doesn't close the connection within {WITHIN:?}"),
+            match self.received().await {
+                Some(Received::Closed(..)) => return,
+                Some(Received::Text(_) | Received::Binary(_)) => {}
+                None => panic!("the service didn't close the connection within {WITHIN:?}"),
             }
         }
     }
 
-    /// What comes next; an end comes again and again.
-    async fn heard(&mut self) -> Option<Heard> {
+    /// Returns the next frame. The end of the connection is returned repeatedly.
+    async fn received(&mut self) -> Option<Received> {
         if self.closed.is_none() {
             match timeout(WITHIN, self.incoming.recv()).await {
-                Ok(Some(Heard::Closed(code, reason))) => self.closed = Some((code, reason)),
+                Ok(Some(Received::Closed(code, reason))) => self.closed = Some((code, reason)),
                 Ok(Some(frame)) => return Some(frame),
                 Ok(None) => self.closed = Some((1006, String::new())),
                 Err(_) => return None,
             }
         }
-        self.closed.clone().map(|(code, reason)| Heard::Closed(code, reason))
+        self.closed.clone().map(|(code, reason)| Received::Closed(code, reason))
     }
 }
 
@@ -198,78 +219,79 @@ impl Drop for TestSocket {
 
 /// A frame that the service sent.
 #[derive(Debug, Clone, PartialEq)]
-#[must_use = "look at the frame, or assert something about it"]
+#[must_use = "inspect the frame, or assert something about it"]
 pub struct SocketFrame(Value);
 
 impl SocketFrame {
     fn read(text: &str) -> Self {
-        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("a frame is no JSON: {error}: {text}")))
+        Self(serde_json::from_str(text).unwrap_or_else(|error| panic!("a frame isn't JSON: {error}: {text}")))
     }
 
-    /// Its `type`: `response`, `error`, or what the service calls it.
+    /// Returns the `type`: `response`, `error`, or the type of a pushed message.
     pub fn kind(&self) -> &str {
         self.0["type"].as_str().unwrap_or_default()
     }
 
-    /// Its `data`; `null` where it has none.
+    /// Returns the `data`, or `null` if there is none.
     pub fn data(&self) -> &Value {
         &self.0["data"]
     }
 
-    /// All of it.
+    /// Returns the whole frame.
     pub fn json(&self) -> &Value {
         &self.0
     }
 
-    /// Its `data`, read as `T`.
+    /// Deserializes the `data` as `T`.
     ///
     /// # Panics
     ///
-    /// When it is no `T`.
+    /// Panics if the data can't be deserialized as `T`.
     #[track_caller]
     pub fn decode<T: DeserializeOwned>(&self) -> T {
-        T::deserialize(self.data()).unwrap_or_else(|error| panic!("{} can't be read: {error}", self.0))
+        T::deserialize(self.data())
+            .unwrap_or_else(|error| panic!("can't deserialize the data of {}: {error}", self.0))
     }
 
-    /// It is of this type, with this data.
+    /// Asserts the type and the data.
     ///
     /// # Panics
     ///
-    /// When it isn't.
+    /// Panics if the assertion fails.
     #[track_caller]
     pub fn assert(&self, kind: &str, data: impl Into<Value>) {
         let data = data.into();
         assert!(
             self.kind() == kind && *self.data() == data,
-            "the frame is {}\nexpected was the type {kind:?} with {data}",
+            "the frame is {}\nexpected type {kind:?} with {data}",
             self.0
         );
     }
 }
 
 fn unexpected(content: &Bytes) -> String {
-    format!("a text was expected, and a binary frame of {} bytes came; next_binary() reads it", content.len())
+    format!("expected a text frame, received {} binary bytes; use next_binary() to read them", content.len())
 }
 
-/// Reads and writes until the connection's end.
+/// Reads and writes frames until the end of the connection.
 async fn run(
     mut stream: WebSocketStream<DuplexStream>,
     mut to_send: UnboundedReceiver<Message>,
-    heard: UnboundedSender<Heard>,
+    received: UnboundedSender<Received>,
 ) {
     let mut end = (1006, String::new());
     loop {
         tokio::select! {
             Some(message) = to_send.recv() => {
-                // What goes wrong here goes wrong with reading too.
+                // An error here is also an error of the next read.
                 let _ = stream.send(message).await;
             }
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    let _ = heard.send(Heard::Text(text.as_str().to_owned()));
+                    let _ = received.send(Received::Text(text.as_str().to_owned()));
                 }
                 Some(Ok(Message::Binary(content))) => {
-                    let _ = heard.send(Heard::Binary(content));
+                    let _ = received.send(Received::Binary(content));
                 }
                 Some(Ok(Message::Close(frame))) => {
                     end = frame.map_or((1005, String::new()), |frame| {
@@ -281,5 +303,5 @@ async fn run(
             }
         }
     }
-    let _ = heard.send(Heard::Closed(end.0, end.1));
+    let _ = received.send(Received::Closed(end.0, end.1));
 }

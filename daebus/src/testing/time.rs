@@ -1,4 +1,4 @@
-//! Advancing a paused clock without leaving anything out.
+//! Advances a paused clock so that all timers fire in order.
 
 use std::time::Duration;
 
@@ -7,26 +7,25 @@ use parking_lot::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::time::Instant;
 
-/// tokio's timers count in these.
+/// The resolution of tokio's timers.
 const TICK: Duration = Duration::from_millis(1);
 
-/// How long a test with the real clock waits for handlers to end.
+/// The maximum time that a test with the real clock waits for handlers to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The clock of a test.
 ///
-/// A paused clock moves by itself when everybody waits: to the next moment that anybody waits for, and no further.
-/// So sleeping is the way to advance it, since every timer on the way fires in its turn and what it woke has come to
-/// rest before the next one does. For the timers of the last moment to be among them the sleep goes one tick beyond;
-/// [`Paused`] keeps these ticks from adding up.
+/// If all tasks wait, tokio advances a paused clock to the next timer. So a sleep advances the clock such that every timer on
+/// the way fires in order, and the tasks that it wakes are idle again before the next timer fires. The sleep ends one tick after
+/// the target, so that timers at the target fire as well. [`Paused`] prevents these ticks from adding up.
 #[derive(Debug)]
 pub(super) struct Time(Option<Mutex<Paused>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Paused {
-    /// Where the test has advanced the clock to.
+    /// The time to which the test has advanced the clock.
     target: Instant,
-    /// How far beyond it the clock stands for our own reasons.
+    /// The additional ticks by which the clock is ahead of `target`.
     beyond: Duration,
 }
 
@@ -35,11 +34,11 @@ impl Time {
         Self(None)
     }
 
-    /// Pauses the clock, unless `#[tokio::test(start_paused = true)]` has.
+    /// Pauses the clock, unless `#[tokio::test(start_paused = true)]` has paused it.
     pub(super) fn paused() -> Self {
         assert!(
             Handle::current().runtime_flavor() == RuntimeFlavor::CurrentThread,
-            "the clock can't be paused on a runtime of several threads; write #[tokio::test] without a flavor, or \
+            "the clock of a multi-thread runtime can't be paused; write #[tokio::test] without a flavor, or \
              use TestApp::real_time"
         );
         if !is_paused() {
@@ -48,17 +47,17 @@ impl Time {
         Self(Some(Mutex::new(Paused { target: Instant::now(), beyond: Duration::ZERO })))
     }
 
-    /// Lets time go by, and everything happen that is due by then.
+    /// Advances the clock and fires all timers that are due by then.
     pub(super) async fn advance(&self, duration: Duration, is_idle: impl Fn() -> bool) {
         let Some(paused) = &self.0 else {
             tokio::time::sleep(duration).await;
-            return come_to_rest(is_idle).await;
+            return wait_until_idle(is_idle).await;
         };
         let until = {
             let mut paused = paused.lock();
             let now = Instant::now();
-            // A handler that slept while the test awaited its answer has moved the clock too. Less than a tick is
-            // only a timer that was rounded up.
+            // A handler that slept while the test awaited its answer has also advanced the clock. Less than a tick is only the
+            // rounding of a timer.
             let moved = now.saturating_duration_since(paused.target + paused.beyond);
             let moved = if moved < TICK { Duration::ZERO } else { moved };
             let target = (paused.target + moved)
@@ -72,8 +71,8 @@ impl Time {
     }
 }
 
-/// Waits until nothing runs, on the real clock.
-async fn come_to_rest(is_idle: impl Fn() -> bool) {
+/// Waits until no handler is running, on the real clock.
+async fn wait_until_idle(is_idle: impl Fn() -> bool) {
     let idle = async {
         loop {
             tokio::time::sleep(TICK).await;
@@ -82,11 +81,11 @@ async fn come_to_rest(is_idle: impl Fn() -> bool) {
             }
         }
     };
-    // Who is still busy then may be so on purpose.
+    // A handler that is still running may do so intentionally.
     let _ = tokio::time::timeout(PATIENCE, idle).await;
 }
 
-/// tokio doesn't say; but its clock stands still while the system's doesn't.
+/// Returns whether tokio's clock is paused, for which tokio has no function: it stands still while that of the system advances.
 fn is_paused() -> bool {
     let (tokio, system) = (Instant::now(), std::time::Instant::now());
     while system.elapsed() < Duration::from_micros(10) {

@@ -175,7 +175,7 @@ async fn a_status_that_is_another_is_said_with_the_body() {
     let missing = app.http().get("/api/users/7").await;
     let panic = std::panic::catch_unwind(|| missing.assert_status(200).status()).unwrap_err();
     let words = panic.downcast_ref::<String>().unwrap();
-    for part in ["GET /api/users/7", "404", "user 7 not found", "expected was 200"] {
+    for part in ["GET /api/users/7", "404", "user 7 not found", "expected status 200"] {
         assert!(words.contains(part), "{words}");
     }
     app.finish().await;
