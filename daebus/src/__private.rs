@@ -1,4 +1,4 @@
-//! What generated code may name. Not for people, and not stable.
+//! Items for generated code. Not part of the public API, and not stable.
 
 pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
@@ -13,7 +13,7 @@ pub use crate::handler::{
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 
-/// What the code of a route may name.
+/// Items for the generated code of routes.
 pub mod route {
     pub use crate::http::route::{
         Answered, PathParameter, Route, RouteArg, RouteRequest, RouteRet, RouteViaNothing, RouteViaResponse,
@@ -21,40 +21,40 @@ pub mod route {
     };
 }
 
-/// Tells whether an argument is an extractor that a stub goes by, under whatever name.
+/// Detects by its type, not by its name, whether an argument is an extractor that affects generated callers.
 #[derive(Debug)]
 pub struct ArgumentProbe<T>(std::marker::PhantomData<T>);
 
 impl<T> ArgumentProbe<crate::Payload<T>> {
-    /// It is the payload.
+    /// `true` for [`Payload`](crate::Payload).
     pub const IS_PAYLOAD: bool = true;
 
-    /// Returns the type of the payload, to compare with that of an event.
+    /// Returns the type of the payload, to compare it with that of an event.
     pub const fn taken() -> TakenPayload<T> {
         TakenPayload(std::marker::PhantomData)
     }
 }
 
 impl<T> ArgumentProbe<crate::Progress<T>> {
-    /// It is the progress.
+    /// `true` for [`Progress`](crate::Progress).
     pub const IS_PROGRESS: bool = true;
 }
 
 impl<T: axum::extract::FromRequest<()>> ArgumentProbe<T> {
-    /// One of axum's extractors that read the body.
+    /// `true` for axum's extractors that read the body.
     pub const READS_BODY: bool = true;
 }
 
-/// The answer for every other type.
+/// The fallback for all other types.
 pub trait ArgumentProbeFallback {
-    /// It isn't.
+    /// `false` for all other types.
     const IS_PAYLOAD: bool = false;
-    /// It isn't.
+    /// `false` for all other types.
     const IS_PROGRESS: bool = false;
     /// `false` for all other types.
     const READS_BODY: bool = false;
 
-    /// Other arguments have nothing to do with an event's type.
+    /// Returns [`NoPayload`], which accepts every event.
     fn taken() -> NoPayload {
         NoPayload
     }

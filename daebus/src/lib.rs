@@ -1,8 +1,8 @@
-//! Background services that talk over Redis: to each other, and to services and callers of the Python package
-//! [`daebus`](https://pypi.org/project/daebus/), neither side knowing which language the other is written in.
+//! A framework for background services that communicate over Redis, compatible with services and callers of the Python
+//! package [`daebus`](https://pypi.org/project/daebus/).
 //!
-//! A handler is an ordinary function whose arguments are extractors. An attribute says what reaches it, a blueprint
-//! collects handlers, and the app mounts blueprints:
+//! A handler is a function whose arguments are extractors. An attribute defines its trigger, a blueprint groups handlers, and an
+//! application mounts blueprints:
 //!
 //! ```
 //! use daebus::prelude::*;
@@ -45,9 +45,9 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // `redis://127.0.0.1:6379` is the usual bus. This one is inside the process, and needs no Redis.
+//! // An in-process bus, which needs no Redis. In production: `redis://127.0.0.1:6379`.
 //! let app = Daebus::new("user_service").bus("memory://front-page").register(users::blueprint());
-//! let service = app.start().await?; // or `.run().await`, which serves until a signal comes
+//! let service = app.start().await?; // or `.run().await`, which runs until a signal
 //!
 //! let users = users::Caller::connect("memory://front-page", "user_service").await?;
 //! assert_eq!(users.get_user(&GetUser { id: 7 }).await?.name, "Ada");
@@ -57,26 +57,26 @@
 //! # }
 //! ```
 //!
-//! # Where to look
+//! # Overview
 //!
-//! | for | there is | in the book |
+//! | topic | items | chapter of the book |
 //! |---|---|---|
-//! | an application, and what it starts and stops | [`Daebus`], [`Service`] | [Start] |
-//! | what reaches a function | [`action`](macro@action), [`listen`](macro@listen), [`on_start`](macro@on_start), [`on_stop`](macro@on_stop) | [Handlers] |
-//! | what a function may take | [the list below](#what-a-handler-may-take), [`Extract`] | [Extractors] |
-//! | grouping functions | [`blueprint`](macro@blueprint), [`blueprint_of!`], [`contract`](macro@contract), [`Blueprint`](struct@Blueprint) | [Blueprints] |
-//! | asking a service | [`Caller`], [`Call`], [`CallError`] | [Calling] |
-//! | work by the clock and all the time | [`background`](macro@background), [`thread`](macro@thread), [`Tasks`], [`Running`] | [Schedules and threads] |
+//! | starting and stopping an application | [`Daebus`], [`Service`] | [Start] |
+//! | attributes of handlers | [`action`](macro@action), [`listen`](macro@listen), [`on_start`](macro@on_start), [`on_stop`](macro@on_stop) | [Handlers] |
+//! | arguments of handlers | [the list below](#what-a-handler-may-take), [`Extract`] | [Extractors] |
+//! | groups of handlers | [`blueprint`](macro@blueprint), [`blueprint_of!`], [`contract`](macro@contract), [`Blueprint`](struct@Blueprint) | [Blueprints] |
+//! | calling a service | [`Caller`], [`Call`], [`CallError`] | [Calling] |
+//! | schedules and threads | [`background`](macro@background), [`thread`](macro@thread), [`Tasks`], [`Running`] | [Schedules and threads] |
 //! | HTTP | [`route`](macro@route), [`Http`], [`Cors`] | [HTTP] |
 //! | WebSockets | [`socket`](macro@socket), [`WebSocket`], [`Client`], [`Sockets`] | [WebSockets] |
-//! | several instances of a service | [`member_joined`](macro@member_joined), [`Instance`], [`Lease`] | [Scaling out] |
-//! | errors that travel | [`Fault`](macro@Fault), [`Fault`](struct@Fault) | [Errors] |
-//! | what wraps handlers | [`layer`](mod@layer) | [Extractors] |
+//! | multiple instances of a service | [`member_joined`](macro@member_joined), [`Instance`], [`Lease`] | [Scaling out] |
+//! | errors that callers receive | [`Fault`](macro@Fault), [`Fault`](struct@Fault) | [Errors] |
+//! | layers around handlers | [`layer`](mod@layer) | [Extractors] |
 //! | tests | `testing::TestApp`, with the feature `testing` | [Testing] |
-//! | what is said on the bus | [`caller::wire`] | [The wire protocol] |
-//! | the Python package, name by name | | [From Python to Rust] |
+//! | messages on the bus | [`caller::wire`] | [The wire protocol] |
+//! | migration from the Python package | | [From Python to Rust] |
 //!
-//! A program that only calls depends on [`daebus_caller`], which has no server in it.
+//! A program that only calls services depends on [`daebus_caller`], which contains no server.
 //!
 //! # What a handler may take
 //!
@@ -198,12 +198,23 @@ pub use tasks::{
     ThreadInfo, ThreadOptions,
 };
 
-/// Runs a future from a plain `fn` handler, waiting for it on this thread.
+/// Blocks the current thread until a future completes. For plain `fn` handlers.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[thread("monitor")]
+/// fn monitor(running: Running, broadcast: Broadcast) {
+///     while running.wait(Duration::from_secs(60)) {
+///         let _ = daebus::block_on(broadcast.send("heartbeats", json!({})));
+///     }
+/// }
+/// # let _ = blueprint_of!["monitoring"; monitor];
+/// ```
 ///
 /// # Panics
 ///
-/// When called from async code, which would block the runtime: there the future is simply awaited. And outside of any
-/// tokio runtime.
+/// Panics if called in async code, where the future should be awaited instead, or outside of a tokio runtime.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Handle::current().block_on(future)
 }

@@ -1,4 +1,8 @@
-//! Everything a service usually needs, in one `use`.
+//! The types and attributes that most services use.
+//!
+//! ```
+//! use daebus::prelude::*;
+//! ```
 
 pub use std::time::Duration;
 

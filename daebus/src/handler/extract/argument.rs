@@ -11,8 +11,8 @@ use crate::handler::state::Needs;
 
 /// An argument of type `T` that each call extracts from an `M`.
 ///
-/// Neither the type nor its method has a bound on `T`: the function that declares an argument checks it, once, so a wrong
-/// argument is one compile error. The future is boxed for the same reason.
+/// Neither the type nor its method has a bound on `T`: the function that declares an argument checks it once, so that an invalid
+/// argument causes one compile error. The future is boxed for the same reason.
 pub struct Argument<M, T, E>(for<'a> fn(&'a mut M) -> BoxFuture<'a, Result<T, E>>);
 
 impl<M, T, E> Argument<M, T, E> {
@@ -44,7 +44,7 @@ impl<M, T, E> fmt::Debug for Argument<M, T, E> {
     }
 }
 
-/// Declares an argument of a handler of kind `K` and adds what it needs at start-up.
+/// Declares an argument of a handler of kind `K`, and adds its requirements to `needs`.
 pub fn argument<K: 'static, T: Extract<K> + 'static>(needs: &mut Needs) -> Argument<Context, T, Failure> {
     T::needs(needs);
     Argument::new(|cx| Box::pin(T::extract(cx)))

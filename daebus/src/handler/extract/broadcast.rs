@@ -13,10 +13,24 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::kind::Kind;
 
-/// How long a broadcast waits for a bus that is away: so long that its failure makes further ones fail immediately.
+/// How long a broadcast waits if the bus is away. After a failure by this limit, further broadcasts fail immediately.
 const WITHIN: Duration = Outbox::OUTAGE;
 
-/// Publishes to channels; whoever listens there hears it.
+/// Publishes messages to channels. An argument of any handler.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[derive(Serialize)]
+/// struct Opened { door: u32 }
+///
+/// #[action("open_door")]
+/// async fn open_door(Payload(door): Payload<u32>, broadcast: Broadcast) -> Result<(), BoxError> {
+///     broadcast.send("doors", &Opened { door }).await?;
+///     Ok(())
+/// }
+/// # let _ = blueprint_of!["doors"; open_door];
+/// ```
 #[derive(Debug, Clone)]
 pub struct Broadcast {
     outbox: Outbox,
@@ -27,16 +41,16 @@ impl Broadcast {
         Self { outbox }
     }
 
-    /// Publishes a value, given by value or by reference, and returns how many connections received it.
+    /// Publishes a value, passed by value or by reference. Returns the number of connections that received it.
     ///
-    /// Python peers read objects only: give them a struct or a map.
+    /// Python peers accept objects only: pass a struct or a map to them.
     ///
     /// # Errors
     ///
-    /// Returns an error if the channel's name is empty or reserved, if the value can't be written as JSON, or if the bus
-    /// stays away for 2 s. After such an error, further sends fail immediately until the bus is back.
+    /// Returns an error if the name of the channel is empty or reserved, if the value can't be serialized as JSON, or if the bus
+    /// is away for 2 s. After an outage of 2 s, further sends fail immediately until the bus is back.
     pub fn send(&self, channel: &str, message: impl Serialize) -> BoxFuture<'static, Result<u64, BusError>> {
-        // Written at once, so that the message need not be one that can wait in a task.
+        // Serialized before the future, so that the message doesn't have to be `Send` or `'static`.
         let written = Channel::new(channel).map_err(BusError::from).and_then(|channel| {
             let json = encode(&message).map_err(|error| BusError::encode(channel.as_str(), &error))?;
             Ok((channel, json))
@@ -50,7 +64,8 @@ impl Broadcast {
 }
 
 impl Broadcast {
-    /// Publishes an event of a contract, on its channel and with its type, and returns how many connections received it.
+    /// Publishes an event of a contract, on its channel and with its payload type. Returns the number of connections that
+    /// received it.
     ///
     /// ```
     /// use daebus::prelude::*;
@@ -70,7 +85,7 @@ impl Broadcast {
     ///
     /// # Errors
     ///
-    /// As for [`send`](Self::send).
+    /// Returns the errors of [`send`](Self::send).
     pub fn send_event<T: Serialize>(
         &self,
         event: Event<T>,

@@ -14,12 +14,14 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::kind::Kind;
 
-/// A small key-value store: on Redis there, in memory on the in-process bus.
+/// A small key-value store: in Redis, or in memory with the in-process bus. An argument of any handler.
 ///
-/// Keys are used as they are, so a Python service's `cache` finds what this one writes and the other way round. So are
-/// values: a text is stored as it is, without quotes, a number as its digits, anything else as JSON. Reading goes by
-/// the type that is asked for: as a `String` every value is its text, as a number or a struct it is read as JSON. Only
-/// a `serde_json::Value` can't know: a text that happens to be JSON, like `5`, is read as that.
+/// Keys have no prefix, so Rust and Python services share the same entries. A string is stored without quotes, a number as its
+/// digits, and any other value as JSON.
+///
+/// The requested type determines how a value is read: a `String` is the stored text, and any other type is deserialized from
+/// JSON. As a `serde_json::Value`, a stored text that is valid JSON, such as `5`, is read as JSON, and any other text as a
+/// string.
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -39,27 +41,27 @@ pub struct Cache {
     bus: Arc<dyn Bus>,
 }
 
-/// Why a value can't be had or kept.
+/// Errors returned by cache operations.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CacheError {
-    /// The bus is away, or refuses: for example to increment what is no number.
+    /// The bus is away, or refuses the operation, such as an increment of a value that isn't a number.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// The value doesn't fit the type that was asked for.
-    #[error("the value of {key:?} can't be read: {reason}")]
+    /// The value can't be deserialized as the requested type.
+    #[error("the value of {key:?} can't be deserialized: {reason}")]
     Decode {
         /// The key.
         key: String,
-        /// What serde says.
+        /// The message of serde.
         reason: String,
     },
-    /// The value can't be written as JSON.
-    #[error("the value for {key:?} can't be written: {reason}")]
+    /// The value can't be serialized as JSON.
+    #[error("the value for {key:?} can't be serialized: {reason}")]
     Encode {
         /// The key.
         key: String,
-        /// What serde says.
+        /// The message of serde.
         reason: String,
     },
 }
@@ -69,11 +71,11 @@ impl Cache {
         Self { bus }
     }
 
-    /// Reads a key. `None`: it isn't there, or its time is over.
+    /// Returns the value of a key, or `None` if the key doesn't exist or has expired.
     ///
     /// # Errors
     ///
-    /// When the value doesn't fit the type, or the bus is away.
+    /// Returns [`CacheError::Decode`] if the value can't be deserialized as `T`, and [`CacheError::Bus`] if the bus is away.
     pub async fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, CacheError> {
         let decode = |reason: String| CacheError::Decode { key: key.to_owned(), reason };
         let Some(value) = self.bus.get(key).await? else { return Ok(None) };
@@ -81,40 +83,41 @@ impl Cache {
         T::deserialize(PlainText(text)).map(Some).map_err(|error| decode(error.to_string()))
     }
 
-    /// Writes a key, for good.
+    /// Sets a key, without an expiry.
     ///
     /// # Errors
     ///
-    /// When the value can't be written as JSON, or the bus is away.
+    /// Returns [`CacheError::Encode`] if the value can't be serialized as JSON, and [`CacheError::Bus`] if the bus is away.
     pub async fn set(&self, key: &str, value: impl Serialize) -> Result<(), CacheError> {
         self.write(key, value, SetOptions::default()).await.map(drop)
     }
 
-    /// Writes a key that goes away after `ttl`, which is rounded up to whole milliseconds.
+    /// Sets a key that expires after `ttl`, which is rounded up to whole milliseconds.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set), and for a `ttl` of nothing.
+    /// Returns the errors of [`set`](Self::set), and [`CacheError::Bus`] if `ttl` is zero.
     pub async fn set_for(&self, key: &str, value: impl Serialize, ttl: Duration) -> Result<(), CacheError> {
         let options = SetOptions { ttl: Some(ttl), only_if_absent: false };
         self.write(key, value, options).await.map(drop)
     }
 
-    /// Writes a key that isn't there, for good; returns whether it did. Of many that try at once one does.
+    /// Sets a key, without an expiry, if it doesn't exist. Returns whether the key was set. Of several concurrent calls, one
+    /// sets the key.
     ///
     /// # Errors
     ///
-    /// As for [`set`](Self::set).
+    /// Returns the errors of [`set`](Self::set).
     pub async fn set_if_absent(&self, key: &str, value: impl Serialize) -> Result<bool, CacheError> {
         self.write(key, value, SetOptions { ttl: None, only_if_absent: true }).await
     }
 
-    /// Writes a key that isn't there and goes away after `ttl`; returns whether it did. Of many that try at once one
-    /// does.
+    /// Sets a key that expires after `ttl` if it doesn't exist. Returns whether the key was set. Of several concurrent calls,
+    /// one sets the key.
     ///
     /// # Errors
     ///
-    /// As for [`set_for`](Self::set_for).
+    /// Returns the errors of [`set_for`](Self::set_for).
     pub async fn set_if_absent_for(
         &self,
         key: &str,
@@ -124,36 +127,35 @@ impl Cache {
         self.write(key, value, SetOptions { ttl: Some(ttl), only_if_absent: true }).await
     }
 
-    /// Deletes a key; returns whether it was there.
+    /// Deletes a key. Returns whether the key existed.
     ///
     /// # Errors
     ///
-    /// When the bus is away.
+    /// Returns [`CacheError::Bus`] if the bus is away.
     pub async fn delete(&self, key: &str) -> Result<bool, CacheError> {
         Ok(self.bus.delete(key).await?)
     }
 
-    /// Adds to the whole number at a key, a key that isn't there counting as 0, and returns the sum. Increments of
-    /// many at once all count.
+    /// Adds `by` to the integer at a key, atomically, and returns the sum. A key that doesn't exist counts as 0.
     ///
     /// # Errors
     ///
-    /// When the value is no whole number, the sum too large, or the bus away.
+    /// Returns [`CacheError::Bus`] if the value isn't an integer, if the sum overflows an `i64`, or if the bus is away.
     pub async fn increment(&self, key: &str, by: i64) -> Result<i64, CacheError> {
         Ok(self.bus.increment(key, by).await?)
     }
 
-    /// Lets a key go away after `ttl`; returns whether it was there.
+    /// Sets the expiry of a key. Returns whether the key existed.
     ///
     /// # Errors
     ///
-    /// When the bus is away.
+    /// Returns [`CacheError::Bus`] if the bus is away.
     pub async fn expire(&self, key: &str, ttl: Duration) -> Result<bool, CacheError> {
         Ok(self.bus.expire(key, ttl).await?)
     }
 
-    /// Returns the client of the Redis driver, for commands that `Cache` doesn't have; `None` on the in-process bus, or
-    /// if the bus is away.
+    /// Returns the client of the Redis driver, for commands that `Cache` doesn't have. Returns `None` with the in-process bus,
+    /// and if the bus is away.
     ///
     /// Its type follows the major version of [fred](https://docs.rs/fred) and may change in any minor release of Daebus;
     /// see [`Bus::redis`].
@@ -169,7 +171,7 @@ impl Cache {
     }
 }
 
-/// A JSON string without its quotes and escapes; any other JSON as it is.
+/// Returns a JSON string without its quotes and escapes, and any other JSON unchanged.
 fn text_of<T: Serialize>(value: &T) -> Result<Bytes, serde_json::Error> {
     let json: RawJson = encode(value)?;
     if json.as_str().starts_with('"') {

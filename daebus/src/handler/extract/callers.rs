@@ -5,7 +5,20 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::kind::Kind;
 
-/// Makes callers of other services, which share this service's connection to the bus.
+/// Creates callers of other services, which share this service's connection to the bus. An argument of any handler.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[action("greet")]
+/// async fn greet(Payload(id): Payload<u64>, callers: Callers) -> Result<String, BoxError> {
+///     let name: String = callers.to("user_service").send_request("get_name", id).await?;
+///     Ok(format!("hello, {name}"))
+/// }
+/// # let _ = blueprint_of!["greetings"; greet];
+/// ```
+///
+/// A typed caller is created from an untyped one: `UsersCaller::new(callers.to("user_service"))`.
 #[derive(Debug, Clone)]
 pub struct Callers {
     link: Link,
@@ -16,9 +29,9 @@ impl Callers {
         Self { link }
     }
 
-    /// A caller of another service. What is left of this request's time is handed on to the calls it makes.
+    /// Returns a caller of another service. The remaining time of the current request limits the calls.
     ///
-    /// A name that breaks the rules is told by the first call, as [`NoService`](crate::CallError::NoService) would be.
+    /// An invalid name is reported by the first call.
     pub fn to(&self, service: &str) -> Caller {
         Caller::from_link(self.link.clone(), service)
     }

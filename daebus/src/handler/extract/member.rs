@@ -9,7 +9,7 @@ use crate::handler::kind::MemberHook;
 
 impl Extract<MemberHook> for Instance {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let missing = || Failure::internal("no instance has joined or left");
+        let missing = || Failure::internal("this handler is not a member hook, so it has no `Instance`");
         cx.extensions().get::<Arc<Self>>().map(|member| (**member).clone()).ok_or_else(missing)
     }
 }

@@ -1,4 +1,4 @@
-//! Extractors: what a handler may take as an argument.
+//! Extractors: the arguments of handlers.
 
 mod argument;
 mod broadcast;
@@ -30,9 +30,9 @@ use crate::handler::kind::Kind;
 use crate::handler::state::Needs;
 use crate::runtime::Shutdown;
 
-/// Something a handler of kind `K` can take as an argument.
+/// A type that handlers of kind `K` can take as an argument.
 ///
-/// Implement it for types of your own, for one kind or for all of them:
+/// Implement this trait for your own types, for one kind of handler or for all:
 ///
 /// ```
 /// use daebus::prelude::*;
@@ -45,7 +45,7 @@ use crate::runtime::Shutdown;
 ///     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
 ///         match cx.header("tenant") {
 ///             Some(tenant) => Ok(Tenant(tenant.to_owned())),
-///             None => Err(Fault::new("no_tenant", "say for which tenant, in the header `tenant`").into()),
+///             None => Err(Fault::new("no_tenant", "the header `tenant` is missing").into()),
 ///         }
 ///     }
 /// }
@@ -69,16 +69,17 @@ use crate::runtime::Shutdown;
     note = "wrap the type of the payload in `Payload<…>`, and a type given to `.state(…)` in `State<…>`"
 )]
 pub trait Extract<K>: Sized {
-    /// Says what has to be there when the service starts, so that a lack is told then and not at the first request.
+    /// Adds the requirements of this type to `needs`, so that a missing one is an error at the start of the service and not at
+    /// the first request.
     fn needs(needs: &mut Needs) {
         let _ = needs;
     }
 
-    /// Takes the value out of what reached the handler.
+    /// Extracts the value from the context of the handler.
     ///
     /// # Errors
     ///
-    /// When it isn't there or can't be read; the handler doesn't run, and the failure becomes the reply.
+    /// Returns an error if the value is missing or invalid. The handler doesn't run in this case, and the error is the reply.
     fn extract(cx: &mut Context) -> impl Future<Output = Result<Self, Failure>> + Send;
 }
 

@@ -7,10 +7,23 @@ use crate::handler::context::Context;
 use crate::handler::failure::Failure;
 use crate::handler::kind::{Action, Listen, Socket};
 
-/// The payload of the message, read as `T`.
+/// The payload of the message, deserialized as `T`. An argument of actions, listeners, routes and socket handlers.
 ///
-/// One that can't be read is answered with `invalid_payload`, which names the field and what is wrong with it; on a
-/// broadcast channel it is logged.
+/// A request whose payload can't be deserialized is answered with `invalid_payload` and a message that contains the field and
+/// the reason; a broadcast is logged and dropped.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[derive(Deserialize)]
+/// struct Transfer { from: u64, to: u64, amount: f64 }
+///
+/// #[action("transfer")]
+/// async fn transfer(Payload(Transfer { from, to, amount }): Payload<Transfer>) -> String {
+///     format!("{amount} from {from} to {to}")
+/// }
+/// # let _ = blueprint_of!["accounts"; transfer];
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Payload<T>(pub T);
 
@@ -30,7 +43,7 @@ impl<T: DeserializeOwned> Extract<Listen> for Payload<T> {
 
 impl<T: DeserializeOwned> Extract<Socket> for Payload<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        // `data` absent reads as `{}`; as in requests, null does too where `T` refuses null.
+        // A missing `data` is read as `{}`. As in requests, null is read as `{}` if `T` doesn't accept null.
         let (data, else_read) = match cx.payload().map(RawJson::as_str) {
             None => ("{}", "null"),
             Some("null") => ("null", "{}"),

@@ -1,10 +1,10 @@
-//! Reading a stored value by the type that is asked for: a text as it is, all else as JSON.
+//! Deserializes a stored value by the requested type: a string from the plain text, any other type from JSON.
 
 use serde::de::value::StrDeserializer;
 use serde::de::{Deserializer, Visitor};
 use serde_json::{Error, Value};
 
-/// A stored value. Asked for a text it is one; asked for anything else it is JSON.
+/// A stored value, as a deserializer.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlainText<'a>(pub(super) &'a str);
 
@@ -13,7 +13,7 @@ impl<'a> PlainText<'a> {
         StrDeserializer::new(self.0)
     }
 
-    /// Reads it as JSON by `read`, to the end.
+    /// Deserializes JSON with `read`, up to the end of the text.
     fn json<T>(
         self,
         read: impl FnOnce(&mut serde_json::Deserializer<serde_json::de::StrRead<'a>>) -> Result<T, Error>,
@@ -54,7 +54,7 @@ impl<'de> Deserializer<'de> for PlainText<'de> {
         deserialize_struct(name: &'static str, fields: &'static [&'static str])
     }
 
-    /// What is no JSON is a text.
+    /// A value that isn't JSON is a string.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         match serde_json::from_str::<Value>(self.0) {
             Ok(_) => self.json(|json| json.deserialize_any(visitor)),
@@ -70,7 +70,7 @@ impl<'de> Deserializer<'de> for PlainText<'de> {
         if self.0 == "null" { visitor.visit_none() } else { visitor.visit_some(self) }
     }
 
-    /// `()` is written as `{}`, and Python's `None` is no value at all; whatever is there will do.
+    /// Accepts any value: `()` is stored as `{}`, and Python stores `None` differently.
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
@@ -91,7 +91,7 @@ impl<'de> Deserializer<'de> for PlainText<'de> {
         visitor.visit_newtype_struct(self)
     }
 
-    /// A variant without fields is a text, one with fields an object.
+    /// A variant without fields is stored as a string, one with fields as an object.
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         name: &'static str,
@@ -130,7 +130,7 @@ mod tests {
     struct Name(String);
 
     #[test]
-    fn the_type_says_how_a_value_is_read() {
+    fn the_requested_type_determines_how_a_value_is_read() {
         check("hello", &"hello".to_owned());
         check("\"hello\"", &"\"hello\"".to_owned());
         check("5", &"5".to_owned());
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_an_error() {
+    fn a_value_of_another_type_is_an_error() {
         assert!(u8::deserialize(PlainText("256")).is_err());
         assert!(u8::deserialize(PlainText("1 2")).is_err());
         assert!(Vec::<u8>::deserialize(PlainText("hello")).is_err());

@@ -14,10 +14,23 @@ use crate::handler::failure::Failure;
 use crate::handler::kind::Action;
 use crate::handler::reply::Replier;
 
-/// Tells the caller how far the work is, before the answer.
+/// Sends progress updates to the caller before the reply. An argument of actions.
 ///
-/// Updates arrive in order and before the answer; after the answer they are dropped. A one-way request has nobody to
-/// tell, and sending is then a quick nothing.
+/// Updates arrive in order and before the reply. After the reply, and for requests without a reply, they are dropped silently.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[action("import")]
+/// async fn import(Payload(files): Payload<Vec<String>>, progress: Progress<usize>) -> Result<usize, BoxError> {
+///     for done in 0..files.len() {
+///         progress.send(done).await?;
+///         // import `files[done]`
+///     }
+///     Ok(files.len())
+/// }
+/// # let _ = blueprint_of!["files"; import];
+/// ```
 #[derive(Debug)]
 pub struct Progress<T> {
     replier: Option<Arc<Replier>>,
@@ -31,14 +44,14 @@ impl<T> Clone for Progress<T> {
 }
 
 impl<T: Serialize> Progress<T> {
-    /// Sends one update, given by value or by reference.
+    /// Sends an update, passed by value or by reference.
     ///
     /// # Errors
     ///
-    /// Returns an error if the update can't be written as JSON, or if the bus stays away until the caller stops waiting,
-    /// but for at most 30 s.
+    /// Returns an error if the update can't be serialized as JSON, or if the bus is away until the caller stops waiting, for at
+    /// most 30 s.
     pub fn send(&self, update: impl Borrow<T>) -> BoxFuture<'static, Result<(), BusError>> {
-        // Written at once, so that the update need not be one that can wait in a task.
+        // Serialized before the future, so that the update doesn't have to be `Send` or `'static`.
         let payload = encode(update.borrow());
         let replier = self.replier.clone();
         Box::pin(async move {

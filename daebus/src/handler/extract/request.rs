@@ -10,7 +10,17 @@ use crate::handler::envelope::Envelope;
 use crate::handler::failure::Failure;
 use crate::handler::kind::HasMessage;
 
-/// The envelope of the message that reached the handler.
+/// The envelope of the message that the handler handles. An argument of actions and listeners.
+///
+/// ```
+/// use daebus::prelude::*;
+///
+/// #[listen("sensor.*")]
+/// async fn on_sensor(request: Request, Payload(value): Payload<f64>) {
+///     println!("{}: {value}", request.channel());
+/// }
+/// # let _ = blueprint_of!["sensors"; on_sensor];
+/// ```
 #[derive(Debug, Clone)]
 pub struct Request {
     envelope: Arc<Envelope>,
@@ -18,47 +28,47 @@ pub struct Request {
 }
 
 impl Request {
-    /// The request's id as the sender wrote it, whatever JSON it is. `None` for a one-way message or a broadcast.
+    /// Returns the ID of the request, which may be any JSON value. `None` for a one-way message or a broadcast.
     pub fn id(&self) -> Option<&RawJson> {
         self.envelope.request_id.as_ref()
     }
 
-    /// The action asked for. `None` for a broadcast without one.
+    /// Returns the requested action. `None` for a broadcast without one.
     pub fn action(&self) -> Option<&str> {
         self.envelope.action.as_deref()
     }
 
-    /// The service the sender meant. `None` where it didn't say.
+    /// Returns the service to which the sender addressed the message. `None` if the message doesn't contain it.
     pub fn service(&self) -> Option<&str> {
         self.envelope.service.as_deref()
     }
 
-    /// Where the sender wants the reply.
+    /// Returns the channel to which the sender requests the reply.
     pub fn reply_to(&self) -> Option<&str> {
         self.envelope.reply_to.as_deref()
     }
 
-    /// The channel the message arrived on.
+    /// Returns the channel on which the message arrived.
     pub fn channel(&self) -> &str {
         &self.envelope.channel
     }
 
-    /// The headers; empty where there are none.
+    /// Returns the headers. Empty if there are none.
     pub fn headers(&self) -> &Headers {
         &self.envelope.headers
     }
 
-    /// How much time is left to answer.
+    /// Returns the time until the deadline.
     pub fn remaining(&self) -> Option<Duration> {
         self.deadline.map(Deadline::remaining)
     }
 
-    /// The time by which the answer has to be there.
+    /// Returns the deadline of the request: the earlier one of the caller's and the handler's. `None` if there is none.
     pub fn deadline(&self) -> Option<Deadline> {
         self.deadline
     }
 
-    /// The whole message as it came.
+    /// Returns the whole message as received.
     pub fn raw(&self) -> &RawJson {
         &self.envelope.raw
     }
@@ -66,8 +76,10 @@ impl Request {
 
 impl<K: HasMessage> Extract<K> for Request {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let envelope =
-            cx.message.clone().ok_or_else(|| Failure::internal("no message reached this handler"))?;
+        let envelope = cx
+            .message
+            .clone()
+            .ok_or_else(|| Failure::internal("this handler has no message, so it has no `Request`"))?;
         Ok(Self { envelope, deadline: cx.deadline })
     }
 }

@@ -6,9 +6,28 @@ use crate::handler::failure::Failure;
 use crate::handler::kind::Kind;
 use crate::handler::state::Needs;
 
-/// What `.state(T)` put into the application, cloned for this handler.
+/// The value given to [`Daebus::state`](crate::Daebus::state), cloned for this handler. An argument of any handler.
 ///
-/// A type that was never put in is an error when the service starts, naming the handler and the type.
+/// If the application has no value of this type, the start of the service fails with an error that names the handler and the
+/// type. `Option<State<T>>` is `None` in this case.
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::Arc;
+///
+/// use daebus::prelude::*;
+///
+/// type Prices = Arc<HashMap<String, f64>>;
+///
+/// #[action("price_of")]
+/// async fn price_of(Payload(article): Payload<String>, State(prices): State<Prices>) -> Option<f64> {
+///     prices.get(&article).copied()
+/// }
+///
+/// let prices = Prices::new(HashMap::from([("tea".to_owned(), 2.5)]));
+/// let app = Daebus::new("shop").state(prices).register(blueprint_of!["shop"; price_of]);
+/// # let _ = app;
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct State<T>(pub T);
 
@@ -25,7 +44,8 @@ impl<K: Kind, T: Clone + Send + Sync + 'static> Extract<K> for State<T> {
     }
 
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
-        let missing = || Failure::internal(format!("no state of type {} was put in", type_name::<T>()));
+        let missing =
+            || Failure::internal(format!("the application has no state of type {}", type_name::<T>()));
         cx.state::<T>().cloned().map(State).ok_or_else(missing)
     }
 }
