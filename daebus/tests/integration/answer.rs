@@ -1,4 +1,4 @@
-//! What the runtime makes of requests, good and bad, on the in-process bus.
+//! Replies to valid and invalid requests, on the in-process bus.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -21,14 +21,14 @@ async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
 }
 
 async fn panics() {
-    panic!("as it must");
+    panic!("on purpose");
 }
 
 async fn hangs() {
     pending::<()>().await;
 }
 
-/// A door that handlers wait at, and a count of those that came.
+/// Blocks handlers until it is opened, and counts them.
 #[derive(Clone)]
 struct Door {
     open: Arc<Semaphore>,
@@ -76,27 +76,27 @@ fn code(error: &CallError) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn a_panic_is_internal_and_the_service_goes_on() -> Result<(), BoxError> {
+async fn a_panic_is_answered_with_internal_and_the_service_continues() -> Result<(), BoxError> {
     let service = app("panic")
         .register(Blueprint::new("b").action("echo", echo).action("panics", panics))
         .start()
         .await?;
     let error = call(&service, "panics").await.unwrap_err();
     assert_eq!(code(&error), Some("internal"));
-    assert!(!error.to_string().contains("as it must"), "the insides stay inside: {error}");
+    assert!(!error.to_string().contains("on purpose"), "the message of a panic is not sent: {error}");
     assert_eq!(call(&service, "echo").await?, json!({}));
     Ok(service.stop().await?)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_handler_that_hangs_ends_with_its_time() -> Result<(), BoxError> {
+async fn a_handler_that_hangs_is_ended_at_its_deadline() -> Result<(), BoxError> {
     let service = app("hang")
         .timeout(Duration::from_secs(60))
         .register(Blueprint::new("b").action("hangs", hangs))
         .start()
         .await?;
     let bus = bus::connect(&BusUrl::parse("memory://hang")?).await?;
-    // No `timeout_ms`, as from Python: the service's own limit holds.
+    // Without `timeout_ms`, as from Python, the limit of the service applies.
     let reply = exchange(&*bus, br#"{"action": "hangs", "request_id": "1", "reply_to": "caller:x"}"#).await;
     assert_eq!(reply["payload"]["code"], "deadline_exceeded");
     assert_eq!(reply["request_id"], "1");
@@ -122,7 +122,7 @@ async fn the_callers_budget_is_the_handlers_deadline() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
+async fn requests_beyond_the_limits_are_answered_with_overloaded_and_not_run() -> Result<(), BoxError> {
     let (door, came) = Door::new();
     let service = app("overload")
         .concurrency(2)
@@ -134,7 +134,7 @@ async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
     let caller = service.callers().to("svc");
     let mut calls: FuturesUnordered<_> =
         (0..8).map(|_| caller.send_request::<String>("waits", ()).into_future()).collect();
-    // Two run, three wait, and the door is closed: whoever is back now was refused.
+    // Two run and three wait for the door, so every call that returns now was refused.
     for _ in 0..3 {
         let error = within(calls.next()).await.unwrap().unwrap_err();
         assert_eq!(code(&error), Some("overloaded"), "{error}");
@@ -150,7 +150,7 @@ async fn too_much_at_once_is_overloaded_and_not_run() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn only_a_refusal_of_the_framework_says_that_a_request_was_not_run() -> Result<(), BoxError> {
+async fn only_a_refusal_of_the_framework_is_marked_as_not_run() -> Result<(), BoxError> {
     async fn forwards() -> Result<(), Fault> {
         Err(Fault::new("overloaded", "another service has too much to do"))
     }
@@ -193,35 +193,35 @@ async fn only_a_refusal_of_the_framework_says_that_a_request_was_not_run() -> Re
 
 #[tokio::test]
 async fn a_dropped_call_cancels_the_handler() -> Result<(), BoxError> {
-    struct Told(mpsc::UnboundedSender<()>);
-    impl Drop for Told {
+    struct SendOnDrop(mpsc::UnboundedSender<()>);
+    impl Drop for SendOnDrop {
         fn drop(&mut self) {
             let _ = self.0.send(());
         }
     }
-    async fn waits_and_tells(State(door): State<Door>, State(told): State<mpsc::UnboundedSender<()>>) {
-        let _told = Told(told);
+    async fn waits_and_reports(State(door): State<Door>, State(dropped): State<mpsc::UnboundedSender<()>>) {
+        let _guard = SendOnDrop(dropped);
         door.pass().await;
     }
     let (door, mut came) = Door::new();
-    let (tell, mut told) = mpsc::unbounded_channel::<()>();
+    let (sender, mut dropped) = mpsc::unbounded_channel::<()>();
     let service = app("cancel")
         .state(door)
-        .state(tell)
-        .register(Blueprint::new("b").action("waits", waits_and_tells))
+        .state(sender)
+        .register(Blueprint::new("b").action("waits", waits_and_reports))
         .start()
         .await?;
     let caller = service.callers().to("svc");
     let call = caller.send_request::<Value>("waits", ()).spawn();
     next(&mut came).await;
     call.abort();
-    next(&mut told).await;
+    next(&mut dropped).await;
     assert_eq!(caller.in_flight(), 0);
     Ok(service.stop().await?)
 }
 
 #[tokio::test]
-async fn stopping_drains_and_refuses() -> Result<(), BoxError> {
+async fn a_stopping_service_drains_and_refuses_requests() -> Result<(), BoxError> {
     let (door, mut came) = Door::new();
     let service =
         app("drain").state(door.clone()).register(Blueprint::new("b").action("waits", waits)).start().await?;
@@ -229,7 +229,7 @@ async fn stopping_drains_and_refuses() -> Result<(), BoxError> {
     let running = caller.send_request::<String>("waits", ()).spawn();
     next(&mut came).await;
     let stopping = tokio::spawn(service.stop());
-    // Nobody answers on the channel any more, while what runs goes on.
+    // The service has left its channel, while running handlers continue.
     let late = loop {
         match caller.send_request::<String>("waits", ()).timeout(Duration::from_millis(50)).await {
             Err(CallError::Timeout { .. }) => {}
@@ -245,7 +245,7 @@ async fn stopping_drains_and_refuses() -> Result<(), BoxError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_doesnt_end_is_cut_off_and_named() -> Result<(), BoxError> {
+async fn handlers_that_outlast_the_drain_are_cut_off_and_named() -> Result<(), BoxError> {
     let service = app("cut")
         .drain(Duration::from_secs(3))
         .register(Blueprint::new("b").action("hangs", hangs))
@@ -262,7 +262,7 @@ async fn what_doesnt_end_is_cut_off_and_named() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn an_unknown_action_is_told_only_where_nobody_else_can_have_it() -> Result<(), BoxError> {
+async fn an_unknown_action_is_reported_only_if_no_other_process_can_have_it() -> Result<(), BoxError> {
     let service = app("unknown").register(Blueprint::new("b").action("echo", echo)).start().await?;
     let error = call(&service, "ecko").await.unwrap_err();
     assert_eq!(code(&error), Some("unknown_action"));
@@ -278,7 +278,7 @@ async fn an_unknown_action_is_told_only_where_nobody_else_can_have_it() -> Resul
 }
 
 #[tokio::test]
-async fn rubbish_is_answered_where_there_is_somebody_to_answer() -> Result<(), BoxError> {
+async fn invalid_requests_with_a_reply_address_are_answered() -> Result<(), BoxError> {
     let service = app("rubbish")
         .max_message(1 << 20)
         .register(Blueprint::new("b").action("echo", echo))
@@ -316,7 +316,7 @@ async fn rubbish_is_answered_where_there_is_somebody_to_answer() -> Result<(), B
     Ok(service.stop().await?)
 }
 
-/// Publishes a request as it is and waits for the reply on `caller:x`.
+/// Publishes these bytes as a request and waits for the reply on `caller:x`.
 async fn exchange(bus: &dyn Bus, request: &[u8]) -> Value {
     let (replies, mut reply) = mpsc::unbounded_channel();
     let take = move |message: Message| replies.send(message.payload).unwrap();
@@ -327,24 +327,25 @@ async fn exchange(bus: &dyn Bus, request: &[u8]) -> Value {
 }
 
 #[tokio::test]
-async fn a_listener_handles_messages_in_order_and_survives_its_own_panics() -> Result<(), BoxError> {
-    // An earlier message takes longer: two at once would finish in the wrong order.
-    async fn hear(Payload(n): Payload<u32>, State(heard): State<mpsc::UnboundedSender<u32>>) {
+async fn a_listener_handles_messages_in_order_and_continues_after_panics() -> Result<(), BoxError> {
+    // Earlier messages take longer: concurrent runs would end in the wrong order.
+    async fn receive(Payload(n): Payload<u32>, State(received): State<mpsc::UnboundedSender<u32>>) {
         for _ in n..100 {
             tokio::task::yield_now().await;
         }
         assert!(n != 13, "unlucky");
-        heard.send(n).unwrap();
+        received.send(n).unwrap();
     }
-    let (tell, mut heard) = mpsc::unbounded_channel::<u32>();
-    let service = app("listen").state(tell).register(Blueprint::new("b").listen("n.*", hear)).start().await?;
+    let (sender, mut received) = mpsc::unbounded_channel::<u32>();
+    let service =
+        app("listen").state(sender).register(Blueprint::new("b").listen("n.*", receive)).start().await?;
     let caller = service.callers().to("svc");
     assert_eq!(caller.send_message("n.rubbish", "not a number").await?, 1);
     for n in 0..100 {
         assert_eq!(caller.send_message("n.x", n).await?, 1);
     }
     for n in (0..100).filter(|n| *n != 13) {
-        assert_eq!(next(&mut heard).await, n);
+        assert_eq!(next(&mut received).await, n);
     }
     Ok(service.stop().await?)
 }

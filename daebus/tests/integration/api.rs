@@ -1,6 +1,6 @@
-//! The public face as `api.md` of the design has it, as far as it stands: a program such as a user writes it.
+//! The public API, in a program as a user would write it.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)] // written as a user would who has switched on nothing
+#![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc)] // written like a user's crate, without lints
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -65,7 +65,7 @@ pub enum UserError {
 pub mod users {
     use super::*;
 
-    /// Answers on the service's channel.
+    /// Returns a user.
     #[action("get_user")]
     pub async fn get_user(Payload(query): Payload<GetUser>, State(db): State<Db>) -> Result<User, UserError> {
         db.get(query.id).ok_or(UserError::NotFound { id: query.id })
@@ -82,13 +82,13 @@ pub mod users {
         Ok(user)
     }
 
-    /// A broadcast channel.
+    /// Handles broadcasts.
     #[listen("user_events")]
-    pub async fn on_user_event(Payload(event): Payload<UserEvent>, State(heard): State<Heard>) {
-        heard.0.send(event).unwrap();
+    pub async fn on_user_event(Payload(event): Payload<UserEvent>, State(received): State<Received>) {
+        received.0.send(event).unwrap();
     }
 
-    /// Progress before the answer.
+    /// Sends progress before the answer.
     #[action("import")]
     pub async fn import(
         Payload(rows): Payload<Vec<NewUser>>,
@@ -103,7 +103,7 @@ pub mod users {
         Ok(Imported { rows: count })
     }
 
-    /// A plain function.
+    /// A plain `fn`.
     #[action("double")]
     pub fn double(Payload(n): Payload<i64>) -> i64 {
         n * 2
@@ -150,21 +150,21 @@ pub mod users {
     }
 }
 
-/// What the hooks have reported.
+/// The reports of the hooks.
 #[derive(Clone, Default)]
 pub struct Seen(Arc<Mutex<Vec<String>>>);
 
 #[derive(Clone)]
-pub struct Heard(tokio::sync::mpsc::UnboundedSender<UserEvent>);
+pub struct Received(tokio::sync::mpsc::UnboundedSender<UserEvent>);
 
 #[tokio::test]
 async fn a_service_and_its_typed_caller() -> Result<(), BoxError> {
-    let (heard, mut events) = tokio::sync::mpsc::unbounded_channel();
+    let (received, mut events) = tokio::sync::mpsc::unbounded_channel();
     let db = Db::default();
     let service = Daebus::new("user_service")
         .bus("memory://api")
         .state(db.clone())
-        .state(Heard(heard))
+        .state(Received(received))
         .state(Seen::default())
         .register(users::blueprint())
         .start()
@@ -211,7 +211,7 @@ async fn a_service_and_its_typed_caller() -> Result<(), BoxError> {
 
 #[tokio::test]
 async fn instances_with_ids_report_each_other() -> Result<(), BoxError> {
-    let (heard, _events) = tokio::sync::mpsc::unbounded_channel();
+    let (received, _events) = tokio::sync::mpsc::unbounded_channel();
     let seen = Seen::default();
     let app = |id: &str, seen: &Seen| {
         Daebus::new("user_service")
@@ -219,7 +219,7 @@ async fn instances_with_ids_report_each_other() -> Result<(), BoxError> {
             .instance_id(id)
             .everyone()
             .state(Db::default())
-            .state(Heard(heard.clone()))
+            .state(Received(received.clone()))
             .state(seen.clone())
             .register(users::blueprint())
     };

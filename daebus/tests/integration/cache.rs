@@ -1,4 +1,4 @@
-//! The key-value store, on the in-process bus; `tests/` has the same on Redis.
+//! The key-value store, on the in-process bus. `tests/tests/bus` tests it on Redis.
 
 use daebus::CacheError;
 use daebus::prelude::*;
@@ -15,7 +15,7 @@ async fn empty() -> TestApp {
 }
 
 #[tokio::test]
-async fn what_is_set_is_got() -> Result<(), CacheError> {
+async fn returns_the_values_that_were_set() -> Result<(), CacheError> {
     let app = empty().await;
     let cache = app.service().cache();
     assert_eq!(cache.get::<String>("k").await?, None);
@@ -55,7 +55,7 @@ async fn values_are_stored_as_python_reads_them() -> Result<(), CacheError> {
 }
 
 #[tokio::test]
-async fn a_value_goes_away_when_its_time_is_over() -> Result<(), CacheError> {
+async fn a_value_expires_after_its_ttl() -> Result<(), CacheError> {
     let app = empty().await;
     let cache = app.service().cache();
     cache.set_for("short", "x", Duration::from_secs(10)).await?;
@@ -75,7 +75,7 @@ async fn a_value_goes_away_when_its_time_is_over() -> Result<(), CacheError> {
 }
 
 #[tokio::test]
-async fn of_many_one_sets_what_is_absent() -> Result<(), CacheError> {
+async fn one_of_many_concurrent_calls_sets_an_absent_key() -> Result<(), CacheError> {
     let app = empty().await;
     let cache = app.service().cache();
     assert!(cache.set_if_absent("k", 1).await?);
@@ -105,7 +105,7 @@ async fn increments_add_up() -> Result<(), CacheError> {
 }
 
 #[tokio::test]
-async fn what_does_not_fit_is_told_with_its_key() {
+async fn a_value_of_another_type_is_an_error_with_the_key() {
     let app = empty().await;
     let cache = app.service().cache();
     cache.set("word", "hello").await.unwrap();
@@ -115,7 +115,7 @@ async fn what_does_not_fit_is_told_with_its_key() {
 }
 
 #[tokio::test]
-async fn handlers_of_every_kind_take_it() {
+async fn handlers_of_every_kind_can_take_the_cache() {
     #[on_start]
     async fn warm_up(cache: Cache) -> Result<(), BoxError> {
         cache.set("greeting", "hello").await?;

@@ -1,4 +1,4 @@
-//! What callers get from a service that is stopping, on the in-process bus.
+//! Replies of a service that is stopping, on the in-process bus.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -10,7 +10,7 @@ use daebus_tests_support::{eventually, next, within};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// What the handler waits for, and how it reports that it runs.
+/// Blocks the handler, and reports that it is running.
 #[derive(Clone)]
 struct Door {
     open: Arc<Semaphore>,
@@ -36,7 +36,7 @@ impl Stopping {
         Self::on_after(bus, name, async || ()).await.0
     }
 
-    /// The same; `before` runs before the service begins to stop.
+    /// Like [`on`](Self::on); `before` runs before the service begins to stop.
     async fn on_after<T>(bus: Arc<dyn Bus>, name: &str, before: impl AsyncFnOnce() -> T) -> (Self, T) {
         let (came, mut arrivals) = mpsc::unbounded_channel();
         let open = Arc::new(Semaphore::new(0));
@@ -56,12 +56,12 @@ impl Stopping {
         (Self { bus, replies, _inbox: inbox, open, stopped }, done)
     }
 
-    /// Lets the handler end, and the service with it.
+    /// Ends the handler and thereby the service.
     async fn end(mut self) {
         self.open.add_permits(1);
         assert_eq!(next(&mut self.replies).await["request_id"], 1);
         within(self.stopped).await.unwrap().unwrap();
-        assert_eq!(self.bus.subscribers("svc").await.unwrap(), 0, "the channel is left");
+        assert_eq!(self.bus.subscribers("svc").await.unwrap(), 0, "the service has left its channel");
     }
 }
 

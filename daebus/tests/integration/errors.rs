@@ -1,4 +1,4 @@
-//! Errors of one service as errors of another.
+//! Errors of a service that another service returns.
 
 use daebus::prelude::*;
 use daebus::testing::TestApp;
@@ -127,7 +127,7 @@ async fn a_transparent_error_keeps_code_status_and_details() {
 }
 
 #[tokio::test]
-async fn an_error_of_a_call_is_internal_unless_the_author_passes_it_on() {
+async fn the_error_of_a_nested_call_is_internal_unless_it_is_passed_on() {
     let app = app().await;
     let orders = orders::Caller::new(app.caller());
     let errors = [

@@ -1,4 +1,4 @@
-//! Listening that begins and ends while the service runs.
+//! Listeners that start and stop while the service runs.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -13,7 +13,7 @@ async fn confirmed(guard: &EventGuard) -> bool {
     within(guard.confirmed()).await
 }
 
-/// The rooms that are watched.
+/// The watched rooms.
 #[derive(Clone, Default)]
 struct Watched(Arc<Mutex<Vec<EventGuard>>>);
 
@@ -21,13 +21,13 @@ struct Watched(Arc<Mutex<Vec<EventGuard>>>);
 async fn watch(
     Payload(room): Payload<String>,
     events: Events,
-    State(tell): State<mpsc::UnboundedSender<Value>>,
+    State(sender): State<mpsc::UnboundedSender<Value>>,
     State(watched): State<Watched>,
 ) -> bool {
     let guard = events.listen::<Value>(&room, move |event| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
-            tell.send(event).unwrap();
+            sender.send(event).unwrap();
         }
     });
     let confirmed = guard.confirmed().await;
@@ -42,10 +42,10 @@ async fn forget_all(State(watched): State<Watched>) {
 
 #[tokio::test]
 async fn a_handler_listens_and_stops_listening() {
-    let (tell, mut heard) = mpsc::unbounded_channel::<Value>();
+    let (sender, mut received) = mpsc::unbounded_channel::<Value>();
     let service = Daebus::new("watcher")
         .bus("memory://events-handler")
-        .state(tell)
+        .state(sender)
         .state(Watched::default())
         .register(blueprint_of!["b"; watch, forget_all])
         .start()
@@ -58,11 +58,11 @@ async fn a_handler_listens_and_stops_listening() {
     let broadcast = service.broadcast();
     assert_eq!(broadcast.send("room.1", json!({"n": 1})).await.unwrap(), 1);
     assert_eq!(broadcast.send("hall.3", json!({"n": 2})).await.unwrap(), 1);
-    let mut both = [next(&mut heard).await, next(&mut heard).await];
+    let mut both = [next(&mut received).await, next(&mut received).await];
     both.sort_by_key(|event| event["n"].as_u64());
     assert_eq!(both, [json!({"n": 1}), json!({"n": 2})]);
     caller.send_request::<()>("forget_all", ()).await.unwrap();
-    eventually("nobody listens after the guard is dropped", async || {
+    eventually("the listener stops after the guard is dropped", async || {
         broadcast.send("room.1", json!({"n": 3})).await.unwrap() == 0
     })
     .await;
@@ -70,16 +70,16 @@ async fn a_handler_listens_and_stops_listening() {
 }
 
 #[tokio::test]
-async fn messages_come_in_order_and_failures_harm_nobody() {
+async fn messages_are_handled_in_order_and_after_failures() {
     let service = Daebus::new("orderly").bus("memory://events-order").start().await.unwrap();
-    let (tell, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let guard = service.events().listen::<u64>("numbers", move |n| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
             // The first takes longest.
             tokio::time::sleep(Duration::from_millis(10 / (n + 1))).await;
-            tell.send(n).unwrap();
-            assert!(n != 2, "two is too much");
+            sender.send(n).unwrap();
+            assert!(n != 2, "two fails");
             if n == 3 { Err(BoxError::from("three as well")) } else { Ok(()) }
         }
     });
@@ -90,16 +90,16 @@ async fn messages_come_in_order_and_failures_harm_nobody() {
         broadcast.send("numbers", n).await.unwrap();
     }
     for n in 0..6 {
-        assert_eq!(next(&mut heard).await, n);
+        assert_eq!(next(&mut received).await, n);
     }
     guard.keep();
     broadcast.send("numbers", 7).await.unwrap();
-    assert_eq!(next(&mut heard).await, 7, "it goes on without its guard");
+    assert_eq!(next(&mut received).await, 7, "the listener continues without its guard");
     service.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_name_that_cannot_be_a_channels_never_hears_anything() {
+async fn a_listener_on_an_invalid_channel_receives_nothing() {
     let service = Daebus::new("strict").bus("memory://events-names").start().await.unwrap();
     for name in ["", "daebus:to:me", "tab\there"] {
         let guard = service.events().listen::<Value>(name, |_| async {});
@@ -109,39 +109,39 @@ async fn a_name_that_cannot_be_a_channels_never_hears_anything() {
 }
 
 #[tokio::test]
-async fn a_service_that_stops_finishes_what_runs() {
+async fn a_stopping_service_finishes_running_listeners() {
     let service = Daebus::new("leaving").bus("memory://events-stop").start().await.unwrap();
-    let (tell, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let guard = service.events().listen::<u64>("work", move |n| {
-        let tell = tell.clone();
+        let sender = sender.clone();
         async move {
-            tell.send(format!("begins {n}")).unwrap();
+            sender.send(format!("begins {n}")).unwrap();
             tokio::time::sleep(Duration::from_millis(50)).await;
-            tell.send(format!("ends {n}")).unwrap();
+            sender.send(format!("ends {n}")).unwrap();
         }
     });
     assert!(confirmed(&guard).await);
     service.broadcast().send("work", 1).await.unwrap();
-    assert_eq!(next(&mut heard).await, "begins 1");
+    assert_eq!(next(&mut received).await, "begins 1");
     let events = service.events();
     service.stop().await.unwrap();
-    assert_eq!(next(&mut heard).await, "ends 1");
+    assert_eq!(next(&mut received).await, "ends 1");
     let late = events.listen::<u64>("work", |_| async {});
     assert!(!confirmed(&late).await, "the service has stopped");
 }
 
-/// Listens from its start on.
+/// A feature that listens from its start.
 struct Ears(mpsc::UnboundedSender<Value>);
 
 impl Feature for Ears {
     async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
-        let tell = self.0.clone();
+        let sender = self.0.clone();
         let guard = cx.events().listen::<Value>("news", move |news| {
-            let tell = tell.clone();
-            async move { drop(tell.send(news)) }
+            let sender = sender.clone();
+            async move { drop(sender.send(news)) }
         });
         if !guard.confirmed().await {
-            return Err("nobody listens".into());
+            return Err("no subscription".into());
         }
         guard.keep();
         Ok(())
@@ -155,25 +155,25 @@ async fn a_feature_listens_before_the_service_is_ready() {
         assert_eq!(broadcast.send("news", json!({"it": "begins"})).await?, 1);
         Ok(())
     }
-    let (tell, mut heard) = mpsc::unbounded_channel();
-    let app = Daebus::new("ears").bus("memory://events-feature").feature(Ears(tell));
+    let (sender, mut received) = mpsc::unbounded_channel();
+    let app = Daebus::new("ears").bus("memory://events-feature").feature(Ears(sender));
     let service = app.register(blueprint_of!["b"; announce]).start().await.unwrap();
-    assert_eq!(next(&mut heard).await, json!({"it": "begins"}));
+    assert_eq!(next(&mut received).await, json!({"it": "begins"}));
     service.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_handler_that_must_be_cut_off_is_named() {
+async fn a_listener_that_is_cut_off_is_named() {
     let app = Daebus::new("stuck").bus("memory://events-stuck").drain(Duration::from_millis(50));
     let service = app.start().await.unwrap();
-    let (tell, mut heard) = mpsc::unbounded_channel();
+    let (sender, mut received) = mpsc::unbounded_channel();
     let guard = service.events().listen::<u64>("work", move |n| {
-        tell.send(n).unwrap();
+        sender.send(n).unwrap();
         std::future::pending::<()>()
     });
     assert!(confirmed(&guard).await);
     service.broadcast().send("work", 1).await.unwrap();
-    next(&mut heard).await;
+    next(&mut received).await;
     let error = service.stop().await.unwrap_err().to_string();
     assert!(error.contains("events.rs:"), "{error}");
 }

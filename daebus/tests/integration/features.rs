@@ -1,4 +1,4 @@
-//! Parts of an application that live as long as the service does, and what they repeat.
+//! Features and repeaters.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -8,7 +8,7 @@ use daebus::prelude::*;
 use daebus::testing::TestApp;
 use daebus::{Error, Feature, FeatureContext, Repeater};
 
-/// What happened, in order.
+/// The events of a test, in order.
 #[derive(Debug, Clone, Default)]
 struct Log(Arc<Mutex<Vec<String>>>);
 
@@ -22,7 +22,7 @@ impl Log {
     }
 }
 
-/// What goes wrong in a feature.
+/// The failure of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Wrong {
     Nothing,
@@ -32,7 +32,7 @@ enum Wrong {
     StopHangs,
 }
 
-/// Three types of feature, as two of one type aren't let in.
+/// Three types of feature, since an application can't have two of one type.
 struct Part<const N: u8> {
     log: Log,
     wrong: Wrong,
@@ -46,7 +46,7 @@ impl<const N: u8> Part<N> {
 
 impl<const N: u8> Feature for Part<N> {
     async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
-        assert_ne!(self.wrong, Wrong::StartPanics, "no way");
+        assert_ne!(self.wrong, Wrong::StartPanics, "start panics");
         if self.wrong == Wrong::Start {
             return Err("the disk is full".into());
         }
@@ -62,7 +62,7 @@ impl<const N: u8> Feature for Part<N> {
     }
 
     async fn stop(&self, cx: &FeatureContext) -> Result<(), BoxError> {
-        // The bus is there to the end.
+        // The bus is still open.
         cx.broadcast().send("stopped", json!({"n": N})).await?;
         self.log.say(format!("stop {N}"));
         match self.wrong {
@@ -127,8 +127,8 @@ async fn features_start_in_order_and_stop_in_reverse() {
 }
 
 #[tokio::test]
-async fn a_failed_start_stops_those_that_started_and_tells_the_reason() {
-    for (wrong, reason) in [(Wrong::Start, "the disk is full"), (Wrong::StartPanics, "no way")] {
+async fn a_failed_start_stops_started_features_and_returns_the_reason() {
+    for (wrong, reason) in [(Wrong::Start, "the disk is full"), (Wrong::StartPanics, "start panics")] {
         let log = Log::default();
         let app = app(&log, [Wrong::Nothing, Wrong::Nothing, wrong]).bus("memory://features-fail");
         let error = app.start().await.unwrap_err();
@@ -139,7 +139,7 @@ async fn a_failed_start_stops_those_that_started_and_tells_the_reason() {
 }
 
 #[tokio::test]
-async fn a_failed_on_start_stops_the_features_too() {
+async fn a_failed_on_start_stops_the_features() {
     #[on_start]
     async fn fails() -> Result<(), BoxError> {
         Err("not today".into())
@@ -152,9 +152,9 @@ async fn a_failed_on_start_stops_the_features_too() {
 }
 
 #[tokio::test]
-async fn a_feature_that_does_not_stop_does_not_keep_the_others_from_it() {
+async fn a_feature_that_does_not_stop_does_not_prevent_others_from_stopping() {
     let log = Log::default();
-    // The paused clock makes short work of the ten seconds that one of them hangs for.
+    // On the paused clock, the limit of 10 s for the one that hangs passes at once.
     let app = TestApp::new(app(&log, [Wrong::Nothing, Wrong::StopHangs, Wrong::Stop])).await;
     app.finish().await;
     assert_eq!(log.lines(), LIFE);
@@ -170,13 +170,13 @@ async fn the_same_feature_twice_is_a_mistake() {
 }
 
 #[tokio::test]
-async fn a_feature_that_nobody_put_in_is_a_mistake() {
+async fn a_missing_feature_is_a_mistake() {
     let app = Daebus::new("parts").bus("memory://features-none").register(blueprint_of!["b"; which]);
     let error = app.start().await.unwrap_err().to_string();
     assert!(error.contains("Arc<integration::features::Part<2>>"), "{error}");
 }
 
-/// Fails as often as it is told, in each of its two parts.
+/// Fails a configured number of times in each of its two methods.
 struct Flaky {
     log: Log,
     prepare_fails: u32,
@@ -213,12 +213,12 @@ impl Repeater for Flaky {
 }
 
 #[tokio::test]
-async fn a_repeater_prepares_until_it_works_and_runs_for_ever() {
+async fn a_repeater_prepares_until_it_succeeds_and_then_runs_repeatedly() {
     let log = Log::default();
     let flaky = Flaky { log: log.clone(), prepare_fails: 2, run_fails: 3 };
     let app = TestApp::new(Daebus::new("repeats").repeater(flaky)).await;
     assert_eq!(app.published("ran").await.len(), 0);
-    assert_eq!(log.lines(), ["prepare fails"], "there is a pause");
+    assert_eq!(log.lines(), ["prepare fails"], "a delay follows");
     app.advance(Duration::from_secs(60)).await;
     let begin = ["prepare fails", "prepare fails", "prepared", "run fails", "run fails", "run fails", "run"];
     assert_eq!(log.lines(), begin);
@@ -229,7 +229,7 @@ async fn a_repeater_prepares_until_it_works_and_runs_for_ever() {
     app.finish().await;
 }
 
-/// What is logged on this thread.
+/// The log of this thread.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -260,11 +260,11 @@ async fn an_error_that_repeats_is_logged_when_it_begins_and_when_it_ends() {
 }
 
 #[tokio::test]
-async fn pauses_grow_to_half_a_minute_and_no_further() {
+async fn the_backoff_of_a_repeater_grows_up_to_30_s() {
     let log = Log::default();
     let flaky = Flaky { log: log.clone(), prepare_fails: u32::MAX, run_fails: 0 };
     let app = TestApp::new(Daebus::new("repeats").repeater(flaky)).await;
-    // 1 + 2 + 4 + 8 + 16 s, then 30 s each; and a little, as timers are rounded up.
+    // 1 + 2 + 4 + 8 + 16 s, then 30 s each, and some time for the rounding of timers.
     app.advance(Duration::from_secs(32)).await;
     assert_eq!(log.lines().len(), 6);
     app.advance(Duration::from_secs(300)).await;
@@ -273,7 +273,7 @@ async fn pauses_grow_to_half_a_minute_and_no_further() {
 }
 
 #[tokio::test]
-async fn a_repeater_that_never_waits_ends_with_the_service_all_the_same() {
+async fn a_repeater_that_never_waits_ends_with_the_service() {
     struct Busy;
     impl Repeater for Busy {
         async fn run(&mut self, _: &FeatureContext) -> Result<(), BoxError> {

@@ -1,4 +1,4 @@
-//! The arguments of `#[action]`, progress, and how handlers end with their service.
+//! The arguments of `#[action]`, progress, and the end of handlers with their service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -20,7 +20,7 @@ async fn connect(bus: &str) -> Arc<dyn Bus> {
     bus::connect(&BusUrl::parse(&format!("memory://{bus}")).unwrap()).await.unwrap()
 }
 
-/// A gate that handlers wait at. It reports each arrival.
+/// Blocks handlers until it is opened, and reports each arrival.
 #[derive(Clone)]
 struct Gate {
     open: Arc<Semaphore>,
@@ -68,7 +68,7 @@ async fn the_timeout_of_an_action_limits_its_handler() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn the_concurrency_of_an_action_limits_how_many_of_its_handlers_run_at_once() -> Result<(), BoxError> {
+async fn the_concurrency_of_an_action_limits_its_concurrent_handlers() -> Result<(), BoxError> {
     #[action("one_by_one", concurrency = 1)]
     async fn one_by_one(State(gate): State<Gate>) {
         gate.pass().await;
@@ -132,7 +132,7 @@ async fn progress_after_the_final_reply_is_not_sent() -> Result<(), BoxError> {
     assert_eq!(next(&mut inbox).await["payload"], "done");
     gate.open.add_permits(1);
     next(&mut late).await;
-    // The in-process bus delivers within `publish`, so a late update would be here by now.
+    // The in-process bus delivers within `publish`, so a late update would have arrived.
     assert_eq!(inbox.try_recv(), Err(TryRecvError::Empty));
     Ok(service.stop().await?)
 }
@@ -182,7 +182,7 @@ async fn a_dropped_service_ends_its_handlers_and_leaves_the_bus() -> Result<(), 
         next(&mut ended).await;
     }
     let bus = connect("dropped").await;
-    eventually("nobody is subscribed", async || {
+    eventually("no subscription is left", async || {
         bus.subscribers("svc").await.unwrap() + bus.subscribers("channel").await.unwrap() == 0
     })
     .await;

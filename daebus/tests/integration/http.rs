@@ -57,7 +57,7 @@ pub mod users {
         if user_id == 404 { Err(UserError::NotFound { id: user_id }) } else { Ok(()) }
     }
 
-    /// One function on two transports.
+    /// An action that is a route as well.
     #[action("create_user")]
     #[route("/users", methods = ["GET", "POST", "DELETE"], status = 201)]
     pub async fn create_user(Payload(new): Payload<NewUser>, State(_db): State<Db>) -> NewUser {
@@ -323,7 +323,7 @@ async fn one_function_is_an_action_too() {
 }
 
 #[tokio::test]
-async fn routes_return_what_axum_can_send() {
+async fn routes_return_every_response_of_axum() {
     let server = start("http-returns").await;
     check(server.get("/empty"), 200, json!({})).await;
     check(server.get("/value"), 200, json!({"a": 1})).await;
@@ -361,7 +361,7 @@ async fn axums_extractors_work_in_any_order_and_their_rejections_are_json() {
 }
 
 #[tokio::test]
-async fn http_2_is_served_without_being_asked_first() {
+async fn http_2_is_served_without_an_upgrade() {
     let server = start("http-2").await;
     let client = Client::builder().http2_prior_knowledge().build().unwrap();
     let response = client.get(format!("{}/value", server.url)).send().await.unwrap();

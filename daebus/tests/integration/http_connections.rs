@@ -75,7 +75,7 @@ async fn until(stream: &mut TcpStream, end: &str) -> String {
     answer
 }
 
-/// Asks for a path with a small window, so that the service has to wait for the client.
+/// Requests a path with a small receive window, so that the service must wait for the client.
 async fn slow_client(addr: SocketAddr, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 * 1024).unwrap();
@@ -124,7 +124,7 @@ async fn a_drain_waits_for_a_client_that_reads() {
     }
     let stopping = tokio::spawn(service.stop());
     let [large, stream] = &mut clients;
-    // Longer than a stream without an end is given.
+    // Longer than the drain waits for a stream without an end.
     let time = Duration::from_secs(7);
     let (large, stream) = tokio::join!(read_slowly(large, time), read_slowly(stream, time));
     assert!(large > LARGE && stream > LARGE, "{large} {stream}");
@@ -148,7 +148,7 @@ async fn a_request_on_an_open_connection_is_answered_just_after_the_drain_begins
     assert!(until(&mut client, "hello").await.starts_with("HTTP/1.1 200"));
     let stopping = tokio::spawn(service.stop());
     eventually("the listener is closed", async || TcpStream::connect(addr).await.is_err()).await;
-    assert!(timeout(Duration::from_millis(50), client.peek(&mut [0])).await.is_err(), "closed at once");
+    assert!(timeout(Duration::from_millis(50), client.peek(&mut [0])).await.is_err(), "closed immediately");
     client.write_all(request("/hello").as_bytes()).await.unwrap();
     let answer = rest(&mut client).await;
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("hello"), "{answer:?}");
@@ -210,7 +210,7 @@ async fn beyond_the_limit_of_connections_only_health_probes_are_answered() {
 }
 
 #[tokio::test]
-async fn an_address_has_a_limit_of_its_own() {
+async fn connections_of_one_address_are_limited() {
     let (service, addr) = start("connections-address", http().max_connections_per_address(2)).await;
     let ws = format!("ws://{addr}/ws");
     let (socket, _) = tokio_tungstenite::connect_async(&ws).await.unwrap();
@@ -219,7 +219,7 @@ async fn an_address_has_a_limit_of_its_own() {
     let mut third = TcpStream::connect(addr).await.unwrap();
     let _ = third.write_all(request("/hello").as_bytes()).await;
     assert_eq!(rest(&mut third).await, "");
-    // Another address has places of its own.
+    // Connections of another address are counted separately.
     let other = TcpSocket::new_v4().unwrap();
     other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut other = other.connect(addr).await.unwrap();

@@ -1,4 +1,4 @@
-//! Requests that pages of other origins make, over TCP.
+//! Requests of pages of other origins, over TCP.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -56,7 +56,7 @@ async fn pages_of_other_origins_cannot_change_state() {
     for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
         assert_eq!(status(&address, method, "/transfer", &[("sec-fetch-site", "cross-site")]).await, 200);
     }
-    // Unknown paths are refused as well, so that the answer doesn't depend on what is there.
+    // Unknown paths are refused as well, so that the answer doesn't reveal which paths exist.
     assert_eq!(status(&address, Method::POST, "/nowhere", &[("sec-fetch-site", "cross-site")]).await, 403);
 
     let url = format!("http://{address}/transfer");
@@ -91,7 +91,7 @@ async fn pages_of_origins_that_cors_allows_may_change_state() {
 }
 
 #[tokio::test]
-async fn the_check_of_origins_can_be_turned_off() {
+async fn the_origin_check_can_be_disabled() {
     let (service, address) = start("origin-off", http().cross_origin_protection(false)).await;
     assert_eq!(status(&address, Method::POST, "/transfer", &[("sec-fetch-site", "cross-site")]).await, 200);
     service.stop().await.unwrap();

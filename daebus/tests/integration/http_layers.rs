@@ -9,7 +9,7 @@ use daebus::axum::response::{IntoResponse, Response};
 use daebus::prelude::*;
 use daebus::testing::TestApp;
 
-/// A layer that appends its name to the header `passed` of a response, so that the innermost is the first.
+/// A layer that appends its name to the header `passed` of a response, so that the innermost comes first.
 macro_rules! mark {
     ($name:literal) => {
         from_fn(|request: HttpRequest, next: Next| async move {

@@ -1,4 +1,4 @@
-//! What a slow or greedy client may take, tried by one.
+//! The limits of HTTP, tested with slow and malicious clients.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -57,10 +57,10 @@ async fn connect(addr: SocketAddr, bytes: &str) -> TcpStream {
     stream
 }
 
-/// Everything up to the end of the connection, which is to come in time.
+/// Reads until the connection ends, which must happen in time.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut rest = Vec::new();
-    // A reset is an end too.
+    // A reset also ends the connection.
     let _ = within(stream.read_to_end(&mut rest)).await;
     String::from_utf8_lossy(&rest).into_owned()
 }
@@ -75,29 +75,29 @@ async fn first_line(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_no_whole_head_is_left() {
+async fn a_client_that_sends_an_incomplete_head_is_disconnected() {
     let (service, addr) = start("limits-head", http().header_timeout(SHORT)).await;
     for beginning in [
         "",
         "P",
         "GET /hello HTTP/1.1\r\nHost: a\r\n",
-        // The beginning of HTTP/2, and nothing after it.
+        // Only the preface of HTTP/2.
         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     ] {
         let began = Instant::now();
         let mut stream = connect(addr, beginning).await;
         rest(&mut stream).await;
-        assert!(began.elapsed() >= SHORT, "{beginning:?} was left at once");
+        assert!(began.elapsed() >= SHORT, "{beginning:?}: disconnected immediately");
     }
     service.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn a_client_that_drips_its_head_is_left() {
+async fn a_client_that_sends_its_head_byte_by_byte_is_disconnected() {
     let (service, addr) = start("limits-drip", http().header_timeout(SHORT)).await;
     let mut stream = connect(addr, "GET /hello HTTP/1.1\r\n").await;
     let dripping = async {
-        // Every byte in good time, and no end of them.
+        // Each byte arrives in time, but the head never ends.
         while stream.write_all(b"X").await.is_ok() {
             tokio::time::sleep(SHORT / 10).await;
         }
@@ -107,7 +107,7 @@ async fn a_client_that_drips_its_head_is_left() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_left() {
+async fn an_idle_connection_is_closed() {
     let (service, addr) = start("limits-idle", http().header_timeout(SHORT)).await;
     let mut stream = connect(addr, "GET /hello HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(first_line(&mut stream).await, "HTTP/1.1 200 OK");
@@ -116,7 +116,7 @@ async fn an_idle_connection_is_left() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_of_http_2_is_left_although_it_answers_pings() {
+async fn an_idle_connection_of_http_2_is_closed_although_it_answers_pings() {
     let (service, addr) = start("limits-idle-2", http().header_timeout(SHORT)).await;
     let mut stream = connect(addr, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
@@ -138,7 +138,7 @@ async fn an_idle_connection_of_http_2_is_left_although_it_answers_pings() {
 }
 
 #[tokio::test]
-async fn a_connection_of_http_2_has_32_requests_at_once() {
+async fn a_connection_of_http_2_has_at_most_32_concurrent_requests() {
     let (service, addr) = start("limits-streams", http()).await;
     // The preface, and empty SETTINGS.
     let mut stream = connect(addr, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await;
@@ -154,10 +154,10 @@ async fn a_connection_of_http_2_has_32_requests_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_doesnt_read_its_answer_is_left() {
+async fn a_client_that_does_not_read_its_answer_is_disconnected() {
     let (service, addr) = start("limits-unread", http().header_timeout(SHORT).max_connections(1)).await;
     let _unread = connect(addr, "GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    // The only place is free again once the other is closed.
+    // The only place is free again once the other connection is closed.
     eventually("the place is free", async || {
         let mut stream = connect(addr, "GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
         rest(&mut stream).await.ends_with("hello")
@@ -167,7 +167,7 @@ async fn a_client_that_doesnt_read_its_answer_is_left() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_too_large_is_refused_announced_or_not() {
+async fn a_body_that_is_too_large_is_refused_with_and_without_content_length() {
     let (service, addr) = start("limits-body", http().max_body(100)).await;
     let hundred = "x".repeat(100);
     for path in ["echo", "bytes"] {
@@ -195,7 +195,7 @@ async fn a_body_that_is_too_large_is_refused_announced_or_not() {
 }
 
 #[tokio::test]
-async fn a_body_may_be_larger_than_axums_own_limit_when_the_application_says_so() {
+async fn the_application_can_raise_the_body_limit_above_that_of_axum() {
     let (service, addr) = start("limits-large", http().max_body(4 * 1024 * 1024)).await;
     let bytes = 3 * 1024 * 1024;
     let head =

@@ -1,4 +1,4 @@
-//! Paths, methods, files and CORS: what is answered where, over TCP.
+//! Paths, methods, files and CORS, over TCP.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -57,7 +57,7 @@ fn http() -> Http {
     Http::bind("127.0.0.1:0")
 }
 
-/// Sends a request as it is and reads until the connection ends.
+/// Sends the bytes of a request and reads until the connection ends.
 async fn raw(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(addr).await.unwrap();
     stream.write_all(request.as_ref()).await.unwrap();
@@ -66,7 +66,7 @@ async fn raw(addr: SocketAddr, request: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-/// Asks for a path as it is; status and body.
+/// Sends a GET request with this literal path and returns the status and the body.
 async fn get(addr: SocketAddr, path: impl AsRef<[u8]>) -> (String, String) {
     let request = [b"GET ", path.as_ref(), b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"].concat();
     let answer = raw(addr, request).await;
@@ -93,7 +93,7 @@ async fn a_pattern_matches_every_encoding_of_its_text() {
 }
 
 #[tokio::test]
-async fn errors_of_paths_have_codes_of_their_own() {
+async fn path_errors_have_distinct_codes() {
     let (service, addr) = start("paths-codes", http()).await;
     let code = async |path: &str| {
         let (status, body) = get(addr, path).await;
@@ -204,7 +204,7 @@ async fn assets_are_validated_by_their_etag() {
         assert_eq!(again.headers()["cache-control"], "public, max-age=60");
         assert_eq!(again.text().await.unwrap(), "");
     }
-    // A tag counts, and the date doesn't beside it.
+    // If there is a tag, the date is ignored.
     let future = "Fri, 01 Jan 2100 00:00:00 GMT";
     let changed = [("if-none-match", "\"other\""), ("if-modified-since", future)];
     assert_eq!(send(addr, Method::GET, "/app.js", &changed).await.text().await.unwrap(), "run()");
@@ -254,7 +254,7 @@ async fn a_single_page_answers_paths_that_a_browser_opens() {
 }
 
 #[tokio::test]
-async fn a_prefix_is_text_whatever_its_characters() {
+async fn special_characters_of_a_prefix_are_literal() {
     for (at, prefix) in ["/größe", "/:x", "/*x", "/{x}", "/{x", "/a/:b"].into_iter().enumerate() {
         let (service, addr) = start(&format!("paths-prefix-{at}"), http().prefix(prefix)).await;
         for path in ["/_service/status", "/varies"] {

@@ -1,4 +1,4 @@
-//! When the handlers of routes run, wait, are refused and are cancelled, over TCP.
+//! When handlers of routes run, wait, are refused and are cancelled, over TCP.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc};
 
-/// Holds handlers until it is opened, and reports how they end.
+/// Blocks handlers until it is opened, and reports how they end.
 #[derive(Clone)]
 struct Gate {
     running: Arc<AtomicUsize>,
@@ -109,7 +109,7 @@ async fn get(addr: SocketAddr, path: &'static str) -> reqwest::Response {
 }
 
 #[tokio::test]
-async fn routes_take_turns_and_places_as_actions_do() {
+async fn routes_are_subject_to_the_limits_of_the_service() {
     for path in ["/async", "/plain"] {
         let (gate, _ended) = Gate::shut();
         let limits = |app: Daebus| app.concurrency(2).backlog(1);
@@ -117,7 +117,7 @@ async fn routes_take_turns_and_places_as_actions_do() {
         let mut asked: Vec<_> = (0..2).map(|_| tokio::spawn(get(addr, path))).collect();
         gate.runs(2).await;
         asked.push(tokio::spawn(get(addr, path)));
-        // The third waits for a turn, so that the fourth finds no place.
+        // The third waits, so that the fourth exceeds the backlog.
         eventually("a request is refused", async || get(addr, "/free").await.status() == 503).await;
         let refused = get(addr, path).await;
         assert_eq!(refused.status(), 503, "{path}");
@@ -139,7 +139,7 @@ async fn routes_take_turns_and_places_as_actions_do() {
 }
 
 #[tokio::test]
-async fn a_route_has_a_limit_of_its_own() {
+async fn a_route_can_have_its_own_concurrency_limit() {
     let (gate, _ended) = Gate::shut();
     let (service, addr) = start("runs-own-limit", &gate, |app| app).await;
     let asked: Vec<_> = (0..3).map(|_| tokio::spawn(get(addr, "/one"))).collect();
@@ -157,7 +157,7 @@ async fn a_route_has_a_limit_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_client_that_sends_its_body_slowly_holds_no_turn() {
+async fn a_slow_upload_does_not_count_as_a_running_handler() {
     let (gate, _ended) = Gate::shut();
     let (service, addr) = start("runs-slow-body", &gate, |app| app.concurrency(1)).await;
     let mut slow = TcpStream::connect(addr).await.unwrap();
@@ -178,7 +178,7 @@ async fn a_client_that_sends_its_body_slowly_holds_no_turn() {
 }
 
 #[tokio::test]
-async fn clients_that_send_no_body_leave_places_for_others() {
+async fn clients_that_send_no_body_do_not_use_up_the_backlog() {
     let (gate, _ended) = Gate::shut();
     let (service, addr) = start("runs-no-body", &gate, |app| app.concurrency(1).backlog(100)).await;
     let mut refused = 0;
@@ -205,7 +205,7 @@ async fn clients_that_send_no_body_leave_places_for_others() {
 }
 
 #[tokio::test]
-async fn the_time_that_a_large_upload_waits_for_its_turn_is_not_its_bodys() {
+async fn the_body_timeout_excludes_the_time_in_the_backlog() {
     const BODY: Duration = Duration::from_millis(300);
     let (gate, _ended) = Gate::shut();
     let app = Daebus::new("svc").bus("memory://runs-upload").state(gate.clone()).concurrency(1);
@@ -243,7 +243,7 @@ async fn a_disconnect_cancels_handlers_of_get_and_head_only() {
         gate.runs(1).await;
         drop(client);
         if expected == "completed" {
-            // Another handler is cancelled meanwhile, as this one would have been.
+            // Another handler is cancelled in the meantime, as this one would have been.
             let mut other = TcpStream::connect(addr).await.unwrap();
             other.write_all(b"GET /async HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
             gate.runs(2).await;

@@ -1,4 +1,4 @@
-//! An HTTP server from start to stop: what stands beside the routes, and what can be wrong.
+//! An HTTP server from start to stop: layers, fallbacks, assets, CORS and configuration mistakes.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -53,19 +53,19 @@ async fn start(app: Daebus) -> (daebus::Service, String) {
     (service, url)
 }
 
-/// Asks for a path; status and body.
+/// Sends a GET request and returns the status and the body.
 async fn ask(url: &str, path: &str) -> (u16, String) {
     let response = reqwest::get(format!("{url}{path}")).await.unwrap();
     (response.status().as_u16(), response.text().await.unwrap())
 }
 
-/// The mistakes that keep an application from starting.
+/// Returns the mistakes that prevent an application from starting.
 async fn mistakes(app: Daebus) -> String {
     app.start().await.err().map(|error| error.to_string()).unwrap_or_default()
 }
 
 #[tokio::test]
-async fn a_layer_guards_the_routes_and_hands_values_on_but_not_the_probes() {
+async fn a_layer_guards_routes_but_not_probes_and_passes_values_to_handlers() {
     let blueprint = blueprint_of!["b"; whoami, data];
     let (service, url) = start(
         app("server-layer").register(blueprint).attach(http().layer(middleware::from_fn(require_auth))),
@@ -82,7 +82,7 @@ async fn a_layer_guards_the_routes_and_hands_values_on_but_not_the_probes() {
 }
 
 #[tokio::test]
-async fn prefixes_go_before_the_routes() {
+async fn prefixes_apply_to_all_routes() {
     let (service, url) = start(
         app("server-prefix")
             .register(blueprint_of!["b"; data].prefix("/api"))
@@ -103,7 +103,7 @@ async fn prefixes_go_before_the_routes() {
 }
 
 #[tokio::test]
-async fn the_applications_router_gets_what_no_route_answers() {
+async fn the_router_of_the_application_handles_requests_without_a_route() {
     let router = Router::new()
         .route("/data", post(async || "posted").get(async || "never reached"))
         .route("/own", get(async || "own"))
@@ -130,7 +130,7 @@ async fn the_applications_router_gets_what_no_route_answers() {
 }
 
 #[tokio::test]
-async fn assets_stand_behind_the_routes_and_nothing_outside_their_folder_is_found() {
+async fn routes_precede_assets_and_files_outside_the_folder_are_not_served() {
     let root = std::env::temp_dir().join(format!("daebus-assets-{}", std::process::id()));
     let web = root.join("web");
     std::fs::create_dir_all(web.join("sub")).unwrap();
@@ -169,7 +169,7 @@ async fn raw(addr: SocketAddr, request: &str) -> String {
 }
 
 #[tokio::test]
-async fn pages_of_allowed_origins_may_call() {
+async fn cors_allows_requests_from_configured_origins() {
     let cors = Cors::new()
         .allowed_origins(["http://localhost:3000"])
         .allowed_methods(["GET", "POST"])
@@ -200,7 +200,7 @@ async fn pages_of_allowed_origins_may_call() {
     }
     let refused = preflight("http://evil.example").await.unwrap();
     assert!(!refused.headers().contains_key("access-control-allow-origin"));
-    // A page is to see why it was refused, so errors carry the headers too.
+    // Errors have the headers as well, so that a page can read why a request was refused.
     let error =
         client.get(format!("{url}/data")).header("origin", "http://localhost:3000").send().await.unwrap();
     assert_eq!(error.status().as_u16(), 401);
@@ -232,7 +232,7 @@ mod mistaken {
 }
 
 #[tokio::test]
-async fn what_axum_would_panic_on_is_told_with_both_positions() {
+async fn colliding_routes_are_reported_with_both_positions() {
     use mistaken::{one, reserved, rest, same};
     let found = mistakes(
         app("server-mistakes")
@@ -267,14 +267,14 @@ async fn routes_without_a_server_and_two_servers_are_mistakes() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_told_with_its_address() {
+async fn a_port_in_use_is_an_error_with_its_address() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap();
     let error = mistakes(app("server-port").attach(Http::bind(addr))).await;
     assert!(error.contains(&format!("can't serve HTTP on {addr}: Address already in use")), "{error}");
 }
 
-/// Keeps a handler until it is opened.
+/// Blocks a handler until it is opened.
 #[derive(Clone)]
 struct Gate {
     entered: Arc<Notify>,
@@ -304,7 +304,7 @@ async fn ticks() -> axum::body::Body {
 }
 
 #[tokio::test]
-async fn a_stop_finishes_the_answers_that_are_being_made_and_takes_no_more() {
+async fn a_stop_finishes_responses_in_progress_and_refuses_connections() {
     let gate = Gate::shut();
     let (service, url) =
         start(app("server-drain").state(gate.clone()).register(blueprint_of!["b"; wait]).attach(http()))
@@ -326,7 +326,7 @@ async fn a_stop_finishes_the_answers_that_are_being_made_and_takes_no_more() {
 }
 
 #[tokio::test]
-async fn a_handler_that_outlasts_the_drain_is_cut_off_by_name() {
+async fn a_handler_that_outlasts_the_drain_is_cut_off_and_named() {
     let gate = Gate::shut();
     let (service, url) = start(
         app("server-cut")
@@ -344,7 +344,7 @@ async fn a_handler_that_outlasts_the_drain_is_cut_off_by_name() {
 }
 
 #[tokio::test]
-async fn a_stream_without_an_end_doesnt_hold_up_a_stop() {
+async fn a_stream_without_an_end_does_not_delay_the_stop() {
     let (service, url) = start(app("server-ticks").register(blueprint_of!["b"; ticks]).attach(http())).await;
     let mut response = reqwest::get(format!("{url}/ticks")).await.unwrap();
     assert_eq!(response.chunk().await.unwrap().unwrap(), "tick\n");

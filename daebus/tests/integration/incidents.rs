@@ -15,8 +15,8 @@ async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
 }
 
-async fn hear(Payload(value): Payload<Value>, State(heard): State<mpsc::UnboundedSender<Value>>) {
-    heard.send(value).unwrap();
+async fn receive(Payload(value): Payload<Value>, State(received): State<mpsc::UnboundedSender<Value>>) {
+    received.send(value).unwrap();
 }
 
 async fn connect(name: &str) -> Arc<dyn Bus> {
@@ -45,9 +45,9 @@ async fn requests_that_are_unreadable_or_too_large_are_logged_once_with_a_total(
 #[tokio::test(start_paused = true)]
 async fn broadcasts_that_are_dropped_are_logged_once_with_the_handler_and_a_total() -> Result<(), BoxError> {
     let (log, _guard) = ThreadLog::start();
-    let (heard, mut messages) = mpsc::unbounded_channel::<Value>();
-    let app = Daebus::new("svc").bus("memory://drops").max_message(1000).state(heard);
-    let service = app.register(Blueprint::new("b").listen("news", hear)).start().await?;
+    let (received, mut messages) = mpsc::unbounded_channel::<Value>();
+    let app = Daebus::new("svc").bus("memory://drops").max_message(1000).state(received);
+    let service = app.register(Blueprint::new("b").listen("news", receive)).start().await?;
     let bus = connect("drops").await;
     for number in 0..10 {
         bus.publish("news", "not JSON".into()).await?;
@@ -58,18 +58,18 @@ async fn broadcasts_that_are_dropped_are_logged_once_with_the_handler_and_a_tota
     }
     eventually("the episode ends", async || !log.lines("no longer dropped").is_empty()).await;
     let begins = log.lines("broadcast dropped");
-    assert!(begins.len() == 1 && begins[0].contains("::hear"), "{begins:?}");
+    assert!(begins.len() == 1 && begins[0].contains("::receive"), "{begins:?}");
     let totals = log.lines("no longer dropped");
     assert!(totals.len() == 1 && totals[0].contains("dropped=30"), "{totals:?}");
     Ok(service.stop().await?)
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_listener_that_falls_behind_is_named_in_the_log() -> Result<(), BoxError> {
+async fn a_full_listener_queue_is_logged_with_its_handler() -> Result<(), BoxError> {
     let (log, _guard) = ThreadLog::start();
-    let (heard, mut messages) = mpsc::unbounded_channel::<Value>();
-    let app = Daebus::new("svc").bus("memory://behind").listener_queue(2000).state(heard);
-    let service = app.register(Blueprint::new("b").listen("news", hear)).start().await?;
+    let (received, mut messages) = mpsc::unbounded_channel::<Value>();
+    let app = Daebus::new("svc").bus("memory://behind").listener_queue(2000).state(received);
+    let service = app.register(Blueprint::new("b").listen("news", receive)).start().await?;
     let bus = connect("behind").await;
     tokio::task::unconstrained(async {
         for number in 0..100 {
@@ -80,7 +80,7 @@ async fn a_listener_that_falls_behind_is_named_in_the_log() -> Result<(), BoxErr
     while next(&mut messages).await != 99 {}
     for text in ["queue full", "accepts messages again"] {
         let lines = log.lines(text);
-        assert!(lines.len() == 1 && lines[0].contains("::hear"), "{lines:?}");
+        assert!(lines.len() == 1 && lines[0].contains("::receive"), "{lines:?}");
     }
     Ok(service.stop().await?)
 }

@@ -1,4 +1,4 @@
-//! How requests are taken in: nothing that a peer or the configuration says ends the loop.
+//! The intake of requests: no message and no configuration ends its loop.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -22,15 +22,15 @@ async fn echo(Payload(value): Payload<Value>) -> Json<Value> {
     Json(value)
 }
 
-async fn hear(Payload(value): Payload<Value>, State(heard): State<mpsc::UnboundedSender<Value>>) {
-    heard.send(value).unwrap();
+async fn receive(Payload(value): Payload<Value>, State(received): State<mpsc::UnboundedSender<Value>>) {
+    received.send(value).unwrap();
 }
 
 fn app(bus: &str) -> Daebus {
     Daebus::new("svc").bus(format!("memory://{bus}"))
 }
 
-/// A peer that publishes requests as they are and reads the replies on its inbox.
+/// A peer that publishes requests without a caller and reads the replies on its inbox.
 struct Peer {
     bus: Arc<dyn Bus>,
     replies: mpsc::UnboundedReceiver<Value>,
@@ -64,9 +64,9 @@ impl Peer {
 
 #[tokio::test]
 async fn a_service_without_a_time_limit_answers_and_listens() -> Result<(), BoxError> {
-    let (heard, mut messages) = mpsc::unbounded_channel::<Value>();
-    let blueprint = Blueprint::new("b").action("echo", echo).listen("news", hear);
-    let service = app("no-limit").timeout(Duration::MAX).state(heard).register(blueprint).start().await?;
+    let (received, mut messages) = mpsc::unbounded_channel::<Value>();
+    let blueprint = Blueprint::new("b").action("echo", echo).listen("news", receive);
+    let service = app("no-limit").timeout(Duration::MAX).state(received).register(blueprint).start().await?;
     let mut peer = Peer::on("no-limit").await;
     for id in [1, 2] {
         peer.request("echo", id).await;
@@ -102,7 +102,7 @@ async fn a_slow_action_leaves_places_in_the_backlog_to_the_others() -> Result<()
     for _ in 0..20 {
         assert_eq!(within(caller.send_request::<u32>("quick", ()).into_future()).await?, 7);
     }
-    // 1,280 places: one runs, and of those that wait 8 of 9 may be of one action.
+    // 1,280 places: one request runs, and one action may take 8/9 of the backlog.
     let refused = std::iter::from_fn(|| peer.replies.try_recv().ok());
     let refused = refused.inspect(|reply| assert_eq!(reply["payload"]["code"], "overloaded")).count();
     assert!((1400 - 1139..=1400 - 1137).contains(&refused), "{refused} of 1,400 are refused");
@@ -116,7 +116,7 @@ async fn every_request_of_a_burst_is_answered_or_refused_and_the_log_has_the_tot
     let (log, _guard) = ThreadLog::start();
     let service = app("burst-calls").register(blueprint_of!["burst"; quick]).start().await?;
     let mut peer = Peer::on("burst-calls").await;
-    // Nothing else runs meanwhile: most requests find the intake full.
+    // No other task runs in between, so most requests find the intake full.
     tokio::task::unconstrained(async {
         for id in 0..REQUESTS {
             peer.request("quick", id).await;
@@ -168,8 +168,8 @@ async fn refusals_beyond_their_queue_are_counted_and_logged_once() -> Result<(),
 }
 
 #[action("note")]
-async fn note(Payload(n): Payload<Value>, State(heard): State<mpsc::UnboundedSender<Value>>) {
-    heard.send(n).unwrap();
+async fn note(Payload(n): Payload<Value>, State(received): State<mpsc::UnboundedSender<Value>>) {
+    received.send(n).unwrap();
 }
 
 fn with_timeout(id: u32, millis: u64) -> Value {
@@ -187,7 +187,7 @@ async fn a_request_that_has_expired_in_the_queue_is_not_run() -> Result<(), BoxE
         }
     })
     .await;
-    // The clock moves before the intake has its turn.
+    // The clock advances before the intake runs.
     tokio::time::advance(Duration::from_millis(200)).await;
     let mut codes = BTreeMap::new();
     for _ in 0..3 {
@@ -236,7 +236,7 @@ async fn a_request_whose_cancel_waits_behind_it_is_not_run() -> Result<(), BoxEr
     tokio::task::unconstrained(async {
         peer.request("note", 1).await;
         peer.request("note", 2).await;
-        // So many that handlers run before the intake reaches the $cancel.
+        // Enough requests that handlers run before the intake reaches the $cancel.
         for _ in 0..200 {
             peer.send(&json!({"action": "quick"})).await;
         }
@@ -263,7 +263,7 @@ async fn a_request_whose_cancel_waits_behind_it_is_not_run() -> Result<(), BoxEr
     Ok(())
 }
 
-/// Panics when the span of the next handler is made, as a broken subscriber of the application would.
+/// Panics when the span of the next handler is created, like a broken subscriber of the application.
 struct BrokenSubscriber(Arc<AtomicBool>);
 
 impl<S: Subscriber> Layer<S> for BrokenSubscriber {
@@ -274,7 +274,7 @@ impl<S: Subscriber> Layer<S> for BrokenSubscriber {
 }
 
 #[tokio::test]
-async fn a_panic_while_a_request_is_admitted_is_answered_and_the_loop_goes_on() -> Result<(), BoxError> {
+async fn a_panic_during_admission_is_answered_and_the_loop_continues() -> Result<(), BoxError> {
     let panics = Arc::new(AtomicBool::new(false));
     let _subscriber =
         tracing::subscriber::set_default(Registry::default().with(BrokenSubscriber(Arc::clone(&panics))));
@@ -291,8 +291,7 @@ async fn a_panic_while_a_request_is_admitted_is_answered_and_the_loop_goes_on() 
 }
 
 #[tokio::test]
-async fn a_service_without_a_backlog_runs_as_many_requests_at_once_as_its_concurrency() -> Result<(), BoxError>
-{
+async fn a_service_without_a_backlog_runs_as_many_requests_as_its_concurrency() -> Result<(), BoxError> {
     let service = app("no-backlog")
         .concurrency(100)
         .backlog(0)
@@ -300,7 +299,7 @@ async fn a_service_without_a_backlog_runs_as_many_requests_at_once_as_its_concur
         .start()
         .await?;
     let mut peer = Peer::on("no-backlog").await;
-    // All at once: the intake takes them in before the first handler runs.
+    // The intake admits all of them before the first handler runs.
     tokio::task::unconstrained(async {
         for id in 0..100 {
             peer.request("echo", id).await;
@@ -321,7 +320,7 @@ async fn a_cancelled_request_no_longer_repeats_its_reply() -> Result<(), BoxErro
     let mut peer = Peer::on("withdraw").await;
     let request = json!({"action": "echo", "payload": 1, "request_id": 1, "reply_to": "caller:gone"});
     peer.send(&request).await;
-    // Its handler has ended by the time that a later request is answered.
+    // The handler has ended when a later request is answered.
     peer.request("echo", 2).await;
     peer.reply().await;
     peer.send(&json!({"action": "$cancel", "payload": {"request_id": 1, "reply_to": "caller:gone"}})).await;

@@ -11,15 +11,16 @@ use tokio::sync::mpsc;
 
 use crate::thread_log::ThreadLog;
 
-async fn hear(Payload(n): Payload<u32>, State(heard): State<mpsc::UnboundedSender<u32>>) {
-    heard.send(n).unwrap();
+async fn receive(Payload(n): Payload<u32>, State(received): State<mpsc::UnboundedSender<u32>>) {
+    received.send(n).unwrap();
 }
 
 async fn app(name: &str) -> (Daebus, Arc<dyn Bus>, mpsc::UnboundedReceiver<u32>) {
     let url = format!("memory://{name}");
-    let (tell, heard) = mpsc::unbounded_channel::<u32>();
-    let app = Daebus::new("svc").bus(&url).state(tell).register(Blueprint::new("b").listen("news", hear));
-    (app, bus::connect(&BusUrl::parse(&url).unwrap()).await.unwrap(), heard)
+    let (sender, received) = mpsc::unbounded_channel::<u32>();
+    let app =
+        Daebus::new("svc").bus(&url).state(sender).register(Blueprint::new("b").listen("news", receive));
+    (app, bus::connect(&BusUrl::parse(&url).unwrap()).await.unwrap(), received)
 }
 
 /// Publishes these numbers before the listener runs: the in-process bus delivers within the call, and this task doesn't
@@ -32,11 +33,11 @@ async fn publish_at_once(bus: &dyn Bus, numbers: std::ops::Range<u32>) {
 
 #[tokio::test]
 async fn a_listener_handles_every_message_of_a_burst() -> Result<(), BoxError> {
-    let (app, bus, mut heard) = app("burst").await;
+    let (app, bus, mut received) = app("burst").await;
     let service = app.start().await?;
     publish_at_once(&*bus, 0..30_000).await;
     for n in 0..30_000 {
-        assert_eq!(next(&mut heard).await, n);
+        assert_eq!(next(&mut received).await, n);
     }
     Ok(service.stop().await?)
 }
@@ -45,14 +46,14 @@ async fn a_listener_handles_every_message_of_a_burst() -> Result<(), BoxError> {
 async fn a_full_listener_queue_drops_the_oldest_messages_and_logs_each_episode_once() -> Result<(), BoxError>
 {
     let (log, _guard) = ThreadLog::start();
-    let (app, bus, mut heard) = app("burst-bytes").await;
+    let (app, bus, mut received) = app("burst-bytes").await;
     let service = app.listener_queue(16 * 1024).start().await?;
     for _ in 0..2 {
         let (begun, ended) = (log.lines("queue full").len(), log.lines("messages were dropped").len());
         publish_at_once(&*bus, 0..1000).await;
-        let first = next(&mut heard).await;
+        let first = next(&mut received).await;
         for n in first + 1..1000 {
-            assert_eq!(next(&mut heard).await, n, "the newest messages are kept, in order");
+            assert_eq!(next(&mut received).await, n, "the newest messages are kept, in order");
         }
         assert!((850..950).contains(&first), "{first} of 1000 messages were dropped");
         assert_eq!(log.lines("queue full").len(), begun + 1);

@@ -1,4 +1,4 @@
-//! What log lines say about the handler that they come from.
+//! The fields of log lines that identify the handler.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use daebus::prelude::*;
 use daebus::testing::TestApp;
 
-/// The log of this process. Plain `fn` handlers run on threads of their own, so a subscriber of one thread isn't enough.
+/// The log of this process. Plain `fn` handlers run on other threads, so the subscriber must be global.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

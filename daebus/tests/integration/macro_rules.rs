@@ -1,4 +1,4 @@
-//! Handlers that a `macro_rules!` writes: what it passes on reaches the attributes in groups without delimiters.
+//! Handlers that a `macro_rules!` generates: its fragments reach the attributes in groups without delimiters.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ macro_rules! service {
     };
 }
 
-/// One macro more around it is one group more.
+/// Another macro around it adds another group.
 macro_rules! outer {
     ($name:literal, $seconds:expr) => {
         service!(

@@ -1,4 +1,4 @@
-//! The public face of the crate, on the in-process bus and on real sockets.
+//! The public API of the crate, on the in-process bus and on real sockets.
 
 #![allow(
     unreachable_pub,

@@ -63,7 +63,7 @@ impl Stock {
         Ok(price)
     }
 
-    /// A plain function, on a thread of the pool.
+    /// A plain `fn`, which runs on a blocking thread.
     #[action("price", idempotent)]
     fn price(&self, Payload(name): Payload<String>, State(factor): State<u32>) -> Result<u32, StockError> {
         self.items.lock().get(&name).map(|item| item.price * factor).ok_or(StockError::Missing(name))

@@ -1,4 +1,4 @@
-//! Handlers that run by the clock.
+//! Handlers that run on a schedule.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -12,7 +12,7 @@ use daebus::{Overlap, Schedule, TaskError};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-/// When the runs of a test began, in milliseconds since its start.
+/// The times at which the runs of a test began, in milliseconds since its start.
 #[derive(Clone)]
 struct Began(Instant);
 
@@ -36,7 +36,7 @@ async fn start(app: Daebus) -> TestApp {
     TestApp::new(app.state(Began(Instant::now()))).await
 }
 
-/// When runs began, in whole seconds.
+/// Returns the times at which runs began, in whole seconds.
 async fn began(app: &TestApp) -> Vec<u64> {
     let millis: Vec<u64> = app.published("began").await.decode();
     millis.into_iter().map(|millis| millis / 1000).collect()
@@ -57,7 +57,7 @@ async fn an_interval_begins_one_interval_after_the_start() {
 }
 
 #[tokio::test]
-async fn small_steps_come_to_the_same_as_a_large_one() {
+async fn small_steps_of_the_clock_equal_a_large_one() {
     let app = app(Schedule::every(seconds(1))).await;
     for _ in 0..500 {
         app.advance(Duration::from_millis(200)).await;
@@ -67,7 +67,7 @@ async fn small_steps_come_to_the_same_as_a_large_one() {
 }
 
 #[tokio::test]
-async fn an_immediate_schedule_runs_at_the_start_too() {
+async fn an_immediate_schedule_also_runs_at_the_start() {
     let app = app(Schedule::every(seconds(10)).immediate()).await;
     app.advance(seconds(20)).await;
     assert_eq!(began(&app).await, [0, 10, 20]);
@@ -75,7 +75,7 @@ async fn an_immediate_schedule_runs_at_the_start_too() {
 }
 
 #[tokio::test]
-async fn cron_goes_by_the_wall_clock_and_its_zone() {
+async fn cron_follows_the_wall_clock_in_its_zone() {
     let app = app(Schedule::cron("0 6 * * *").tz("Europe/Amsterdam")).await;
     app.advance(seconds(2 * 86_400)).await;
     assert_eq!(began(&app).await, [5 * 3600, 29 * 3600]);
@@ -83,8 +83,8 @@ async fn cron_goes_by_the_wall_clock_and_its_zone() {
 }
 
 #[tokio::test]
-async fn daylight_saving_time_is_kept_up_with() {
-    // Half past eleven in the evening before the clock skips from two to three.
+async fn cron_follows_daylight_saving_time() {
+    // 23:30 on the evening before the clock skips from two to three.
     let wall = SystemTime::UNIX_EPOCH + seconds(1_774_737_000);
     tokio::time::pause();
     let job = Schedule::cron("30 2 * * *").tz("Europe/Amsterdam");
@@ -101,7 +101,7 @@ async fn slow(State(began): State<Began>, broadcast: Broadcast) {
 }
 
 #[tokio::test]
-async fn runs_overlap_only_when_they_may() {
+async fn the_overlap_rule_decides_about_concurrent_runs() {
     for (overlap, expected) in [
         (Overlap::Skip, vec![10, 40, 70, 100]),
         (Overlap::Queue, vec![10, 35, 60, 85]),
@@ -150,7 +150,7 @@ async fn endless() {
 }
 
 #[tokio::test]
-async fn a_run_has_a_time_limit_only_when_one_was_given() {
+async fn a_run_has_no_time_limit_by_default() {
     #[background("limited", 10, timeout = "5s")]
     async fn limited() {
         std::future::pending::<()>().await;
@@ -169,7 +169,7 @@ async fn a_run_has_a_time_limit_only_when_one_was_given() {
 }
 
 #[tokio::test]
-async fn a_paused_schedule_rests_and_resumes_in_step() -> Result<(), TaskError> {
+async fn a_resumed_schedule_keeps_its_phase() -> Result<(), TaskError> {
     let app = app(Schedule::every(seconds(10))).await;
     let tasks = app.service().tasks();
     app.advance(seconds(10)).await;
@@ -208,7 +208,7 @@ async fn a_cron_schedule_has_no_interval_to_change() {
 }
 
 #[tokio::test]
-async fn an_interval_is_longer_than_the_jitter() {
+async fn an_interval_must_be_longer_than_the_jitter() {
     let app = app(Schedule::every(seconds(60)).jitter(seconds(30))).await;
     let tasks = app.service().tasks();
     let refused = tasks.set_interval("job", seconds(30)).unwrap_err();
@@ -218,7 +218,7 @@ async fn an_interval_is_longer_than_the_jitter() {
 }
 
 #[tokio::test]
-async fn a_run_can_be_had_now() -> Result<(), TaskError> {
+async fn run_now_runs_a_schedule_immediately() -> Result<(), TaskError> {
     let app = app(Schedule::every(seconds(100))).await;
     let tasks = app.service().tasks();
     app.advance(seconds(10)).await;
@@ -233,7 +233,7 @@ async fn a_run_can_be_had_now() -> Result<(), TaskError> {
 }
 
 #[tokio::test]
-async fn a_run_can_be_had_as_soon_as_the_service_is_there() {
+async fn run_now_works_as_soon_as_the_service_is_ready() {
     let blueprint = Blueprint::new("jobs").background("job", Schedule::every(seconds(100)), note);
     let app =
         Daebus::new("jobs").bus("memory://run-at-once").state(Began(Instant::now())).register(blueprint);
@@ -248,7 +248,7 @@ async fn gated(State(gate): State<Arc<Semaphore>>) -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_run_that_was_asked_for_tells_how_it_ended() {
+async fn run_now_returns_the_outcome_of_the_run() {
     for (overlap, second) in [
         (Overlap::Skip, TaskError::Running { name: "job".to_owned() }),
         (Overlap::Queue, TaskError::Failed { name: "job".to_owned(), reason: "gate".to_owned() }),
@@ -292,7 +292,7 @@ async fn the_reason_of_a_failed_run_does_not_reach_the_caller_of_an_action() {
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_has_is_told_with_those_there_are() {
+async fn unknown_names_are_reported_with_the_existing_ones() {
     let app = app(Schedule::every(seconds(1))).await;
     let unknown = app.service().tasks().run_now("jobs").await.unwrap_err();
     assert_eq!(unknown.to_string(), "no schedule is named \"jobs\"; existing schedules: \"job\"");
@@ -302,7 +302,7 @@ async fn a_name_that_nobody_has_is_told_with_those_there_are() {
 }
 
 #[tokio::test]
-async fn a_run_that_goes_on_is_waited_for_at_the_end_and_none_begins() {
+async fn the_drain_waits_for_running_schedules_and_begins_none() {
     let app = Daebus::new("svc").drain(seconds(60)).register(Blueprint::new("b").background(
         "job",
         Schedule::every(seconds(10)).overlap(Overlap::Queue),
@@ -321,7 +321,7 @@ async fn a_run_that_goes_on_is_waited_for_at_the_end_and_none_begins() {
 }
 
 #[tokio::test]
-async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
+async fn invalid_schedules_are_reported_at_the_start() {
     let schedules = Blueprint::new("b")
         .background("a", Schedule::cron("0 25 * * *"), endless)
         .background("b", Schedule::cron("0 0 30 2 *"), endless)
@@ -350,13 +350,13 @@ async fn a_schedule_that_can_not_be_kept_is_told_at_the_start() {
 }
 
 #[tokio::test]
-async fn attributes_say_the_same() {
+async fn attributes_create_the_same_schedules() {
     #[background("seconds", 0.5)]
     async fn half(broadcast: Broadcast) -> Result<(), BoxError> {
         broadcast.send("half", json!(1)).await?;
         Ok(())
     }
-    /// A plain function, which may block.
+    /// A plain `fn`, which may block.
     #[background("units", every = "1m30s", immediate, overlap = "allow", jitter = "1s")]
     fn units(broadcast: Broadcast) {
         daebus::block_on(broadcast.send("units", json!(1))).unwrap();

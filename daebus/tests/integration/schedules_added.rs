@@ -55,10 +55,10 @@ async fn schedules_are_added_and_removed_while_the_service_runs() {
 }
 
 #[tokio::test]
-async fn a_single_run_and_the_end_of_a_schedule_take_it_out_of_the_list() {
+async fn schedules_are_removed_after_their_last_run() {
     let app = TestApp::new(Daebus::new("svc")).await;
     let tasks = app.service().tasks();
-    // The first of January 2026, when the test begins.
+    // 1 January 2026, when the test begins.
     let start = std::time::SystemTime::UNIX_EPOCH + seconds(1_767_225_600);
     let tick = async |events: Broadcast| events.send("ticks", 1).await.map(drop).map_err(BoxError::from);
     tasks.schedule("once", Schedule::at(start + seconds(90)), tick).unwrap();
@@ -76,7 +76,7 @@ async fn a_single_run_and_the_end_of_a_schedule_take_it_out_of_the_list() {
 }
 
 #[tokio::test]
-async fn cron_expressions_and_time_zones_are_strings_of_the_run_time() {
+async fn cron_expressions_and_time_zones_can_be_run_time_strings() {
     let app = TestApp::new(Daebus::new("svc")).await;
     let tasks = app.service().tasks();
     let (minute, zone) = (30, "UTC".to_owned());

@@ -1,4 +1,4 @@
-//! What is found out when a service starts, and how it is told.
+//! Errors of the start of a service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -13,7 +13,7 @@ async fn error_of(app: Daebus) -> String {
 }
 
 #[tokio::test]
-async fn every_mistake_is_told_at_once_with_its_position() {
+async fn all_mistakes_are_reported_together_with_their_positions() {
     let blueprint = Blueprint::new("b").action("same", one).action("same", two).action("$mine", one);
     let error = error_of(Daebus::new("svc").bus("memory://start").register(blueprint)).await;
     for part in [
@@ -61,7 +61,7 @@ async fn mistakes_of_every_part_are_in_one_report() {
 }
 
 #[tokio::test]
-async fn one_of_several_services_that_does_not_start_is_named() {
+async fn the_service_that_fails_to_start_is_named() {
     #[action("ping")]
     async fn ping() {}
     #[on_stop]
@@ -75,7 +75,7 @@ async fn one_of_several_services_that_does_not_start_is_named() {
     let bad = Daebus::new("bad").bus("http://127.0.0.1").register(blueprint_of!["bad"; ping]);
     let error = daebus::run_all([good, bad]).await.expect_err("one can't start").to_string();
     assert!(error.starts_with("bad can't start: the bus URL"), "{error}");
-    // The other has been stopped, if it had started.
+    // The other service has been stopped if it had started.
     assert!(stopped.try_recv().is_ok());
     daebus::run_all([]).await.unwrap();
 }
@@ -92,13 +92,13 @@ async fn addresses_may_be_a_port_or_a_url() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn state_put_in_twice_is_a_mistake() {
+async fn two_states_of_one_type_are_a_mistake() {
     let error = error_of(Daebus::new("svc").bus("memory://start").state(1u32).state(2u32)).await;
     assert!(error.contains("u32") && error.contains("twice"), "{error}");
 }
 
 #[tokio::test]
-async fn a_name_that_cant_be_is_refused() {
+async fn an_invalid_service_name_is_refused() {
     for name in ["", "caller:me", "a.responses", "a.workflows", "daebus:x", "tab\there"] {
         let error = Daebus::new(name).bus("memory://start").start().await.expect_err(name);
         assert!(matches!(error, Error::Name(_)), "{name:?}: {error}");
@@ -106,13 +106,13 @@ async fn a_name_that_cant_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_bus_that_cant_be_is_refused_without_its_password() {
+async fn an_invalid_bus_url_is_reported_without_its_password() {
     let error = error_of(Daebus::new("svc").bus("http://me:secret@127.0.0.1")).await;
     assert!(error.contains("redis://") && !error.contains("secret"), "{error}");
 }
 
 #[tokio::test]
-async fn a_failing_on_start_keeps_the_service_down() -> Result<(), BoxError> {
+async fn a_failing_on_start_prevents_the_start() -> Result<(), BoxError> {
     async fn fails() -> Result<(), BoxError> {
         Err("the disk is full".into())
     }

@@ -1,4 +1,4 @@
-//! The test kit.
+//! `testing::TestApp`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -37,7 +37,7 @@ fn svc() -> Daebus {
 }
 
 #[tokio::test]
-async fn what_is_published_is_written_down() {
+async fn published_messages_are_recorded() {
     let app = TestApp::new(svc()).await;
     app.published("greetings").await.assert_none();
     let answer: String = app.caller().send_request("greet", "Ada").await.unwrap();
@@ -50,17 +50,17 @@ async fn what_is_published_is_written_down() {
 }
 
 #[tokio::test]
-async fn nobody_is_counted_who_is_not_there() {
+async fn the_recorder_does_not_count_as_a_receiver() {
     let app = TestApp::new(svc()).await;
-    let heard = app.caller().send_message("nobody", json!({})).await.unwrap();
-    assert_eq!(heard, 0);
+    let received = app.caller().send_message("nobody", json!({})).await.unwrap();
+    assert_eq!(received, 0);
     let lost: Result<Value, CallError> = app.caller().to("other").send_request("x", ()).await;
     assert!(matches!(lost, Err(CallError::NoService { .. })), "{lost:?}");
     app.finish().await;
 }
 
 #[tokio::test]
-async fn what_is_due_later_happens_later() {
+async fn a_delayed_task_runs_at_its_time() {
     let app = TestApp::new(svc()).await;
     app.publish("orders", json!({"id": 1})).await;
     app.advance(Duration::from_millis(59_990)).await;
@@ -71,7 +71,7 @@ async fn what_is_due_later_happens_later() {
 }
 
 #[tokio::test]
-async fn the_clock_moves_when_everybody_waits_for_it() {
+async fn the_clock_advances_when_all_tasks_wait() {
     let app = TestApp::new(svc()).await;
     let (real, paused) = (std::time::Instant::now(), Instant::now());
     let _: Value = app.caller().send_request("slow", ()).await.unwrap();
@@ -83,7 +83,7 @@ async fn the_clock_moves_when_everybody_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_panic_that_nobody_looked_at_fails_the_test() {
+async fn an_unread_panic_fails_the_test() {
     let app = TestApp::new(svc()).await;
     let _: Result<Value, CallError> = app.caller().send_request("explode", ()).await;
     let panic = std::panic::AssertUnwindSafe(app.finish()).catch_unwind().await.unwrap_err();
@@ -92,7 +92,7 @@ async fn a_panic_that_nobody_looked_at_fails_the_test() {
 }
 
 #[tokio::test]
-async fn a_panic_that_was_looked_at_does_not() {
+async fn a_panic_that_was_read_does_not_fail_the_test() {
     let app = TestApp::new(svc()).await;
     let _: Result<Value, CallError> = app.caller().send_request("explode", ()).await;
     let panics = app.panics();
@@ -101,7 +101,7 @@ async fn a_panic_that_was_looked_at_does_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_paused_already_is_taken_as_it_is() {
+async fn a_clock_that_is_already_paused_is_used() {
     let app = TestApp::new(svc()).await;
     app.advance(Duration::from_secs(3600)).await;
     app.finish().await;
@@ -117,7 +117,7 @@ async fn the_real_clock_needs_no_special_runtime() {
 }
 
 #[tokio::test]
-async fn spawned_work_is_cancelled_at_the_end() {
+async fn spawned_tasks_are_cancelled_at_the_stop() {
     let app = TestApp::new(svc()).await;
     let tasks = app.service().tasks();
     let value = tasks.spawn(async { 7 });
@@ -138,7 +138,7 @@ async fn spawned_work_is_cancelled_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_joined_application_is_on_the_same_bus_and_clock() {
+async fn a_joined_application_shares_the_bus_and_the_clock() {
     #[derive(Serialize)]
     struct Asked {
         name: String,

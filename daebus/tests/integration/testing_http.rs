@@ -1,6 +1,6 @@
-//! The test kit's HTTP and socket halves.
+//! The HTTP and WebSocket clients of the test kit.
 
-#![allow(unreachable_pub, clippy::unwrap_used)] // written as a user would who has switched on nothing
+#![allow(unreachable_pub, clippy::unwrap_used)] // written like a user's crate, without lints
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -124,9 +124,9 @@ fn user_service() -> Daebus {
     Daebus::new("user_service").state(Db::empty()).register(users::blueprint())
 }
 
-/// "Testing an application" as `api.md` of the design has it.
+/// Calls, broadcasts, HTTP and schedules.
 #[tokio::test]
-async fn an_application_is_tested_as_the_design_says() -> Result<(), BoxError> {
+async fn an_application_is_tested_over_the_bus_and_http() -> Result<(), BoxError> {
     let new = NewUser { email: "ada@example.com".into() };
     let app = TestApp::new(Daebus::new("user_service").state(Db::empty()).register(users::blueprint())).await;
     let users = users::Caller::new(app.caller());
@@ -140,7 +140,7 @@ async fn an_application_is_tested_as_the_design_says() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn requests_have_all_that_requests_have() {
+async fn requests_have_methods_headers_queries_and_bodies() {
     let app = TestApp::new(user_service()).await;
     let created = app.http().post("/api/users").form(&NewUser { email: "a b@example.com".into() }).await;
     let ada = User { id: 1, email: "a b@example.com".into() };
@@ -170,7 +170,7 @@ async fn requests_have_all_that_requests_have() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_another_is_said_with_the_body() {
+async fn a_failed_status_assertion_contains_the_body() {
     let app = TestApp::new(user_service()).await;
     let missing = app.http().get("/api/users/7").await;
     let panic = std::panic::catch_unwind(|| missing.assert_status(200).status()).unwrap_err();
@@ -182,7 +182,7 @@ async fn a_status_that_is_another_is_said_with_the_body() {
 }
 
 #[tokio::test]
-async fn no_address_is_taken() {
+async fn no_address_is_bound() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     let servers = user_service()
@@ -198,7 +198,7 @@ async fn no_address_is_taken() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_said() {
+async fn missing_servers_and_paths_are_reported() {
     #[action("nothing")]
     async fn nothing() {}
 
@@ -218,7 +218,7 @@ async fn what_is_not_there_is_said() {
 }
 
 #[tokio::test]
-async fn sockets_speak_frames() {
+async fn test_sockets_exchange_frames() {
     let app = TestApp::new(Daebus::new("svc").register(chat::blueprint())).await;
     let mut ada = app.socket_at("/ws?token=t").await;
     ada.next().await.assert("response", json!({"welcome": "t"}));
@@ -244,7 +244,7 @@ async fn sockets_speak_frames() {
 }
 
 #[tokio::test]
-async fn sockets_outlive_any_time_that_goes_by() {
+async fn test_sockets_survive_an_advanced_clock() {
     let app = TestApp::new(Daebus::new("svc").register(chat::blueprint())).await;
     let mut ada = app.socket().await;
     let _ = ada.next().await;
@@ -258,7 +258,7 @@ async fn sockets_outlive_any_time_that_goes_by() {
 }
 
 #[tokio::test]
-async fn sockets_end() {
+async fn test_sockets_report_the_end_of_the_connection() {
     let app = TestApp::new(Daebus::new("svc").register(chat::blueprint())).await;
     let mut turned_away = app.socket_at("/ws?token=wrong").await;
     assert_eq!(turned_away.closed().await.0, 1008);
@@ -278,11 +278,11 @@ async fn sockets_end() {
     app.finish().await;
     assert_eq!(stays.next().await.kind(), "server_shutdown");
     assert_eq!(stays.closed().await, (1001, "Server is shutting down".to_owned()));
-    assert_eq!(stays.closed().await.0, 1001, "an end stays one");
+    assert_eq!(stays.closed().await.0, 1001, "the end is returned again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_real_clock_does_as_well() {
+async fn http_works_with_the_real_clock() {
     let app = TestApp::real_time(user_service().register(chat::blueprint())).await;
     app.http().get("/api/users/1").await.assert_status(404);
     let mut ada = app.socket().await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::subscriber::DefaultGuard;
 
-/// The log of one thread, and so of a test on a runtime of one thread.
+/// The log of one thread, for a test on a current-thread runtime.
 #[derive(Clone, Default)]
 pub(crate) struct ThreadLog(Arc<Mutex<Vec<u8>>>);
 

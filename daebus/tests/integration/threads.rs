@@ -1,4 +1,4 @@
-//! What runs for as long as the service does.
+//! Threads, which run as long as the service.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -12,18 +12,18 @@ use daebus_tests_support::next;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// What the threads of a test tell it.
-type Tell = mpsc::UnboundedSender<String>;
+/// The reports of the threads of a test.
+type Reports = mpsc::UnboundedSender<String>;
 
 #[thread("os")]
-fn os(running: Running, State(tell): State<Tell>, callers: Callers) {
+fn os(running: Running, State(sender): State<Reports>, callers: Callers) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
-    tell.send(format!("began as {name}")).unwrap();
+    sender.send(format!("began as {name}")).unwrap();
     let answer: Result<Value, CallError> =
         daebus::block_on(async { callers.to("svc").send_request("echo", json!(7)).await });
-    tell.send(format!("heard {}", answer.unwrap())).unwrap();
+    sender.send(format!("received {}", answer.unwrap())).unwrap();
     while running.wait(Duration::from_secs(3600)) {}
-    tell.send("ended".to_owned()).unwrap();
+    sender.send("ended".to_owned()).unwrap();
 }
 
 #[action("echo")]
@@ -32,43 +32,44 @@ async fn echo(Payload(value): Payload<Value>) -> Value {
 }
 
 #[tokio::test]
-async fn a_plain_function_has_a_thread_of_its_own_until_the_service_stops() {
-    let (tell, mut heard) = mpsc::unbounded_channel::<String>();
-    let app = Daebus::new("svc").bus("memory://os-thread").state(tell).register(blueprint_of!["b"; os, echo]);
+async fn a_plain_fn_runs_on_its_own_thread_until_the_service_stops() {
+    let (sender, mut received) = mpsc::unbounded_channel::<String>();
+    let app =
+        Daebus::new("svc").bus("memory://os-thread").state(sender).register(blueprint_of!["b"; os, echo]);
     let service = app.start().await.unwrap();
-    assert_eq!(next(&mut heard).await, "began as os");
-    assert_eq!(next(&mut heard).await, "heard 7");
+    assert_eq!(next(&mut received).await, "began as os");
+    assert_eq!(next(&mut received).await, "received 7");
     service.stop().await.unwrap();
-    assert_eq!(next(&mut heard).await, "ended");
+    assert_eq!(next(&mut received).await, "ended");
 }
 
 #[thread("manual", auto_start = false)]
-async fn manual(running: Running, State(tell): State<Tell>) {
-    tell.send("began".to_owned()).unwrap();
+async fn manual(running: Running, State(sender): State<Reports>) {
+    sender.send("began".to_owned()).unwrap();
     while running.sleep(Duration::from_secs(3600)).await {}
-    tell.send("ended".to_owned()).unwrap();
+    sender.send("ended".to_owned()).unwrap();
 }
 
 #[tokio::test]
 async fn a_thread_is_started_and_stopped_by_name() -> Result<(), TaskError> {
-    let (tell, mut heard) = mpsc::unbounded_channel::<String>();
-    let app = Daebus::new("svc").bus("memory://manual").state(tell).register(blueprint_of!["b"; manual]);
+    let (sender, mut received) = mpsc::unbounded_channel::<String>();
+    let app = Daebus::new("svc").bus("memory://manual").state(sender).register(blueprint_of!["b"; manual]);
     let service = app.start().await.unwrap();
     let tasks = service.tasks();
     assert!(!tasks.threads()[0].running && !tasks.threads()[0].wanted);
     for _ in 0..3 {
         tasks.start("manual")?;
-        assert_eq!(next(&mut heard).await, "began");
+        assert_eq!(next(&mut received).await, "began");
         tasks.start("manual")?;
         assert!(tasks.threads()[0].running);
         tasks.stop("manual").await?;
-        assert_eq!(next(&mut heard).await, "ended");
+        assert_eq!(next(&mut received).await, "ended");
         assert!(!tasks.threads()[0].running);
     }
     tasks.stop("manual").await?;
     service.stop().await.unwrap();
     assert_eq!(tasks.start("manual"), Err(TaskError::Stopping { name: "manual".to_owned() }));
-    assert!(heard.try_recv().is_err());
+    assert!(received.try_recv().is_err());
     Ok(())
 }
 
@@ -78,7 +79,7 @@ fn deaf(State(gate): State<Arc<std::sync::Barrier>>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_thread_that_does_not_end_is_named() {
+async fn a_thread_that_outlasts_the_drain_is_named() {
     let gate = Arc::new(std::sync::Barrier::new(2));
     let app =
         Daebus::new("svc").bus("memory://deaf").state(Arc::clone(&gate)).register(blueprint_of!["b"; deaf]);
@@ -94,7 +95,7 @@ async fn a_thread_that_does_not_end_is_named() {
     gate.wait();
 }
 
-/// Fails as often as the counter says, then runs.
+/// Fails until the counter is zero, then runs.
 async fn moody(
     running: Running,
     State(failures): State<Arc<AtomicUsize>>,
@@ -120,7 +121,7 @@ async fn moody_app(restart: Restart, failures: usize) -> TestApp {
 }
 
 #[tokio::test]
-async fn a_failed_thread_is_started_again_with_growing_rests() {
+async fn a_failed_thread_is_restarted_with_exponential_backoff() {
     let app = moody_app(Restart::OnFailure, 4).await;
     app.start_thread("moody").await;
     for (seconds, starts) in [(0, 1), (1, 2), (2, 3), (4, 4), (8, 5), (3600, 5)] {
@@ -134,7 +135,7 @@ async fn a_failed_thread_is_started_again_with_growing_rests() {
 }
 
 #[tokio::test]
-async fn a_rest_can_be_cut_short() -> Result<(), TaskError> {
+async fn the_delay_before_a_restart_can_be_cut_short() -> Result<(), TaskError> {
     let app = moody_app(Restart::OnFailure, 3).await;
     let tasks = app.service().tasks();
     app.start_thread("moody").await;
@@ -147,12 +148,12 @@ async fn a_rest_can_be_cut_short() -> Result<(), TaskError> {
     app.panics();
     let before = Instant::now();
     app.finish().await;
-    assert!(before.elapsed() < Duration::from_secs(1), "a rest doesn't hold up the end");
+    assert!(before.elapsed() < Duration::from_secs(1), "the delay doesn't postpone the stop");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_failed_thread_stays_ended_unless_it_is_to_be_restarted() {
+async fn a_failed_thread_is_not_restarted_by_default() {
     let app = moody_app(Restart::Never, 1).await;
     app.start_thread("moody").await;
     app.advance(Duration::from_secs(3600)).await;
@@ -164,7 +165,7 @@ async fn a_failed_thread_stays_ended_unless_it_is_to_be_restarted() {
 }
 
 #[tokio::test]
-async fn a_test_starts_the_threads_it_wants_to_see() {
+async fn a_test_starts_threads_explicitly() {
     let app = moody_app(Restart::Never, 0).await;
     app.advance(Duration::from_secs(60)).await;
     app.published("began").await.assert_none();

@@ -1,4 +1,4 @@
-//! Requests that several instances receive.
+//! Claims of requests that several instances receive.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ async fn a_single_instance_claims_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everyone_answers_if_the_application_asks_for_it() {
+async fn every_instance_answers_with_everyone() {
     let mut cluster = Cluster::new("everyone").await;
     let a = cluster.app("a").everyone().start().await.unwrap();
     let b = cluster.app("b").everyone().start().await.unwrap();
@@ -133,7 +133,7 @@ async fn unknown_actions_are_answered_once_and_always_on_the_instances_channel()
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_action_of_another_instance_is_left_to_it() {
+async fn requests_for_an_action_of_another_instance_are_left_to_that_instance() {
     #[action("special")]
     async fn special() -> u32 {
         7

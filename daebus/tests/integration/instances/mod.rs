@@ -20,7 +20,7 @@ struct Runs(mpsc::UnboundedSender<(String, u64)>);
 #[derive(Clone)]
 struct Name(String);
 
-/// A handler that ends when the test permits it.
+/// A handler that ends when the test releases it.
 #[derive(Clone)]
 struct Gate(Arc<Semaphore>);
 
@@ -103,7 +103,7 @@ impl Cluster {
         self.bus.set(&key, info.to_string().into(), SetOptions::default()).await.unwrap();
     }
 
-    /// The replies that arrive within a second.
+    /// Returns the replies that arrive within a second.
     async fn all_replies(&mut self) -> Vec<Value> {
         tokio::time::sleep(Duration::from_secs(1)).await;
         std::iter::from_fn(|| self.replies.try_recv().ok()).collect()

@@ -20,7 +20,7 @@ async fn left(member: Instance, State(events): State<Events>) {
     events.0.send(format!("left {}", member.id)).unwrap();
 }
 
-/// Without attributes, as [`joined`] and [`left`] have them.
+/// The handlers of [`joined`] and [`left`], mounted without attributes.
 fn hooks() -> Blueprint {
     Blueprint::new("hooks").member_joined(joined).member_left(left)
 }
@@ -29,7 +29,7 @@ fn hooks() -> Blueprint {
 struct Events(mpsc::UnboundedSender<String>);
 
 #[tokio::test(start_paused = true)]
-async fn hooks_report_who_joins_and_who_leaves() {
+async fn hooks_report_instances_that_join_and_leave() {
     let cluster = Cluster::new("hooks").await;
     let (events, mut reported) = mpsc::unbounded_channel();
     let a = cluster.start("a").await;
@@ -226,7 +226,7 @@ async fn requests_that_wait_for_a_claim_at_the_end_of_the_drain_time_are_refused
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_instance_that_starts_while_writes_are_refused_is_known_to_the_others() {
+async fn an_instance_that_starts_while_writes_are_refused_is_visible_to_the_others() {
     let mut cluster = Cluster::new("no-writes").await;
     let a = cluster.start("a").await;
     cluster.refuse_writes();

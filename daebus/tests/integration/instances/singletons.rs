@@ -71,7 +71,7 @@ async fn a_singleton_runs_on_one_instance_and_moves_when_that_stops_or_is_killed
         } else {
             service.stop().await.unwrap();
         }
-        // Longer than the longest handover.
+        // Longer than the maximum time of a handover.
         tokio::time::sleep_until(began + Duration::from_secs(50)).await;
         cluster.all_runs();
         if services.is_empty() {
@@ -118,7 +118,7 @@ async fn one_instance_handles_each_message_of_a_singleton_listener() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_singleton_listener_handles_what_waits_when_its_instance_stops() {
+async fn a_singleton_listener_handles_waiting_messages_when_its_instance_stops() {
     let mut cluster = Cluster::new("listen-stop").await;
     let service = cluster.app("a").register(blueprint_of!["singleton"; slow]).start().await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -130,7 +130,7 @@ async fn a_singleton_listener_handles_what_waits_when_its_instance_stops() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_schedule_that_was_added_has_a_lease_of_its_name_until_it_is_removed() {
+async fn an_added_schedule_has_a_lease_of_its_name_until_it_is_removed() {
     let cluster = Cluster::new("added").await;
     let service = cluster.start("a").await;
     let tasks = service.tasks();

@@ -1,4 +1,4 @@
-//! `$stats`: the counters equal what was done, and the built-in actions are answered whatever the limits.
+//! `$stats`: the counters match the requests, and the built-in actions are not subject to limits.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
@@ -8,7 +8,7 @@ use daebus::prelude::*;
 use daebus_tests_support::{eventually, within};
 use tokio::sync::{Semaphore, mpsc};
 
-/// Reports that a handler has begun, and holds it until it is let go.
+/// Reports that a handler has begun, and blocks it until it is released.
 #[derive(Clone)]
 struct Gate {
     began: mpsc::UnboundedSender<()>,
@@ -22,7 +22,7 @@ impl Gate {
     }
 }
 
-/// Does as it is told.
+/// Ends as its payload requests.
 #[action("work")]
 async fn work(Payload(how): Payload<String>, State(gate): State<Gate>) -> Result<String, Fault> {
     match how.as_str() {
@@ -39,14 +39,14 @@ async fn work(Payload(how): Payload<String>, State(gate): State<Gate>) -> Result
 }
 
 #[listen("events")]
-async fn hear(Payload(_): Payload<u32>, State(gate): State<Gate>) {
+async fn receive(Payload(_): Payload<u32>, State(gate): State<Gate>) {
     gate.began.send(()).unwrap();
     gate.open.acquire().await.unwrap().forget();
 }
 
 fn app(bus: &str, gate: &Gate) -> Daebus {
     let bus = format!("memory://{bus}");
-    Daebus::new("svc").bus(bus).state(gate.clone()).register(blueprint_of!["b"; work, hear])
+    Daebus::new("svc").bus(bus).state(gate.clone()).register(blueprint_of!["b"; work, receive])
 }
 
 async fn get(caller: &Caller, action: &str) -> Value {
@@ -67,7 +67,7 @@ fn ask(caller: &Caller, how: &str) -> Call<String> {
 }
 
 #[tokio::test]
-async fn the_counters_equal_what_was_done() -> Result<(), BoxError> {
+async fn the_counters_match_the_requests() -> Result<(), BoxError> {
     let (gate, mut begun) = Gate::closed();
     let service = app("counters", &gate).start().await?;
     let caller = service.callers().to("svc");
@@ -121,7 +121,7 @@ async fn the_counters_equal_what_was_done() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn a_service_at_its_limits_answers_and_counts_what_it_refuses() -> Result<(), BoxError> {
+async fn a_service_at_its_limits_answers_built_in_actions_and_counts_refusals() -> Result<(), BoxError> {
     let (gate, mut begun) = Gate::closed();
     let service = app("counters-full", &gate).concurrency(1).backlog(1).start().await?;
     let caller = service.callers().to("svc");
@@ -146,7 +146,7 @@ async fn a_service_at_its_limits_answers_and_counts_what_it_refuses() -> Result<
 }
 
 #[tokio::test]
-async fn a_draining_service_answers() -> Result<(), BoxError> {
+async fn a_draining_service_answers_built_in_actions() -> Result<(), BoxError> {
     let (gate, mut begun) = Gate::closed();
     let service = app("counters-drain", &gate).start().await?;
     let caller = Caller::connect("memory://counters-drain", "svc").await?;
@@ -170,7 +170,7 @@ async fn the_queue_of_a_listener_and_its_drops_are_reported() -> Result<(), BoxE
     let caller = service.callers().to("svc");
     caller.send_message("events", 0).await?;
     within(begun.recv()).await;
-    // 300 bytes have room for two messages.
+    // Two messages fit into 300 bytes.
     for n in 1..=5 {
         caller.send_message("events", n).await?;
     }
@@ -178,7 +178,10 @@ async fn the_queue_of_a_listener_and_its_drops_are_reported() -> Result<(), BoxE
     assert_eq!(handler(&report, "events")["queue"], json!({"length": 2, "dropped": 3}));
     assert_eq!(report["dropped"]["listeners"], 3);
     gate.open.add_permits(3);
-    eventually("all are heard", async || handler(&stats(&caller).await, "events")["num_requests"] == 3).await;
+    eventually("all messages are handled", async || {
+        handler(&stats(&caller).await, "events")["num_requests"] == 3
+    })
+    .await;
     assert_eq!(handler(&stats(&caller).await, "events")["queue"], json!({"length": 0, "dropped": 3}));
     Ok(service.stop().await?)
 }

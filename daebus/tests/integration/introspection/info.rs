@@ -1,4 +1,4 @@
-//! `$ping` and `$info`: what a service reports about itself, with the schemas of the types that have one.
+//! `$ping` and `$info`, with the schemas of the types that have one.
 
 #![allow(missing_docs, clippy::missing_errors_doc)] // written as a user would who has switched on nothing
 
@@ -80,7 +80,7 @@ pub mod users {
         request.action().map(str::to_owned)
     }
 
-    /// Hears users.
+    /// Receives users.
     #[listen("user_events.*")]
     pub async fn heard(Payload(_): Payload<User>) {}
 
@@ -122,7 +122,7 @@ async fn ping_names_the_instance() -> Result<(), BoxError> {
 }
 
 #[tokio::test]
-async fn info_describes_everything_that_reaches_a_handler() -> Result<(), BoxError> {
+async fn info_describes_the_triggers_of_all_handlers() -> Result<(), BoxError> {
     let service = app("introspection-info").start().await?;
     let caller = service.callers().to("svc");
     let info: Value = caller.send_request("$info", ()).await?;
@@ -140,7 +140,7 @@ async fn info_describes_everything_that_reaches_a_handler() -> Result<(), BoxErr
         .collect();
     assert_eq!(names, ["get_user", "half", "plain", "said", "unit", "value"]);
     assert_eq!(info["channels"][0]["name"], "user_events.*");
-    assert_eq!(info["channels"][0]["description"], "Hears users.");
+    assert_eq!(info["channels"][0]["description"], "Receives users.");
     assert_eq!(info["channels"][0]["payload"]["title"], "User");
     let route =
         json!([{"methods": ["GET", "POST"], "pattern": "/api/users/<id>", "description": "Shows a user."}]);
@@ -151,7 +151,7 @@ async fn info_describes_everything_that_reaches_a_handler() -> Result<(), BoxErr
     );
     let schedule = json!([{"name": "cleanup", "schedule": "every 3600s", "description": "Cleans up."}]);
     assert_eq!(info["schedules"], schedule);
-    assert_eq!(caller.send_request::<Value>("$info", ()).await?, info, "the report is made once");
+    assert_eq!(caller.send_request::<Value>("$info", ()).await?, info, "the report is generated once");
     Ok(service.stop().await?)
 }
 
@@ -169,7 +169,7 @@ async fn info_has_the_schemas_of_the_types_that_derive_one() -> Result<(), BoxEr
     assert_eq!(get_user["concurrency"], 8);
     assert_eq!(get_user["payload"]["properties"]["id"]["type"], "integer");
     assert_eq!(get_user["payload"]["required"], json!(["id"]));
-    // A field with a default may be absent in what is received, and is always there in what is sent.
+    // A field with a default is optional when it is received, and always present when it is sent.
     assert_eq!(get_user["answer"]["required"], json!(["id", "email"]));
     assert_eq!(get_user["error"]["title"], "UserError");
     assert_eq!(get_user["progress"]["title"], "Step");

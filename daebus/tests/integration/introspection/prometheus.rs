@@ -10,7 +10,7 @@ use daebus_tests_support::eventually;
 
 type Labels = BTreeMap<String, String>;
 
-/// The samples of a text by name and labels. Panics where the text breaks a rule of the format.
+/// The samples of a text by name and labels. Parsing panics if the text violates the format.
 struct Metrics {
     types: BTreeMap<String, String>,
     samples: BTreeMap<(String, Labels), f64>,
@@ -20,7 +20,7 @@ impl Metrics {
     fn read(text: &str) -> Self {
         let mut metrics = Self { types: BTreeMap::new(), samples: BTreeMap::new() };
         let (mut helps, mut family) = (BTreeSet::new(), String::new());
-        assert!(text.ends_with('\n'), "the last line has no end");
+        assert!(text.ends_with('\n'), "the last line has no line feed");
         for line in text.lines() {
             if let Some(help) = line.strip_prefix("# HELP ") {
                 let (name, text) = help.split_once(' ').expect("a text");
@@ -47,7 +47,7 @@ impl Metrics {
                 let value: f64 = value.parse().expect("a number");
                 assert!(value.is_finite() && value >= 0.0, "{line}");
                 let is_new = metrics.samples.insert((name.to_owned(), labels), value).is_none();
-                assert!(is_new, "a series is there twice: {line}");
+                assert!(is_new, "duplicate series: {line}");
             }
         }
         metrics.check_histograms();
@@ -98,12 +98,12 @@ fn read_labels(text: &str) -> Labels {
                 (_, '\\') => value.push(match characters.next().expect("an escaped character").1 {
                     'n' => '\n',
                     other @ ('"' | '\\') => other,
-                    other => panic!("\\{other} is no escape"),
+                    other => panic!("invalid escape \\{other}"),
                 }),
                 (_, other) => value.push(other),
             }
         };
-        assert!(labels.insert(name.to_owned(), value).is_none(), "{name} is there twice");
+        assert!(labels.insert(name.to_owned(), value).is_none(), "duplicate label {name}");
         rest = &after[end + 1..];
         if !rest.is_empty() {
             rest = rest.strip_prefix(',').expect("a comma");
@@ -129,7 +129,7 @@ async fn first(Payload(_): Payload<Value>) {}
 async fn second(Payload(_): Payload<Value>) {}
 
 #[tokio::test]
-async fn the_metrics_are_in_prometheus_s_format_and_equal_what_was_done() -> Result<(), BoxError> {
+async fn the_metrics_are_in_the_prometheus_format_and_match_the_requests() -> Result<(), BoxError> {
     let service = Daebus::new("svc")
         .bus("memory://introspection-metrics")
         .version("1.0")
@@ -183,7 +183,7 @@ async fn the_metrics_are_in_prometheus_s_format_and_equal_what_was_done() -> Res
 }
 
 #[tokio::test]
-async fn the_metrics_can_be_switched_off() -> Result<(), BoxError> {
+async fn the_metrics_can_be_disabled() -> Result<(), BoxError> {
     let service = Daebus::new("svc")
         .bus("memory://introspection-no-metrics")
         .register(blueprint_of!["b"; fail])

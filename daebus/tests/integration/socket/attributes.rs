@@ -1,6 +1,6 @@
-//! The attributes, as a user writes them.
+//! The attributes of socket handlers.
 
-#![allow(missing_docs, unreachable_pub)] // as a user would who has switched on nothing
+#![allow(missing_docs, unreachable_pub)] // written like a user's crate, without lints
 
 use daebus::prelude::*;
 
@@ -19,7 +19,7 @@ pub struct Ack {
 
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum ChatError {
-    #[error("an empty message says nothing")]
+    #[error("the message is empty")]
     Empty,
 }
 
@@ -53,12 +53,12 @@ pub mod chat {
 
     #[socket_register]
     pub fn registered(Payload(who): Payload<Value>, client: Client) -> Value {
-        // A plain `fn` runs on a thread of its own, and sending works there too.
+        // A plain `fn` runs on another thread, and can send as well.
         client.send("noted", &who).ok();
         json!({"client_id": client.id()})
     }
 
-    /// One function, three ways to it.
+    /// An action, a route and a socket handler.
     #[action("double")]
     #[route("/double", methods = ["POST"])]
     #[socket("double")]
@@ -104,6 +104,6 @@ async fn one_function_answers_an_action_a_route_and_a_socket() {
 }
 
 #[tokio::test]
-async fn a_handler_stays_a_function() {
+async fn a_handler_can_still_be_called_as_a_function() {
     assert_eq!(chat::double(Payload(21)).await, 42);
 }

@@ -1,4 +1,4 @@
-//! What a client may make the service hold: pongs, answers, queued frames, messages, the place of its connection.
+//! Limits of the memory and connections that a client can use: pongs, answers, frames, messages, places.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,7 +51,7 @@ fn blueprint() -> Blueprint {
     Blueprint::new("b").socket("echo", echo).socket("export", export).socket("large", large)
 }
 
-/// Waits until a count doesn't grow any more.
+/// Waits until a count no longer grows.
 async fn stalls(count: impl Fn() -> u64) -> u64 {
     let (mut last, mut since) = (count(), Instant::now());
     let stalled = async {
@@ -71,7 +71,7 @@ async fn only_client(service: &Service) -> Client {
 }
 
 #[tokio::test]
-async fn a_client_that_pings_and_does_not_read_is_not_read_either() {
+async fn a_client_that_pings_and_does_not_read_is_no_longer_read() {
     const LIMIT: usize = 64 * 1024 * 1024;
     let service = serve("pings", WebSocket::new(), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
@@ -86,7 +86,10 @@ async fn a_client_that_pings_and_does_not_read_is_not_read_either() {
             Ok(Err(_)) | Err(_) => break,
         }
     }
-    assert!(accepted < LIMIT, "the service has read {accepted} bytes of pings whose pongs nobody reads");
+    assert!(
+        accepted < LIMIT,
+        "the service has read {accepted} bytes of pings although the client reads no pongs"
+    );
     drop(peer);
     service.stop().await.unwrap();
 }
@@ -108,7 +111,7 @@ async fn pings_count_against_the_rate_and_answers_to_pings_do_not() {
     assert_eq!(peer.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
     peer.0.send(Message::Ping("mine".into())).await.unwrap();
     let refusal = json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600});
-    // Pings of the service come all the time, so each wait for a frame would begin anew.
+    // The service sends pings continuously, so a limit per frame would never expire.
     assert_eq!(within(peer.receive()).await, refusal);
     drop(peer);
     service.stop().await.unwrap();
@@ -131,7 +134,7 @@ async fn a_client_that_sends_a_burst_and_reads_later_receives_every_answer() {
         sink
     });
     let read = stalls(|| client.messages_in()).await;
-    assert!(read < MESSAGES, "the service reads on, though nobody reads its answers");
+    assert!(read < MESSAGES, "the service continues to read although the client reads no answers");
     for n in 0..MESSAGES {
         let answer: Value = match within(frames.next()).await.unwrap().unwrap() {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
@@ -145,7 +148,7 @@ async fn a_client_that_sends_a_burst_and_reads_later_receives_every_answer() {
 }
 
 #[tokio::test]
-async fn frames_whose_sender_waits_are_not_dropped() {
+async fn send_async_waits_instead_of_dropping_frames() {
     const ROWS: u64 = 500;
     let service = serve("export", WebSocket::new().queue(4), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
@@ -209,7 +212,7 @@ async fn the_messages_that_wait_are_bounded_in_bytes() {
     for _ in 0..10 {
         peer.send(message.clone()).await;
     }
-    // One is handled, and two or three are more than 64 KiB.
+    // One message is handled, and two or three exceed 64 KiB.
     let read = stalls(|| client.messages_in()).await;
     assert!((3..=4).contains(&read), "{read}");
     gate.open();
@@ -221,7 +224,7 @@ async fn the_messages_that_wait_are_bounded_in_bytes() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_gone_makes_room_though_its_messages_are_not_handled_yet() {
+async fn a_disconnected_client_frees_its_place_before_its_messages_are_handled() {
     for (name, messages) in [("place", 10), ("place-many", 400)] {
         let gate = Gate::closed();
         let blueprint = Blueprint::new("b").socket("work", work);
@@ -250,8 +253,8 @@ async fn a_client_that_has_gone_makes_room_though_its_messages_are_not_handled_y
 }
 
 #[tokio::test]
-async fn a_client_that_has_broken_off_makes_room_while_its_messages_are_handled() {
-    // The second is broken off in the middle of the message.
+async fn a_broken_connection_frees_its_place_while_its_messages_are_handled() {
+    // The second connection ends in the middle of a message.
     for (name, last, limits) in [
         ("place-large", 150, WebSocket::new().max_message(100)),
         ("place-broken", 1_000_000, WebSocket::new().max_message(100)),
@@ -268,7 +271,7 @@ async fn a_client_that_has_broken_off_makes_room_while_its_messages_are_handled(
             peer.send(json!({"type": "work"})).await;
         }
         stalls(|| client.messages_in()).await;
-        // The service doesn't read the whole of the largest.
+        // The service doesn't read the largest message completely.
         let _ = timeout(Duration::from_millis(500), peer.0.send(Message::text("x".repeat(last)))).await;
         stalls(|| client.messages_in()).await;
         drop(peer);
@@ -316,7 +319,7 @@ fn blocking(State(gate): State<Gate>) -> Result<&'static str, BoxError> {
 }
 
 #[tokio::test]
-async fn messages_take_places_of_the_service_and_are_refused_beyond_them() {
+async fn messages_are_subject_to_the_limits_of_the_service() {
     for (name, kind) in [("async", "work"), ("thread", "blocking")] {
         let gate = Gate::closed();
         let blueprint = blueprint_of!["b"; blocking].socket("work", work);

@@ -1,4 +1,4 @@
-//! Clients that come, say who they are, and go.
+//! Clients that connect, identify themselves and disconnect.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -62,7 +62,7 @@ fn gated(name: &str, log: &Log) -> Daebus {
 }
 
 #[tokio::test]
-async fn a_client_comes_and_goes() {
+async fn connect_and_disconnect_handlers_run() {
     let log = Log::default();
     let service = gated("comes", &log).start().await.unwrap();
     let mut peer = Peer::connect_to(&service, "/ws?token=good&more=1").await;
@@ -81,7 +81,7 @@ async fn a_client_comes_and_goes() {
 }
 
 #[tokio::test]
-async fn a_client_that_vanishes_has_gone_too() {
+async fn a_broken_connection_runs_the_disconnect_handler() {
     let log = Log::default();
     let service = gated("vanishes", &log).start().await.unwrap();
     let mut peer = Peer::connect_to(&service, "/ws?token=good").await;
@@ -92,7 +92,7 @@ async fn a_client_that_vanishes_has_gone_too() {
 }
 
 #[tokio::test]
-async fn a_client_is_turned_away_with_the_reason() {
+async fn a_rejected_client_receives_the_reason() {
     let log = Log::default();
     let service = gated("turned", &log).start().await.unwrap();
     for (token, reason) in [
@@ -105,17 +105,17 @@ async fn a_client_is_turned_away_with_the_reason() {
     }
     assert_eq!(service.sockets().unwrap().count(), 0);
     service.stop().await.unwrap();
-    // Who never was in has not left.
+    // A rejected client runs no `disconnect` handler.
     assert!(log.lines().iter().all(|line| line.starts_with("joined")), "{:?}", log.lines());
 }
 
 #[tokio::test]
-async fn one_that_is_turned_away_hears_no_broadcast_and_is_not_listened_to() {
+async fn a_rejected_client_receives_no_broadcast_and_its_messages_are_not_handled() {
     let log = Log::default();
     let service = gated("deaf", &log).start().await.unwrap();
     let mut peer = Peer::connect_to(&service, "/ws").await;
     service.sockets().unwrap().broadcast(None, 1).unwrap();
-    // Handled or not, there is nothing to be received but the end.
+    // The client receives nothing but the close frame.
     let _ = futures_util::SinkExt::send(
         &mut peer.0,
         tokio_tungstenite::tungstenite::Message::text(r#"{"type": "who"}"#),
@@ -142,7 +142,7 @@ async fn a_client_does_not_run_the_handlers_of_its_connection() {
 }
 
 #[tokio::test]
-async fn connect_and_disconnect_are_ordinary_types_if_that_is_asked_for() {
+async fn client_events_makes_connect_and_disconnect_ordinary_types() {
     let log = Log::default();
     let blueprint = Blueprint::new("b").socket_connect(joined).socket_disconnect(left).socket("who", who);
     let limits = WebSocket::new().client_events(true);
@@ -159,7 +159,7 @@ async fn connect_and_disconnect_are_ordinary_types_if_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn ids_are_the_applications_own_and_a_later_client_takes_the_place() {
+async fn the_application_sets_client_ids_and_a_later_client_replaces_an_earlier_one() {
     let ids = |upgrade: &Upgrade| match upgrade.query().get("id").map(String::as_str) {
         Some("panic") => panic!("no id"),
         id => id.unwrap_or_default().to_owned(),
@@ -177,7 +177,7 @@ async fn ids_are_the_applications_own_and_a_later_client_takes_the_place() {
     let mut second = Peer::connect_to(&service, "/ws?id=kiosk-1").await;
     assert_eq!(second.ask(json!({"type": "who"})).await["data"]["id"], "kiosk-1");
     assert_eq!(first.closed().await.0, 1008);
-    // The first one's end doesn't strike off the second.
+    // The end of the first connection doesn't remove the second.
     let sockets = clients(&service, 1).await;
     sockets.send("kiosk-1", None, "still here").unwrap();
     assert_eq!(second.receive().await, json!({"type": "message", "data": "still here"}));
@@ -191,7 +191,7 @@ async fn register(Payload(who): Payload<Value>, client: Client) -> Result<Json<V
 }
 
 #[tokio::test]
-async fn what_is_known_about_a_client() {
+async fn a_client_reports_its_address_headers_and_data() {
     let blueprint = Blueprint::new("b").socket_register(register);
     let service = serve("known", WebSocket::new(), blueprint).await;
     let mut peer = Peer::try_connect(&service, "/ws?a=1&a=2", &[("X-Kiosk", "7")]).await.ok().unwrap();
@@ -219,7 +219,7 @@ async fn what_is_known_about_a_client() {
     assert!(sockets.disconnect(client.id(), 4001, "that is enough"));
     assert!(!sockets.disconnect("user_nobody", 1000, ""));
     assert_eq!(peer.closed().await, (4001, "that is enough".to_owned()));
-    eventually("it is struck off", async || sockets.count() == 0).await;
+    eventually("the client is removed", async || sockets.count() == 0).await;
     assert!(client.send(None, 1).is_err() && !client.is_connected());
     service.stop().await.unwrap();
 }

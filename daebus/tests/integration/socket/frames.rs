@@ -1,4 +1,4 @@
-//! What is said, and what is answered: the frames of the protocol.
+//! The frames of the WebSocket protocol.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ async fn a_handler_that_returns_nothing_sends_nothing() {
 }
 
 #[tokio::test]
-async fn what_fails_inside_is_told_as_internal_and_the_client_stays() {
+async fn internal_failures_are_answered_with_internal_and_the_client_stays_connected() {
     let service = serve("inside", WebSocket::new(), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
     for kind in ["broken", "panics"] {
@@ -160,7 +160,7 @@ async fn what_fails_inside_is_told_as_internal_and_the_client_stays() {
 }
 
 #[tokio::test]
-async fn json_in_a_binary_frame_is_read_too() {
+async fn json_in_a_binary_frame_is_accepted() {
     let service = serve("binary", WebSocket::new(), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
     peer.0.send(Message::binary(r#"{"type": "echo", "data": 1}"#)).await.unwrap();
@@ -182,7 +182,7 @@ async fn counted(cx: Context, next: Next) -> Outcome {
 }
 
 #[tokio::test]
-async fn layers_wrap_sockets_and_see_the_headers_of_the_upgrade() {
+async fn layers_wrap_sockets_and_receive_the_headers_of_the_upgrade() {
     let counter = Arc::new(AtomicUsize::new(0));
     let blueprint = blueprint().layer(layer::from_fn(counted));
     let service = super::peer::app("layers", WebSocket::new(), blueprint)

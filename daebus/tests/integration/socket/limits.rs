@@ -1,4 +1,4 @@
-//! What a client may take: messages, bytes, silence, connections.
+//! Limits of clients: rate, size of messages, idle time, connections.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ fn blueprint() -> Blueprint {
 }
 
 #[tokio::test]
-async fn a_message_too_many_is_refused_in_its_turn() {
+async fn messages_beyond_the_rate_are_refused_in_order() {
     let limits = WebSocket::new().rate_limit(3, Duration::from_secs(3600));
     let service = serve("rate", limits, blueprint()).await;
     let mut peer = Peer::connect(&service).await;
@@ -34,7 +34,7 @@ async fn a_message_too_many_is_refused_in_its_turn() {
             json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600, "request_id": n});
         assert_eq!(peer.receive().await, refusal);
     }
-    // The limit is one client's, not everybody's.
+    // The limit applies to each client separately.
     let mut other = Peer::connect(&service).await;
     assert_eq!(other.ask(json!({"type": "echo", "data": 1})).await["data"], 1);
     drop((peer, other));
@@ -42,7 +42,7 @@ async fn a_message_too_many_is_refused_in_its_turn() {
 }
 
 #[tokio::test]
-async fn a_rate_is_a_rate_and_not_a_sentence() {
+async fn a_client_that_keeps_sending_is_accepted_again_after_the_period() {
     let limits = WebSocket::new().rate_limit(1, Duration::from_millis(20));
     let service = serve("again", limits, blueprint()).await;
     let mut peer = Peer::connect(&service).await;
@@ -58,12 +58,12 @@ async fn a_rate_is_a_rate_and_not_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_message_too_large_closes_the_connection() {
+async fn a_message_that_is_too_large_closes_the_connection() {
     let service = serve("large", WebSocket::new().max_message(1000), blueprint()).await;
     for bytes in [1001, 60_000, 5_000_000] {
         let peer = Peer::connect(&service).await;
         let (mut sink, mut stream) = peer.0.split();
-        // Past the hard limit the service doesn't read on, so that sending may come to no end.
+        // Beyond the hard limit the service stops reading, so that sending may never complete.
         let send = async {
             let _ = sink.send(Message::text("x".repeat(bytes))).await;
             std::future::pending::<()>().await;
@@ -91,7 +91,7 @@ async fn a_message_too_large_closes_the_connection() {
 async fn broken_frames_close_the_connection() {
     let service = serve("broken", WebSocket::new(), blueprint()).await;
     let mut peer = Peer::connect(&service).await;
-    // A text frame that isn't text: tungstenite wouldn't send one, so it is written by hand, unmasked data and all.
+    // A text frame that isn't UTF-8. tungstenite doesn't send one, so the bytes are written directly.
     let stream = peer.0.get_mut();
     let frame = [0x81, 0x82, 0, 0, 0, 0, 0xff, 0xfe];
     tokio::io::AsyncWriteExt::write_all(stream, &frame).await.unwrap();
@@ -103,10 +103,10 @@ async fn broken_frames_close_the_connection() {
 }
 
 #[tokio::test]
-async fn a_client_is_pinged_and_one_that_does_not_answer_is_let_go() {
+async fn clients_are_pinged_and_disconnected_if_they_do_not_answer() {
     let service = serve("ping", WebSocket::new().ping(Duration::from_millis(500)), blueprint()).await;
     let mut alive = Peer::connect(&service).await;
-    // Not read, so its pings stay unanswered.
+    // The stream isn't read, so pings remain unanswered.
     let dead = Peer::connect(&service).await;
     let sockets = clients(&service, 2).await;
     let mut pings = 0;
@@ -127,12 +127,12 @@ async fn a_client_is_pinged_and_one_that_does_not_answer_is_let_go() {
 }
 
 #[tokio::test]
-async fn a_client_that_says_nothing_is_closed_where_that_is_asked_for() {
+async fn an_idle_timeout_disconnects_silent_clients() {
     let limits = WebSocket::new().ping(Duration::from_millis(700)).idle_timeout(Duration::from_millis(1600));
     let service = serve("idle", limits, blueprint()).await;
     let mut silent = Peer::connect(&service).await;
     let started = std::time::Instant::now();
-    // Its pongs don't count.
+    // Pongs don't count as activity.
     assert_eq!(silent.closed().await, (1000, "no message for 1.6s".to_owned()));
     assert!(started.elapsed() >= Duration::from_millis(1500), "{:?}", started.elapsed());
     service.stop().await.unwrap();
@@ -157,7 +157,7 @@ async fn pages_of_other_hosts_may_not_connect() {
 }
 
 #[tokio::test]
-async fn there_is_a_most_of_connections() {
+async fn refuses_connections_above_the_limit() {
     let service = serve("most", WebSocket::new().max_connections(2), blueprint()).await;
     let first = Peer::connect(&service).await;
     let second = Peer::connect(&service).await;

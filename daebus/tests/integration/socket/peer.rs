@@ -1,4 +1,4 @@
-//! A WebSocket client, and a service for it to talk to.
+//! A WebSocket client, and a service to which it connects.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-/// More than anything here takes.
+/// Longer than any operation of these tests.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
-/// Starts a service with WebSockets on a bus of its own; `name` is the test's.
+/// Starts a service with WebSockets on a bus of its own. `name` is that of the test.
 pub(crate) async fn serve(name: &str, web_socket: WebSocket, blueprint: Blueprint) -> Service {
     app(name, web_socket, blueprint).start().await.unwrap()
 }
@@ -46,7 +46,7 @@ impl Peer {
         Self::try_connect(service, path, &[]).await.unwrap()
     }
 
-    /// The HTTP status and body, where there is no connection.
+    /// Connects, or returns the HTTP status and the body of the refusal.
     pub(crate) async fn try_connect(
         service: &Service,
         path: &str,
@@ -75,11 +75,11 @@ impl Peer {
         self.0.send(Message::text(message)).await.unwrap();
     }
 
-    /// The next frame.
+    /// Returns the next frame.
     pub(crate) async fn receive(&mut self) -> Value {
         match self.next().await {
             Message::Text(text) => serde_json::from_str(&text).unwrap(),
-            other => panic!("a frame was expected, not {other:?}"),
+            other => panic!("expected a frame, received {other:?}"),
         }
     }
 
@@ -88,19 +88,19 @@ impl Peer {
         self.receive().await
     }
 
-    /// The code and reason of the close frame, which comes next.
+    /// Waits for the close frame, which must be the next one, and returns its code and reason.
     pub(crate) async fn closed(&mut self) -> (u16, String) {
         match self.next().await {
             Message::Close(Some(frame)) => {
-                // The handshake's other half is sent as the stream is read to its end.
+                // Reading the stream to its end completes the closing handshake.
                 while let Ok(Some(Ok(_))) = timeout(SOON, self.0.next()).await {}
                 (frame.code.into(), frame.reason.to_string())
             }
-            other => panic!("a close frame was expected, not {other:?}"),
+            other => panic!("expected a close frame, received {other:?}"),
         }
     }
 
-    /// Leaves, properly.
+    /// Closes the connection with a close frame.
     pub(crate) async fn leave(mut self) {
         self.0.close(None).await.unwrap();
         while let Ok(Some(Ok(_))) = timeout(SOON, self.0.next()).await {}

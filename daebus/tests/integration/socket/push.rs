@@ -1,4 +1,4 @@
-//! What the service sends of its own accord, and in which order things happen.
+//! Messages that the service pushes, and the order of messages.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,7 +29,7 @@ fn blueprint() -> Blueprint {
 }
 
 #[tokio::test]
-async fn messages_go_to_one_to_some_and_to_all() {
+async fn messages_are_sent_to_one_several_or_all_clients() {
     let service = serve("push", WebSocket::new(), blueprint()).await;
     let (mut a, mut b, mut c) =
         (Peer::connect(&service).await, Peer::connect(&service).await, Peer::connect(&service).await);
@@ -84,7 +84,7 @@ async fn wait(State(gate): State<Gate>) -> Json<&'static str> {
 }
 
 async fn turn(Payload(n): Payload<u64>) -> Json<u64> {
-    // The earlier it came the longer it takes.
+    // Earlier messages take longer.
     for _ in 0..(20 - n) {
         tokio::task::yield_now().await;
     }
@@ -92,14 +92,14 @@ async fn turn(Payload(n): Payload<u64>) -> Json<u64> {
 }
 
 #[tokio::test]
-async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
+async fn messages_of_a_client_are_handled_in_order_and_do_not_delay_others() {
     let gate = Gate { entered: Arc::new(Notify::new()), open: Arc::new(Semaphore::new(0)) };
     let blueprint = Blueprint::new("b").socket("wait", wait).socket("turn", turn);
     let service = app("order", WebSocket::new(), blueprint).state(gate.clone()).start().await.unwrap();
     let (mut slow, mut quick) = (Peer::connect(&service).await, Peer::connect(&service).await);
     slow.send(json!({"type": "wait"})).await;
     within(gate.entered.notified()).await;
-    // More than wait inside the service: the rest waits on the way.
+    // More than the queue of the service holds: the rest waits in the connection.
     for n in 0..20 {
         slow.send(json!({"type": "turn", "data": n})).await;
     }
@@ -109,7 +109,7 @@ async fn a_clients_messages_are_handled_in_order_and_hold_up_nobody_else() {
     }
     let sockets = clients(&service, 2).await;
     assert_eq!(sockets.broadcast("tick", 1).unwrap(), 2);
-    // A client hears what is sent to it while its own message is still handled.
+    // A client receives pushed messages while its own message is still handled.
     for peer in [&mut slow, &mut quick] {
         assert_eq!(peer.receive().await, json!({"type": "tick", "data": 1}));
     }
@@ -129,7 +129,7 @@ async fn save(State(count): State<Arc<AtomicUsize>>) {
 }
 
 #[tokio::test]
-async fn what_a_client_sent_before_it_left_is_handled() {
+async fn messages_that_a_client_sent_before_it_left_are_handled() {
     let count = Arc::new(AtomicUsize::new(0));
     let blueprint = Blueprint::new("b").socket("save", save);
     let service = app("saved", WebSocket::new(), blueprint).state(Arc::clone(&count)).start().await.unwrap();

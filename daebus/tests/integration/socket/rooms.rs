@@ -1,4 +1,4 @@
-//! Rooms, binary frames, subprotocols and the other fields of a frame.
+//! Rooms, binary frames, subprotocols and other fields of frames.
 
 use daebus::axum::body::Bytes;
 use daebus::prelude::*;
@@ -32,7 +32,7 @@ fn blueprint() -> Blueprint {
 }
 
 #[tokio::test]
-async fn a_room_has_the_clients_that_have_joined_it_and_ends_with_them() {
+async fn a_room_contains_its_clients_and_ends_with_the_last_of_them() {
     let service = serve("rooms", WebSocket::new(), blueprint()).await;
     let (mut ada, mut bob) = (Peer::connect(&service).await, Peer::connect(&service).await);
     let sockets = clients(&service, 2).await;
@@ -60,7 +60,7 @@ async fn a_room_has_the_clients_that_have_joined_it_and_ends_with_them() {
 }
 
 #[tokio::test]
-async fn rooms_are_bounded_and_a_client_that_was_let_in_is_a_member() {
+async fn rooms_are_limited_per_client_and_can_be_joined_in_connect() {
     let blueprint = blueprint().socket_connect(in_the_hall);
     let service = serve("rooms-most", WebSocket::new().max_rooms(2), blueprint).await;
     let mut peer = Peer::connect(&service).await;
@@ -85,7 +85,7 @@ async fn rooms_are_bounded_and_a_client_that_was_let_in_is_a_member() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_anothers_place_is_not_in_the_others_rooms() {
+async fn a_client_that_replaces_another_does_not_join_its_rooms() {
     let limits = WebSocket::new().client_ids(|_: &daebus::Upgrade| "kiosk".to_owned());
     let service = serve("rooms-place", limits, blueprint()).await;
     let mut first = Peer::connect(&service).await;
@@ -122,7 +122,7 @@ async fn received(peer: &mut Peer) -> Message {
 }
 
 #[tokio::test]
-async fn binary_frames_go_to_their_handler() {
+async fn binary_frames_run_their_handler() {
     let blueprint = blueprint_of!["b"; picture].socket("enter", enter);
     let service = serve("pictures", WebSocket::new(), blueprint).await;
     let mut peer = Peer::connect(&service).await;
@@ -143,7 +143,7 @@ async fn size(content: Bytes) -> Json<usize> {
 }
 
 #[tokio::test]
-async fn one_handler_answers_binary_frames() {
+async fn two_handlers_of_binary_frames_are_refused() {
     let blueprint = Blueprint::new("b").socket_binary(size).socket_binary(size);
     let error = app("binary-two", WebSocket::new(), blueprint).start().await.unwrap_err().to_string();
     assert!(error.contains("two handlers answer binary frames"), "{error}");
@@ -154,7 +154,7 @@ async fn protocol(client: Client) -> Json<Option<String>> {
 }
 
 #[tokio::test]
-async fn the_subprotocol_that_the_service_prefers_is_agreed_on() {
+async fn the_preferred_subprotocol_of_the_service_is_selected() {
     let blueprint = Blueprint::new("b").socket("protocol", protocol);
     let service = serve("protocols", WebSocket::new().subprotocols(["v2", "v1"]), blueprint).await;
     for (offered, agreed) in [("v1", "v1"), ("v1, v2", "v2"), ("v3, v1", "v1")] {
@@ -177,7 +177,7 @@ async fn fields(Payload(data): Payload<Value>, frame: Frame) -> Json<Value> {
 }
 
 #[tokio::test]
-async fn a_handler_may_read_the_other_fields_of_a_frame() {
+async fn a_handler_can_read_the_other_fields_of_a_frame() {
     let service = serve("fields", WebSocket::new(), Blueprint::new("b").socket("fields", fields)).await;
     let mut peer = Peer::connect(&service).await;
     peer.send_text(r#"{"type": "fields", "data": 1, "game": 7, "odd": NaN, "request_id": "a"}"#).await;

@@ -1,4 +1,4 @@
-//! Where clients connect, and what is refused before the service starts.
+//! The addresses of WebSockets, and configuration mistakes.
 
 use std::net::TcpListener;
 
@@ -30,7 +30,7 @@ async fn mistakes(app: Daebus) -> String {
 }
 
 #[tokio::test]
-async fn they_share_the_address_of_http() {
+async fn websockets_share_the_address_of_http() {
     let service = serve("share", WebSocket::new().path("/live"), blueprint()).await;
     assert_eq!(service.socket_addr(), service.http_addr());
     let mut peer = Peer::connect_to(&service, "/live").await;
@@ -46,7 +46,7 @@ async fn they_share_the_address_of_http() {
 }
 
 #[tokio::test]
-async fn or_they_have_one_of_their_own() {
+async fn websockets_can_have_their_own_port() {
     for web_socket in [WebSocket::new().path("/").port(0), WebSocket::new().path("/").bind("127.0.0.1:0")] {
         let service = serve("own", web_socket, blueprint()).await;
         let (http, own) = (service.http_addr().unwrap(), service.socket_addr().unwrap());
@@ -63,7 +63,7 @@ async fn or_they_have_one_of_their_own() {
 }
 
 #[tokio::test]
-async fn http_is_not_needed_for_that() {
+async fn websockets_with_their_own_port_need_no_http() {
     let app = bare("alone").register(blueprint()).attach(WebSocket::new().bind("127.0.0.1:0"));
     let service = app.start().await.unwrap();
     assert_eq!(service.http_addr(), None);
@@ -74,11 +74,11 @@ async fn http_is_not_needed_for_that() {
 }
 
 #[tokio::test]
-async fn a_port_of_their_own_has_the_limits_of_http() {
+async fn a_websocket_port_has_the_limits_of_http() {
     let http = Http::bind("127.0.0.1:0").max_connections(1).max_connections_per_address(2);
     let app = bare("limits").register(blueprint()).attach(http).attach(WebSocket::new().port(0));
     let service = app.start().await.unwrap();
-    // `WebSocket::max_connections` and not that of HTTP.
+    // `WebSocket::max_connections` applies, not that of HTTP.
     let (first, second) = (Peer::connect(&service).await, Peer::connect(&service).await);
     let url = format!("ws://{}/ws", service.socket_addr().unwrap());
     assert!(within(connect_async(url)).await.is_err(), "a third connection of one address");
@@ -87,7 +87,7 @@ async fn a_port_of_their_own_has_the_limits_of_http() {
 }
 
 #[tokio::test]
-async fn without_websockets_nothing_that_needs_them_starts() {
+async fn socket_handlers_without_an_attached_websocket_are_a_mistake() {
     let app = bare("without").register(blueprint().action("count", count));
     let mistakes = mistakes(app).await;
     for handler in ["setup::echo", "setup::count"] {
@@ -97,7 +97,7 @@ async fn without_websockets_nothing_that_needs_them_starts() {
 }
 
 #[tokio::test]
-async fn two_handlers_of_one_type_are_refused_with_both_places() {
+async fn two_handlers_of_one_type_are_refused_with_both_positions() {
     let app = bare("two")
         .register(Blueprint::new("a").socket("connect", echo))
         .register(Blueprint::new("b").socket_connect(count))
@@ -111,7 +111,7 @@ async fn two_handlers_of_one_type_are_refused_with_both_places() {
 }
 
 #[tokio::test]
-async fn what_is_set_wrongly_is_told() {
+async fn invalid_settings_are_reported() {
     for (web_socket, words) in [
         (WebSocket::new(), "no HTTP server whose address"),
         (WebSocket::new().port(0).bind("127.0.0.1:0"), "both a port and an address"),

@@ -1,4 +1,4 @@
-//! The end of a service, as its clients see it.
+//! The stop of a service with connected clients.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,7 +31,7 @@ fn blueprint() -> Blueprint {
 }
 
 #[tokio::test]
-async fn clients_are_told_and_their_connections_closed() {
+async fn clients_receive_server_shutdown_and_are_disconnected() {
     let steps = Steps::default();
     let service = app("told", WebSocket::new(), blueprint()).state(steps.clone()).start().await.unwrap();
     let mut peer = Peer::connect(&service).await;
@@ -46,7 +46,7 @@ async fn clients_are_told_and_their_connections_closed() {
 }
 
 #[tokio::test]
-async fn the_words_are_the_applications_own() {
+async fn the_application_can_set_the_shutdown_message() {
     let web_socket = WebSocket::new().shutdown_message("closing time", false);
     let service = serve("words", web_socket, Blueprint::new("b")).await;
     let mut peer = Peer::connect(&service).await;
@@ -59,7 +59,7 @@ async fn the_words_are_the_applications_own() {
 }
 
 #[tokio::test]
-async fn a_message_that_is_handled_is_answered_first() {
+async fn messages_in_progress_are_answered_before_the_close() {
     let steps = Steps::default();
     let service = app("first", WebSocket::new(), blueprint()).state(steps.clone()).start().await.unwrap();
     let mut peer = Peer::connect(&service).await;
@@ -75,7 +75,7 @@ async fn a_message_that_is_handled_is_answered_first() {
 }
 
 #[tokio::test]
-async fn a_handler_that_does_not_end_is_cut_off_and_its_client_closed_all_the_same() {
+async fn a_handler_that_does_not_end_is_cut_off_and_its_client_disconnected() {
     let steps = Steps::default();
     let service = app("cut", WebSocket::new(), blueprint())
         .state(steps.clone())

@@ -1,4 +1,4 @@
-//! Clients that don't take in what is sent to them.
+//! Clients that don't read.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ async fn who(client: Client) -> Json<String> {
     Json(client.id().to_owned())
 }
 
-/// Sends until something is dropped; returns how many messages that took.
+/// Sends until a message is dropped. Returns the number of sent messages.
 async fn flood(sockets: &Sockets, quick: &mut Peer) -> usize {
     let text = "x".repeat(64 * 1024);
     let flooding = async {
         for n in 0.. {
             sockets.broadcast("tick", json!({"n": n, "text": text})).unwrap();
-            // The client that reads gets every one at once, whatever the other does.
+            // The client that reads receives every message immediately.
             assert_eq!(quick.receive().await["data"]["n"], n);
             if sockets.dropped() > 0 {
                 return n;
@@ -41,12 +41,12 @@ async fn two(name: &str, web_socket: WebSocket) -> (Service, Peer, Peer, Client)
 }
 
 #[tokio::test]
-async fn a_slow_client_loses_the_oldest_and_holds_up_nobody() {
+async fn a_slow_client_loses_the_oldest_messages_and_does_not_delay_others() {
     let (service, mut slow, mut quick, client) = two("oldest", WebSocket::new().queue(4)).await;
     let sockets = service.sockets().unwrap();
     let last = flood(&sockets, &mut quick).await;
     assert!(client.dropped() > 0 && client.is_connected());
-    // What is left arrives in order, and the newest is among it.
+    // The remaining messages arrive in order, including the newest.
     let mut seen = None;
     let catching_up = async {
         loop {
@@ -65,7 +65,7 @@ async fn a_slow_client_loses_the_oldest_and_holds_up_nobody() {
 }
 
 #[tokio::test]
-async fn or_it_is_disconnected() {
+async fn a_slow_client_can_be_disconnected_instead() {
     let web_socket = WebSocket::new().queue(4).when_full(WhenFull::Disconnect);
     let (service, slow, mut quick, client) = two("disconnect", web_socket).await;
     let sockets = service.sockets().unwrap();
@@ -77,7 +77,7 @@ async fn or_it_is_disconnected() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_in_does_not_hold_up_the_end() {
+async fn a_client_that_reads_nothing_does_not_delay_the_stop() {
     let (service, slow, mut quick, _) = two("end", WebSocket::new().queue(4)).await;
     flood(&service.sockets().unwrap(), &mut quick).await;
     let started = std::time::Instant::now();
@@ -86,7 +86,7 @@ async fn a_client_that_takes_nothing_in_does_not_hold_up_the_end() {
         quick.closed().await
     });
     timeout(Duration::from_secs(20), service.stop()).await.unwrap().unwrap();
-    // Five seconds for what is queued.
+    // Five seconds for the queued frames.
     assert!(started.elapsed() < Duration::from_secs(9), "{:?}", started.elapsed());
     assert_eq!(reading.await.unwrap().0, 1001);
     drop(slow);
