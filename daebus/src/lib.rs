@@ -31,8 +31,14 @@
 //!
 //!     /// Answers on the bus.
 //!     #[action("get_user")]
-//!     pub async fn get_user(Payload(GetUser { id }): Payload<GetUser>) -> Result<User, UserError> {
-//!         if id == 7 { Ok(User { id, name: "Ada".into() }) } else { Err(UserError::NotFound { id }) }
+//!     pub async fn get_user(
+//!         Payload(GetUser { id }): Payload<GetUser>,
+//!     ) -> Result<User, UserError> {
+//!         if id == 7 {
+//!             Ok(User { id, name: "Ada".into() })
+//!         } else {
+//!             Err(UserError::NotFound { id })
+//!         }
 //!     }
 //!
 //!     /// Runs every hour.
@@ -45,13 +51,20 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! // An in-process bus, which needs no Redis. In production: `redis://127.0.0.1:6379`.
-//! let app = Daebus::new("user_service").bus("memory://front-page").register(users::blueprint());
-//! let service = app.start().await?; // or `.run().await`, which runs until a signal
+//! // An in-process bus, which needs no Redis. In production, use a URL such as
+//! // `redis://127.0.0.1:6379`, and `app.run().await`, which runs until a signal.
+//! let app = Daebus::new("user_service")
+//!     .bus("memory://front-page")
+//!     .register(users::blueprint());
+//! let service = app.start().await?;
 //!
-//! let users = users::Caller::connect("memory://front-page", "user_service").await?;
+//! let users =
+//!     users::Caller::connect("memory://front-page", "user_service").await?;
 //! assert_eq!(users.get_user(&GetUser { id: 7 }).await?.name, "Ada");
-//! assert!(matches!(users.get_user(&GetUser { id: 8 }).await, Err(CallError::Service(UserError::NotFound { id: 8 }))));
+//! assert!(matches!(
+//!     users.get_user(&GetUser { id: 8 }).await,
+//!     Err(CallError::Service(UserError::NotFound { id: 8 }))
+//! ));
 //! service.stop().await?;
 //! # Ok(())
 //! # }

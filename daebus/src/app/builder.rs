@@ -32,7 +32,8 @@ use crate::handler::layer::{AnyLayer, HandlerLayer};
 ///     .start()
 ///     .await?;
 ///
-/// let greeting: String = service.callers().to("greeter").send_request("greet", "Ada").await?;
+/// let greeting: String =
+///     service.callers().to("greeter").send_request("greet", "Ada").await?;
 /// assert_eq!(greeting, "hello, Ada");
 /// service.stop().await?;
 /// # Ok(())

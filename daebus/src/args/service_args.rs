@@ -25,7 +25,13 @@ const HEADING: &str = "Service";
 ///     room: String,
 /// }
 ///
-/// let args = Args::parse_from(["thermostat", "--room", "attic", "--bus", "memory://doc-args"]);
+/// let args = Args::parse_from([
+///     "thermostat",
+///     "--room",
+///     "attic",
+///     "--bus",
+///     "memory://doc-args",
+/// ]);
 /// let app = Daebus::new("thermostat").args(&args.service).state(args.room);
 /// # let _ = app;
 /// ```
@@ -43,7 +49,7 @@ const HEADING: &str = "Service";
 /// | `--drain` | `DAEBUS_DRAIN` | `drain` | `.drain(…)` | 30 s |
 /// | `--config` | `DAEBUS_CONFIG` | | | no file |
 ///
-/// An address may be a port only, which binds all addresses of the machine. `--ws` gives WebSockets a server of their own. An
+/// An address may be a port only, which binds all IPv4 addresses. `--ws` gives WebSockets a server of their own. An
 /// empty environment variable counts as unset.
 ///
 /// The settings file is TOML. Its tables and lists of tables belong to the application, which reads them with

@@ -198,7 +198,9 @@ impl Blueprint {
     /// use daebus::axum::response::Response;
     ///
     /// async fn no_store(mut response: Response) -> Response {
-    ///     response.headers_mut().insert("cache-control", HeaderValue::from_static("no-store"));
+    ///     response
+    ///         .headers_mut()
+    ///         .insert("cache-control", HeaderValue::from_static("no-store"));
     ///     response
     /// }
     ///

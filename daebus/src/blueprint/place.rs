@@ -10,7 +10,7 @@ pub struct HandlerPlace;
 
 /// The fallback outside of blueprints. It takes a reference, so that any method `daebus_place(self)` in scope takes precedence.
 pub trait OutsideOfBlueprints {
-    /// Returns [`NoBlueprint`].
+    /// Returns the absence of a blueprint.
     fn daebus_place(&self) -> NoBlueprint {
         NoBlueprint
     }

@@ -36,7 +36,10 @@ pub use repeater::Repeater;
 ///
 /// impl Feature for Visitors {
 ///     async fn start(&self, cx: &FeatureContext) -> Result<(), BoxError> {
-///         self.0.store(cx.cache().get("visitors").await?.unwrap_or(0), Ordering::Relaxed);
+///         self.0.store(
+///             cx.cache().get("visitors").await?.unwrap_or(0),
+///             Ordering::Relaxed,
+///         );
 ///         Ok(())
 ///     }
 ///

@@ -32,7 +32,9 @@ use super::FeatureContext;
 ///         tokio::time::sleep(Duration::from_secs(60)).await;
 ///         let sensor = self.0.as_deref().ok_or("not prepared")?;
 ///         let degrees: f64 = std::fs::read_to_string(sensor)?.trim().parse()?;
-///         cx.broadcast().send("temperature", json!({"celsius": degrees / 1000.0})).await?;
+///         cx.broadcast()
+///             .send("temperature", json!({"celsius": degrees / 1000.0}))
+///             .await?;
 ///         Ok(())
 ///     }
 /// }

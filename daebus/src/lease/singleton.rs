@@ -237,7 +237,7 @@ impl SingletonState {
         }
     }
 
-    /// Takes the lease back from this instance, so that no run begins any more. Fails if one has begun meanwhile.
+    /// Takes the lease back from this instance, so that no run begins any more. Fails if one has begun in the meantime.
     fn take_unless_running(&self) -> Result<Option<HeldLease>, ()> {
         let mut held = self.held.lock();
         if self.runs.is_empty() { Ok(held.take()) } else { Err(()) }

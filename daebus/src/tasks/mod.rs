@@ -34,14 +34,19 @@ use crate::runtime::{Panics, Shutdown, Workers};
 /// use daebus::prelude::*;
 ///
 /// #[action("set_interval")]
-/// async fn set_interval(Payload(seconds): Payload<u64>, tasks: Tasks) -> Result<(), daebus::TaskError> {
+/// async fn set_interval(
+///     Payload(seconds): Payload<u64>,
+///     tasks: Tasks,
+/// ) -> Result<(), daebus::TaskError> {
 ///     tasks.set_interval("cleanup", Duration::from_secs(seconds))
 /// }
 ///
 /// #[action("remind_me")]
 /// async fn remind_me(tasks: Tasks, broadcast: Broadcast) {
 ///     tasks.after(Duration::from_secs(10), async move {
-///         let _ = broadcast.send("reminders", json!({"text": "ten seconds are over"})).await;
+///         let _ = broadcast
+///             .send("reminders", json!({"text": "ten seconds are over"}))
+///             .await;
 ///     });
 /// }
 /// ```
@@ -88,13 +93,26 @@ impl Tasks {
     /// use daebus::prelude::*;
     ///
     /// #[action("remind_me_tomorrow")]
-    /// async fn remind_me_tomorrow(Payload(text): Payload<String>, tasks: Tasks) -> Result<(), daebus::TaskError> {
+    /// async fn remind_me_tomorrow(
+    ///     Payload(text): Payload<String>,
+    ///     tasks: Tasks,
+    /// ) -> Result<(), daebus::TaskError> {
     ///     let tomorrow = SystemTime::now() + Duration::from_secs(86_400);
     ///     let name = format!("remind of {text}");
-    ///     tasks.schedule(&name, Schedule::at(tomorrow), move |broadcast: Broadcast| {
-    ///         let text = text.clone();
-    ///         async move { broadcast.send("reminders", &text).await.map(drop).map_err(BoxError::from) }
-    ///     })
+    ///     tasks.schedule(
+    ///         &name,
+    ///         Schedule::at(tomorrow),
+    ///         move |broadcast: Broadcast| {
+    ///             let text = text.clone();
+    ///             async move {
+    ///                 broadcast
+    ///                     .send("reminders", &text)
+    ///                     .await
+    ///                     .map(drop)
+    ///                     .map_err(BoxError::from)
+    ///             }
+    ///         },
+    ///     )
     /// }
     /// ```
     ///

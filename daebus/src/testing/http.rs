@@ -34,7 +34,10 @@ const BODY_WITHIN: Duration = Duration::from_secs(30);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let app = TestApp::new(Daebus::new("math").register(blueprint_of!["math"; double])).await;
+/// let app = TestApp::new(
+///     Daebus::new("math").register(blueprint_of!["math"; double]),
+/// )
+/// .await;
 /// app.http().get("/double/21").await.assert_status(200).assert_json(42);
 /// app.http().post("/double/21").await.assert_status(405);
 /// app.finish().await;

@@ -5,7 +5,10 @@
 //! use daebus::testing::TestApp;
 //!
 //! #[action("greet")]
-//! async fn greet(Payload(name): Payload<String>, broadcast: Broadcast) -> Result<String, BoxError> {
+//! async fn greet(
+//!     Payload(name): Payload<String>,
+//!     broadcast: Broadcast,
+//! ) -> Result<String, BoxError> {
 //!     broadcast.send("greetings", json!({"name": name})).await?;
 //!     Ok(format!("hello, {name}"))
 //! }
@@ -21,7 +24,10 @@
 //! # */
 //! # #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), BoxError> {
-//!     let app = TestApp::new(Daebus::new("greeter").register(blueprint_of!["all"; greet, tick])).await;
+//!     let app = TestApp::new(
+//!         Daebus::new("greeter").register(blueprint_of!["all"; greet, tick]),
+//!     )
+//!     .await;
 //!     let answer: String = app.caller().send_request("greet", "Ada").await?;
 //!     assert_eq!(answer, "hello, Ada");
 //!     app.published("greetings").await.assert_one(json!({"name": "Ada"}));
@@ -92,7 +98,10 @@ const NEW_YEAR: Duration = Duration::from_secs(1_767_225_600);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let app = TestApp::new(Daebus::new("clock").register(blueprint_of!["clock"; tick])).await;
+/// let app = TestApp::new(
+///     Daebus::new("clock").register(blueprint_of!["clock"; tick]),
+/// )
+/// .await;
 /// app.advance(Duration::from_secs(180)).await;
 /// assert_eq!(app.published("ticks").await.len(), 3);
 /// app.finish().await;
@@ -160,7 +169,10 @@ impl TestApp {
     /// }
     ///
     /// #[action("total")]
-    /// async fn total(Payload(articles): Payload<Vec<String>>, callers: Callers) -> Result<usize, BoxError> {
+    /// async fn total(
+    ///     Payload(articles): Payload<Vec<String>>,
+    ///     callers: Callers,
+    /// ) -> Result<usize, BoxError> {
     ///     let prices = callers.to("prices");
     ///     let mut total = 0;
     ///     for article in articles {
@@ -171,10 +183,16 @@ impl TestApp {
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), BoxError> {
-    /// let shop = TestApp::new(Daebus::new("shop").register(blueprint_of!["shop"; total])).await;
-    /// let prices = shop.join(Daebus::new("prices").register(blueprint_of!["prices"; price_of])).await;
+    /// let shop = TestApp::new(
+    ///     Daebus::new("shop").register(blueprint_of!["shop"; total]),
+    /// )
+    /// .await;
+    /// let prices = shop
+    ///     .join(Daebus::new("prices").register(blueprint_of!["prices"; price_of]))
+    ///     .await;
     ///
-    /// let total: usize = shop.caller().send_request("total", ["tea", "milk"]).await?;
+    /// let total: usize =
+    ///     shop.caller().send_request("total", ["tea", "milk"]).await?;
     /// assert_eq!(total, 7);
     /// shop.finish().await;
     /// prices.finish().await;

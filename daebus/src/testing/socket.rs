@@ -36,7 +36,10 @@ const WITHIN: Duration = Duration::from_secs(10);
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// let app = TestApp::new(Daebus::new("math").register(blueprint_of!["math"; double])).await;
+/// let app = TestApp::new(
+///     Daebus::new("math").register(blueprint_of!["math"; double]),
+/// )
+/// .await;
 /// let mut socket = app.socket().await;
 /// socket.ask("double", 21).await.assert("response", 42);
 /// app.finish().await;

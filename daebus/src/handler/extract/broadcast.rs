@@ -22,10 +22,15 @@ const WITHIN: Duration = Outbox::OUTAGE;
 /// use daebus::prelude::*;
 ///
 /// #[derive(Serialize)]
-/// struct Opened { door: u32 }
+/// struct Opened {
+///     door: u32,
+/// }
 ///
 /// #[action("open_door")]
-/// async fn open_door(Payload(door): Payload<u32>, broadcast: Broadcast) -> Result<(), BoxError> {
+/// async fn open_door(
+///     Payload(door): Payload<u32>,
+///     broadcast: Broadcast,
+/// ) -> Result<(), BoxError> {
 ///     broadcast.send("doors", &Opened { door }).await?;
 ///     Ok(())
 /// }
@@ -77,7 +82,10 @@ impl Broadcast {
     /// }
     ///
     /// #[action("rename")]
-    /// async fn rename(Payload(name): Payload<String>, events: Broadcast) -> Result<(), BoxError> {
+    /// async fn rename(
+    ///     Payload(name): Payload<String>,
+    ///     events: Broadcast,
+    /// ) -> Result<(), BoxError> {
     ///     events.send_event(UsersCaller::USER_EVENT, &name).await?;
     ///     Ok(())
     /// }

@@ -30,9 +30,15 @@ use crate::handler::kind::Kind;
 /// async fn count_starts(cache: Cache) -> Result<(), BoxError> {
 ///     let starts = cache.increment("my_service:starts", 1).await?;
 ///     cache.set("my_service:greeting", "hello").await?;
-///     cache.set_for("my_service:session", json!({"user": 7}), Duration::from_secs(60)).await?;
+///     cache
+///         .set_for(
+///             "my_service:session",
+///             json!({"user": 7}),
+///             Duration::from_secs(60),
+///         )
+///         .await?;
 ///     let greeting: Option<String> = cache.get("my_service:greeting").await?;
-///     # let _ = (starts, greeting);
+/// # let _ = (starts, greeting);
 ///     Ok(())
 /// }
 /// ```

@@ -11,8 +11,12 @@ use crate::handler::kind::Kind;
 /// use daebus::prelude::*;
 ///
 /// #[action("greet")]
-/// async fn greet(Payload(id): Payload<u64>, callers: Callers) -> Result<String, BoxError> {
-///     let name: String = callers.to("user_service").send_request("get_name", id).await?;
+/// async fn greet(
+///     Payload(id): Payload<u64>,
+///     callers: Callers,
+/// ) -> Result<String, BoxError> {
+///     let name: String =
+///         callers.to("user_service").send_request("get_name", id).await?;
 ///     Ok(format!("hello, {name}"))
 /// }
 /// # let _ = blueprint_of!["greetings"; greet];

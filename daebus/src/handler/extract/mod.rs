@@ -45,7 +45,10 @@ use crate::runtime::Shutdown;
 ///     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
 ///         match cx.header("tenant") {
 ///             Some(tenant) => Ok(Tenant(tenant.to_owned())),
-///             None => Err(Fault::new("no_tenant", "the header `tenant` is missing").into()),
+///             None => {
+///                 Err(Fault::new("no_tenant", "the header `tenant` is missing")
+///                     .into())
+///             }
 ///         }
 ///     }
 /// }

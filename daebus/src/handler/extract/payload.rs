@@ -16,10 +16,16 @@ use crate::handler::kind::{Action, Listen, Socket};
 /// use daebus::prelude::*;
 ///
 /// #[derive(Deserialize)]
-/// struct Transfer { from: u64, to: u64, amount: f64 }
+/// struct Transfer {
+///     from: u64,
+///     to: u64,
+///     amount: f64,
+/// }
 ///
 /// #[action("transfer")]
-/// async fn transfer(Payload(Transfer { from, to, amount }): Payload<Transfer>) -> String {
+/// async fn transfer(
+///     Payload(Transfer { from, to, amount }): Payload<Transfer>,
+/// ) -> String {
 ///     format!("{amount} from {from} to {to}")
 /// }
 /// # let _ = blueprint_of!["accounts"; transfer];

@@ -22,7 +22,10 @@ use crate::handler::reply::Replier;
 /// use daebus::prelude::*;
 ///
 /// #[action("import")]
-/// async fn import(Payload(files): Payload<Vec<String>>, progress: Progress<usize>) -> Result<usize, BoxError> {
+/// async fn import(
+///     Payload(files): Payload<Vec<String>>,
+///     progress: Progress<usize>,
+/// ) -> Result<usize, BoxError> {
 ///     for done in 0..files.len() {
 ///         progress.send(done).await?;
 ///         // import `files[done]`

@@ -20,12 +20,16 @@ use crate::handler::state::Needs;
 /// type Prices = Arc<HashMap<String, f64>>;
 ///
 /// #[action("price_of")]
-/// async fn price_of(Payload(article): Payload<String>, State(prices): State<Prices>) -> Option<f64> {
+/// async fn price_of(
+///     Payload(article): Payload<String>,
+///     State(prices): State<Prices>,
+/// ) -> Option<f64> {
 ///     prices.get(&article).copied()
 /// }
 ///
 /// let prices = Prices::new(HashMap::from([("tea".to_owned(), 2.5)]));
-/// let app = Daebus::new("shop").state(prices).register(blueprint_of!["shop"; price_of]);
+/// let app =
+///     Daebus::new("shop").state(prices).register(blueprint_of!["shop"; price_of]);
 /// # let _ = app;
 /// ```
 #[derive(Debug, Clone, Copy)]

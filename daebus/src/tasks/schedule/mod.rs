@@ -25,12 +25,15 @@ use cron::Cron;
 /// When a background handler runs.
 ///
 /// ```
-/// use std::time::Duration;
 /// use daebus::{Overlap, Schedule};
+/// use std::time::Duration;
 ///
 /// let hourly = Schedule::every(Duration::from_secs(3600));
-/// let report = Schedule::cron("0 6 * * *").tz("Europe/Amsterdam").jitter(Duration::from_secs(30));
-/// let polling = Schedule::every(Duration::from_secs(5)).immediate().overlap(Overlap::Queue);
+/// let report = Schedule::cron("0 6 * * *")
+///     .tz("Europe/Amsterdam")
+///     .jitter(Duration::from_secs(30));
+/// let polling =
+///     Schedule::every(Duration::from_secs(5)).immediate().overlap(Overlap::Queue);
 /// # let _ = (hourly, report, polling);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +105,10 @@ impl Schedule {
     /// use daebus::{Schedule, TaskError};
     ///
     /// #[action("report_at")]
-    /// async fn report_at(Payload((hour, zone)): Payload<(u8, String)>, tasks: Tasks) -> Result<(), TaskError> {
+    /// async fn report_at(
+    ///     Payload((hour, zone)): Payload<(u8, String)>,
+    ///     tasks: Tasks,
+    /// ) -> Result<(), TaskError> {
     ///     let schedule = Schedule::cron(format!("0 {hour} * * *")).tz(zone);
     ///     tasks.schedule("report", schedule, async || println!("reported"))
     /// }

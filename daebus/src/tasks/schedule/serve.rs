@@ -51,7 +51,7 @@ pub(super) async fn serve(
     if immediate && control.due() {
         runner.begin(Vec::new());
     }
-    // Set while a due run waits for its jitter to pass. Runs that become due meanwhile are merged into it.
+    // Set while a due run waits for its jitter to pass. Runs that become due in the meantime are merged into it.
     let mut delayed: Option<Instant> = None;
     loop {
         control.set_next(ticker.next());
