@@ -151,7 +151,7 @@ fn a_transparent_error_has_the_codes_of_its_fields() {
 }
 
 #[test]
-fn main_returns_errors_of_several_kinds_as_sentences() {
+fn main_can_return_errors_of_several_kinds() {
     fn fails(kind: &str) -> daebus::Result<()> {
         match kind {
             "io" => Err(std::io::Error::other("the disk is full"))?,

@@ -253,10 +253,10 @@ async fn an_error_that_repeats_is_logged_when_it_begins_and_when_it_ends() {
     let app = TestApp::new(Daebus::new("repeats").repeater(flaky)).await;
     app.advance(Duration::from_secs(300)).await;
     app.finish().await;
-    let said = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    assert_eq!(said.matches("run failed").count(), 1, "{said}");
-    assert_eq!(said.matches("not yet").count(), 2, "{said}");
-    assert!(said.contains("error ended") && said.contains("repetitions=4"), "{said}");
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("run failed").count(), 1, "{log}");
+    assert_eq!(log.matches("not yet").count(), 2, "{log}");
+    assert!(log.contains("error ended") && log.contains("repetitions=4"), "{log}");
 }
 
 #[tokio::test]

@@ -314,7 +314,7 @@ async fn a_payload_is_json_a_form_or_the_query() {
 }
 
 #[tokio::test]
-async fn one_function_is_an_action_too() {
+async fn one_function_can_be_a_route_and_an_action() {
     let server = start("http-action").await;
     let caller = users::Caller::new(server.service.callers().to("http"));
     let user = NewUser { name: "Ada".into(), age: 36, tags: vec![] };
