@@ -68,6 +68,7 @@ pub mod bus;
 pub mod caller;
 pub mod contract;
 pub mod error;
+mod left_runs;
 pub mod wire;
 
 #[doc(hidden)]

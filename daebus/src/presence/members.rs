@@ -1,9 +1,10 @@
 //! The other instances of the service, from the view of this instance.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use daebus_caller::wire::presence::{INFO_TTL, LEFT_MEMORY, MemberChange, MemberEvent};
+use daebus_caller::__private::LeftRuns;
+use daebus_caller::wire::presence::{INFO_TTL, MemberChange, MemberEvent};
 use daebus_caller::wire::selection::claim_rank;
 use daebus_caller::{Instance, InstanceId};
 use parking_lot::Mutex;
@@ -20,9 +21,7 @@ struct KnownMembers {
     others: BTreeMap<InstanceId, Member>,
     /// When the last other instance was removed.
     alone_since: Option<Instant>,
-    /// The runs that have left, with the revision and the time, since earlier events may arrive late. An instance that was
-    /// wrongly removed joins again with a later revision.
-    left: HashMap<Uuid, (u64, Instant)>,
+    left: LeftRuns,
 }
 
 #[derive(Debug)]
@@ -57,7 +56,7 @@ impl Members {
                 Vec::new()
             }
             MemberChange::Left => {
-                known.remember(event.run, event.rev);
+                known.left.remember(event.run, event.rev, Instant::now());
                 let is_known = known
                     .others
                     .get(&event.id)
@@ -97,7 +96,7 @@ impl Members {
             return None;
         }
         let (run, rev) = (member.run, member.rev);
-        known.remember(run, rev);
+        known.left.remember(run, rev, Instant::now());
         known.remove(id)
     }
 
@@ -169,7 +168,7 @@ fn lists(info: &Instance, action: &str) -> bool {
 impl KnownMembers {
     /// Notes a revision of an instance. Returns the earlier run of this id, if there was one.
     fn note(&mut self, id: &InstanceId, run: Uuid, rev: u64, is_draining: bool) -> Option<MembershipChange> {
-        if self.left.get(&run).is_some_and(|(left, _)| rev <= *left) {
+        if self.left.have(run, rev, Instant::now()) {
             return None;
         }
         if let Some(member) = self.others.get_mut(id).filter(|member| member.run == run) {
@@ -181,7 +180,7 @@ impl KnownMembers {
         }
         let member = Member { run, rev, is_draining, info: None, missing_since: None };
         let earlier = self.others.insert(id.clone(), member)?;
-        self.remember(earlier.run, u64::MAX);
+        self.left.remember(earlier.run, u64::MAX, Instant::now());
         earlier.info.map(MembershipChange::Left)
     }
 
@@ -191,12 +190,6 @@ impl KnownMembers {
             self.alone_since = Some(Instant::now());
         }
         member.info.map(MembershipChange::Left)
-    }
-
-    fn remember(&mut self, run: Uuid, rev: u64) {
-        let now = Instant::now();
-        self.left.retain(|_, (_, since)| now.duration_since(*since) < LEFT_MEMORY);
-        self.left.insert(run, (rev, now));
     }
 }
 

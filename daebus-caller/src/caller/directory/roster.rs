@@ -1,23 +1,23 @@
 //! The instances of a service, from their infos and from membership events. No I/O.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
-use uuid::Uuid;
 
 use super::member::Member;
-use crate::wire::presence::{LEFT_MEMORY, MemberChange, MemberEvent};
+use crate::left_runs::LeftRuns;
+use crate::wire::presence::{MemberChange, MemberEvent};
 use crate::wire::{Instance, InstanceId, InstanceState};
 
-/// The maximum number of instances of one service, and of remembered ones that have left.
+/// The maximum number of instances of one service.
 pub(super) const LIMIT: usize = 1024;
 
 /// The instances of a service.
 #[derive(Debug, Default)]
 pub(super) struct Roster {
     entries: BTreeMap<InstanceId, RosterEntry>,
-    left: VecDeque<LeftRun>,
+    left: LeftRuns,
     /// The number of readings that have begun.
     readings: u64,
 }
@@ -30,15 +30,6 @@ struct RosterEntry {
     seen: u64,
     /// Its channel had no receiver, so it is not selected until then.
     suspended: Option<Instant>,
-}
-
-/// A run that has left.
-#[derive(Debug)]
-struct LeftRun {
-    id: InstanceId,
-    run: Uuid,
-    rev: u64,
-    at: Instant,
 }
 
 /// What a membership event changes.
@@ -83,11 +74,11 @@ impl Roster {
             (MemberChange::Left, Some(entry)) if entry.info.rev > event.rev => Heard::Nothing,
             (MemberChange::Left, Some(_)) => {
                 let entry = self.entries.remove(&event.id);
-                self.remember(event, now);
+                self.left.remember(event.run, event.rev, now);
                 entry.map_or(Heard::Nothing, |entry| Heard::Left(entry.member))
             }
             (MemberChange::Left, None) => {
-                self.remember(event, now);
+                self.left.remember(event.run, event.rev, now);
                 Heard::Nothing
             }
             (MemberChange::Joined | MemberChange::Draining, _) => Heard::Unread(event.id),
@@ -102,13 +93,7 @@ impl Roster {
 
     /// Applies an info that was read.
     pub(super) fn learn(&mut self, info: Instance, now: Instant) -> Learned {
-        let has_left = |left: &LeftRun| {
-            left.id == info.id
-                && left.run == info.run
-                && left.rev >= info.rev
-                && now.saturating_duration_since(left.at) < LEFT_MEMORY
-        };
-        if self.left.iter().any(has_left) {
+        if self.left.have(info.run, info.rev, now) {
             return Learned::default();
         }
         let readings = self.readings;
@@ -130,9 +115,7 @@ impl Roster {
             RosterEntry { member: Member::new(&info), info: info.clone(), seen: readings, suspended: None };
         let ended = self.entries.insert(info.id.clone(), entry).map(|old| {
             // A reading of its info may end later.
-            let left =
-                MemberEvent { event: MemberChange::Left, id: info.id, run: old.info.run, rev: u64::MAX };
-            self.remember(left, now);
+            self.left.remember(old.info.run, u64::MAX, now);
             old.member
         });
         Learned { changed: true, ended }
@@ -203,19 +186,13 @@ impl Roster {
     pub(super) fn len(&self) -> usize {
         self.entries.len()
     }
-
-    fn remember(&mut self, MemberEvent { id, run, rev, .. }: MemberEvent, now: Instant) {
-        let is_old = |left: &LeftRun| now.saturating_duration_since(left.at) >= LEFT_MEMORY;
-        while self.left.len() >= LIMIT || self.left.front().is_some_and(is_old) {
-            self.left.pop_front();
-        }
-        self.left.push_back(LeftRun { id, run, rev, at: now });
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use uuid::Uuid;
 
     use super::*;
 
@@ -322,14 +299,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn instances_and_remembered_runs_are_bounded() {
+    async fn instances_are_bounded() {
         let (mut roster, now) = (Roster::default(), Instant::now());
         for n in 0..2 * LIMIT {
             roster.learn(info(&n.to_string(), 1, 1), now);
-            roster.hear(event(MemberChange::Left, &n.to_string(), 2, 1), now);
         }
-        assert_eq!((roster.len(), roster.left.len()), (LIMIT, LIMIT));
-        roster.hear(event(MemberChange::Left, "x", 2, 1), now + LEFT_MEMORY);
-        assert_eq!(roster.left.len(), 1);
+        assert_eq!(roster.len(), LIMIT);
     }
 }
