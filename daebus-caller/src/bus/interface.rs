@@ -16,6 +16,10 @@ use super::topic::Topic;
 use crate::error::BusError;
 use crate::wire::presence::Presence;
 
+/// The delay before a bus that reported itself ready, but had no connection, is used again: it is about to report that it is
+/// away.
+pub const STALE_STATE: Duration = Duration::from_millis(10);
+
 /// The operations of a bus.
 ///
 /// Delivery is at most once, as in Redis pub/sub: a message that is published while nobody is subscribed is lost.
@@ -42,9 +46,7 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
         &self,
         topic: Topic,
         receiver: Arc<dyn Deliver>,
-    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
-        self.subscribe(topic, receiver)
-    }
+    ) -> BoxFuture<'_, Result<Subscription, BusError>>;
 
     /// Returns how many connections are subscribed to the channel itself, patterns not counted (`PUBSUB NUMSUB`).
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>>;

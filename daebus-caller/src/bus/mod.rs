@@ -19,6 +19,8 @@ mod url;
 
 pub use self::connect::{connect, connect_lazily};
 pub use self::coordination::{Acquired, Claimed, KeyExpiry, Standing};
+#[doc(hidden)]
+pub use self::interface::STALE_STATE;
 pub use self::interface::{Bus, BusState, SetOptions};
 pub use self::memory::MemoryBus;
 pub use self::message::{Deliver, Message};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::directory::member::Member;
 use super::request::OutgoingRequest;
 use crate::backoff::Backoff;
-use crate::bus::{Batching, Place};
+use crate::bus::{Batching, Place, STALE_STATE};
 use crate::error::{BusError, CallError};
 use crate::wire::{BATCH, RequestWriter};
 
@@ -20,9 +20,6 @@ use crate::wire::{BATCH, RequestWriter};
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 /// The longest delay while services are reconnecting.
 const MAX_DELAY: Duration = Duration::from_millis(500);
-
-/// The delay before a bus that reported itself ready, but had no connection, is used again.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// A request on its way to a service.
 pub(super) struct Delivery<'a> {
@@ -136,10 +133,10 @@ impl Delivery<'_> {
                 _ => Published::No,
             };
             let BusError::Away { .. } = &error else { return Err(error) };
-            if self.request.deadline.remaining() <= LOOK_AGAIN {
+            if self.request.deadline.remaining() <= STALE_STATE {
                 return Err(error);
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(STALE_STATE).await;
             link.ready(self.request.deadline).await?;
         }
     }

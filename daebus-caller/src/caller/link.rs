@@ -13,12 +13,11 @@ use super::deadline::Deadline;
 use super::directory::{Directories, Directory};
 use super::pending::{Inbox, Pending};
 use crate::backoff::Backoff;
-use crate::bus::{Bus, BusState, Outbox, Subscription, Topic};
+use crate::bus::{Bus, BusState, Outbox, STALE_STATE, Subscription, Topic};
 use crate::error::BusError;
 use crate::wire::ServiceName;
 
-/// The delays before a bus that has just gone away is asked again.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The longest delay before a bus that has just gone away is used again.
 const MAX_DELAY: Duration = Duration::from_millis(500);
 
 /// What callers share: a service has one, and so has each family of callers that was `connect`ed.
@@ -89,7 +88,7 @@ impl Link {
             self.bus().subscribe(Topic::Channel(self.0.inbox.clone()), receiver)
         };
         let subscribed = async {
-            let mut delays = Backoff::new(LOOK_AGAIN, MAX_DELAY);
+            let mut delays = Backoff::new(STALE_STATE, MAX_DELAY);
             loop {
                 // Even with the inbox subscribed, a request must not go out while the bus is restoring it.
                 self.ready(deadline).await?;

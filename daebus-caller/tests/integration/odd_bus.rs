@@ -113,6 +113,13 @@ impl Bus for Odd {
         self.subscribed.fetch_add(1, Ordering::Relaxed);
         self.inner.subscribe(topic, receiver)
     }
+    fn subscribe_once(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        self.inner.subscribe_once(topic, receiver)
+    }
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
         self.counted.fetch_add(1, Ordering::Relaxed);
         self.inner.subscribers(channel)

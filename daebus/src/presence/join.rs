@@ -13,7 +13,7 @@ use super::state::{PresencePhase, PresenceState, refuses_writes};
 use super::taken::Taken;
 
 /// The interval at which the expiry of an id in use is checked.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const EXPIRY_CHECK: Duration = Duration::from_millis(250);
 
 /// The maximum number of ids that are drawn again. Random ids collide so rarely that the cause is another one if all are in use.
 const MAX_DRAWN: u32 = 8;
@@ -144,7 +144,7 @@ async fn wait_for_expiry(state: &PresenceState) -> Result<Result<(), Taken>, Bus
         if now + left > first + TOLERANCE {
             return Ok(Err(taken));
         }
-        sleep(LOOK_AGAIN.min(left + Duration::from_millis(1))).await;
+        sleep(EXPIRY_CHECK.min(left + Duration::from_millis(1))).await;
     }
 }
 

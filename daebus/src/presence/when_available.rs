@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use daebus_caller::__private::Backoff;
 use daebus_caller::BusError;
-use daebus_caller::bus::{Bus, BusState};
+use daebus_caller::bus::{Bus, BusState, STALE_STATE};
 use tracing::{error, info};
 
 /// The delay after the first refusal, and the maximum.
 const FIRST_DELAY: Duration = Duration::from_millis(500);
 const MAX_DELAY: Duration = Duration::from_secs(30);
-
-/// The delay before the next attempt if the connection was lost again immediately.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The behaviour if the bus is away or refuses the subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +48,7 @@ where
                 return Ok(done);
             }
             Err(BusError::Closed) => return Err(BusError::Closed),
-            Err(BusError::Away { .. } | BusError::Unknown { .. }) => tokio::time::sleep(LOOK_AGAIN).await,
+            Err(BusError::Away { .. } | BusError::Unknown { .. }) => tokio::time::sleep(STALE_STATE).await,
             Err(error) if join == Join::UnlessRefused => return Err(error),
             Err(error) => {
                 if !refused {

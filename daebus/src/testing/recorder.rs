@@ -56,6 +56,10 @@ impl Bus for Recorder {
         self.bus.subscribe(topic, receiver)
     }
 
+    fn subscribe_once(&self, topic: Topic, receiver: Arc<dyn Deliver>) -> BusFuture<'_, Subscription> {
+        self.bus.subscribe_once(topic, receiver)
+    }
+
     fn subscribers<'a>(&'a self, channel: &'a str) -> BusFuture<'a, u64> {
         self.bus.subscribers(channel)
     }

@@ -148,6 +148,15 @@ impl Bus for MemoryBus {
         })
     }
 
+    /// There is no connection to lose.
+    fn subscribe_once(
+        &self,
+        topic: Topic,
+        receiver: Arc<dyn Deliver>,
+    ) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        self.subscribe(topic, receiver)
+    }
+
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
         let count = self.open().map(|shared| shared.topics.lock().subscribers(channel));
         Box::pin(future::ready(count))

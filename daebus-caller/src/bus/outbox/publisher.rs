@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::batches::Batches;
 use super::outage::Outage;
-use crate::bus::interface::{Bus, BusState};
+use crate::bus::interface::{Bus, BusState, STALE_STATE};
 use crate::error::BusError;
 
 /// How many publishes may be in flight. Enough to keep one connection busy over any round trip (at 100,000 messages a
@@ -19,9 +19,6 @@ pub(super) const IN_FLIGHT: usize = 1024;
 /// How long a publish must have waited before its failure makes other publishes fail at once. A publish with a shorter
 /// limit doesn't show that the bus stays away for longer than others are willing to wait.
 pub(super) const OUTAGE: Duration = Duration::from_secs(2);
-
-/// The pause before the next attempt if a bus that reports `Ready` has no connection: it is about to report `Away`.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// Whether a message may be published together with others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +93,7 @@ impl Publisher {
             match published.await {
                 // The bus went away after it was found ready. Nothing was sent, so another attempt is safe.
                 Err(BusError::Away { .. }) if Instant::now() < deadline => {
-                    sleep_until((Instant::now() + LOOK_AGAIN).min(deadline)).await;
+                    sleep_until((Instant::now() + STALE_STATE).min(deadline)).await;
                 }
                 outcome => return outcome,
             }

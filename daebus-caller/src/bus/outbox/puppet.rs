@@ -112,6 +112,9 @@ impl Bus for Puppet {
     fn subscribe(&self, _: Topic, _: Arc<dyn Deliver>) -> BoxFuture<'_, Result<Subscription, BusError>> {
         unimplemented!()
     }
+    fn subscribe_once(&self, _: Topic, _: Arc<dyn Deliver>) -> BoxFuture<'_, Result<Subscription, BusError>> {
+        unimplemented!()
+    }
     fn subscribers<'a>(&'a self, channel: &'a str) -> BoxFuture<'a, Result<u64, BusError>> {
         *self.asked.lock() += 1;
         let count = self.subscribers.lock().get(channel).copied().unwrap_or_default();
