@@ -6,6 +6,7 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Fuse};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use super::delivery::{Delivery, Published, channel};
@@ -14,6 +15,7 @@ use super::pending::{FinalReply, NoAnswer, ProgressQueue};
 use super::request::OutgoingRequest;
 use crate::contract::FromFault;
 use crate::error::{BusError, CallError};
+use crate::wire::presence::CHANNEL_CHECK;
 use crate::wire::{Fault, RawJson};
 
 impl OutgoingRequest {
@@ -167,8 +169,13 @@ impl Delivery<'_> {
                     && !Box::pin(directory.has_instances()).await
             }
             Some(instance) => {
-                if link.audience().has_left(&instance.channel).await {
+                let audience = link.audience();
+                let mut has_left = audience.has_left(&instance.channel).await;
+                // It may be reconnecting, or be dead while its info lives.
+                while has_left && !instance.is_gone() {
                     Box::pin(directory.check(instance)).await;
+                    sleep(CHANNEL_CHECK).await;
+                    has_left = Box::pin(audience.is_empty(&instance.channel)).await;
                 }
                 false
             }
