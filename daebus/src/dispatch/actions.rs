@@ -34,6 +34,9 @@ const YIELD_EVERY: usize = 64;
 /// How long the last replies may take at the end of a drain: a bus that doesn't accept them by then is away.
 const LAST_REPLIES: Duration = Duration::from_secs(2);
 
+/// [`Refusals::push`], or [`Refusals::push_claimed`] for a request that this instance has claimed.
+type PushRefusal = fn(&Refusals, &Envelope, Reason);
+
 /// Answers the requests on the channels of the service and of this instance.
 #[derive(Clone)]
 pub(crate) struct Actions(Arc<Dispatcher>);
@@ -258,17 +261,17 @@ impl Actions {
         });
     }
 
-    /// Starts the handler of a request, or refuses the request with `refuse`. A request that has its `place` was admitted before
+    /// Starts the handler of a request, or refuses the request with `push`. A request that has its `place` was admitted before
     /// it was claimed: it runs even if the drain has begun meanwhile.
     fn run_or_refuse(
         &self,
         envelope: &Arc<Envelope>,
         has_room: bool,
         place: Option<OwnedSemaphorePermit>,
-        refuse: fn(&Refusals, &Envelope, Reason),
+        push: PushRefusal,
     ) {
         let inner = &self.0;
-        let refuse = |reason| refuse(&inner.refusals, envelope, reason);
+        let refuse = |reason| push(&inner.refusals, envelope, reason);
         let action = envelope.action.as_deref().unwrap_or_default();
         if place.is_none() && inner.draining.is_cancelled() {
             return refuse(Reason::ShuttingDown);
@@ -316,7 +319,7 @@ impl Actions {
         }
         let (this, answering, envelope) = (self.clone(), inner.answering.token(), Arc::clone(envelope));
         let request = async move {
-            this.answer(run, action, envelope, deadline, entry).await;
+            this.answer(run, action, envelope, deadline, entry, push).await;
             drop((place, answering));
         };
         inner.workers.spawn(request.instrument(span));
@@ -331,6 +334,7 @@ impl Actions {
         envelope: Arc<Envelope>,
         deadline: Deadline,
         entry: CancellableRequest,
+        push: PushRefusal,
     ) {
         let run = run.traced(TraceContext::from_headers(&envelope.headers));
         let replier = self.0.refusals.replier(&envelope);
@@ -349,7 +353,7 @@ impl Actions {
         let outcome = match ended {
             Ok(outcome) => outcome,
             Err(EndedBy::Drain) if !has_begun.load(Ordering::Relaxed) => {
-                return self.0.refusals.push(&envelope, Reason::ShuttingDown);
+                return push(&self.0.refusals, &envelope, Reason::ShuttingDown);
             }
             Err(ended_by) => Err(ended_by.fault(self.0.core.service.as_str()).into()),
         };

@@ -2,7 +2,6 @@
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use daebus_caller::__private::Backoff;
@@ -21,6 +20,7 @@ use super::claim_checks::ClaimChecks;
 use super::refusals::Reason;
 use crate::handler::{Core, Envelope};
 use crate::presence::{Membership, PresencePhase, refuses_writes};
+use crate::runtime::EpisodeCount;
 
 /// How many claims are sent at once: enough to keep a connection busy, and few enough that other commands find room.
 const CLAIMS_IN_FLIGHT: usize = 1024;
@@ -74,11 +74,11 @@ pub(super) struct SharedRequests {
     /// Bounds the requests that wait, in units of bytes.
     waiting: Arc<Semaphore>,
     capacity: usize,
-    dropped: AtomicU64,
+    dropped: EpisodeCount,
     /// Bounds the claims in flight.
     claiming: Semaphore,
     /// Requests that could not be claimed since the last claim that succeeded.
-    unclaimed: AtomicU64,
+    unclaimed: EpisodeCount,
 }
 
 impl SharedRequests {
@@ -92,9 +92,9 @@ impl SharedRequests {
             checks: ClaimChecks::new(Arc::clone(&core.bus)),
             waiting: Arc::new(Semaphore::new(capacity)),
             capacity,
-            dropped: AtomicU64::new(0),
+            dropped: EpisodeCount::default(),
             claiming: Semaphore::new(CLAIMS_IN_FLIGHT),
-            unclaimed: AtomicU64::new(0),
+            unclaimed: EpisodeCount::default(),
         }
     }
 
@@ -139,8 +139,7 @@ impl SharedRequests {
         let place =
             Arc::clone(&self.waiting).try_acquire_many_owned(u32::try_from(units).unwrap_or(u32::MAX));
         if let Ok(place) = place {
-            let dropped = self.dropped.swap(0, Ordering::Relaxed);
-            if dropped > 0 {
+            if let Some(dropped) = self.dropped.end() {
                 info!(
                     dropped,
                     "requests on the service's channel are accepted again after some were skipped"
@@ -148,7 +147,7 @@ impl SharedRequests {
             }
             return Some(place);
         }
-        if self.dropped.fetch_add(1, Ordering::Relaxed) == 0 {
+        if self.dropped.count() {
             warn!("too many requests wait for their claims, further ones are left to other instances");
         }
         None
@@ -246,8 +245,7 @@ impl SharedRequests {
         }
         let has_claim = match self.send_claim(request, &presence, &key).await {
             Ok(Claimed::Won) => {
-                let unclaimed = self.unclaimed.swap(0, Ordering::Relaxed);
-                if unclaimed > 0 {
+                if let Some(unclaimed) = self.unclaimed.end() {
                     info!(unclaimed, "requests of the service's channel are claimed again");
                 }
                 true
@@ -259,8 +257,10 @@ impl SharedRequests {
                 rank == 0
             }
             Err(BusError::Unknown { .. }) => holds_claim(&**bus, &presence, &key).await,
+            // Not refused: another instance may claim the request, now or later, and run it. The caller would receive two
+            // replies, or send the request again while it runs. Its budget is over by now if the bus had no room.
             Err(error) => {
-                if self.unclaimed.fetch_add(1, Ordering::Relaxed) == 0 {
+                if self.unclaimed.count() {
                     warn!(%error, "a request can't be claimed, it is left to other instances; further ones are counted");
                 }
                 false

@@ -9,6 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tracing::{info, warn};
 
 use super::limits::HttpLimits;
+use crate::runtime::EpisodeCount;
 
 /// Connections beyond the limit, for health probes: a busy service is not a dead one.
 const SPARE: usize = 16;
@@ -20,8 +21,8 @@ pub(super) struct Places {
     regular: Arc<Semaphore>,
     spare: Arc<Semaphore>,
     addresses: Option<Addresses>,
-    /// The connections that got a spare place since all regular places were taken; 0 if places are free.
-    overflowed: Mutex<u64>,
+    /// The connections that got a spare place since all regular places were taken.
+    overflowed: EpisodeCount,
 }
 
 /// The place of one connection, free again when it is dropped.
@@ -40,7 +41,7 @@ impl Places {
             regular: Arc::new(Semaphore::new(limit)),
             spare: Arc::new(Semaphore::new(SPARE)),
             addresses: limits.connections_per_address.map(Addresses::new),
-            overflowed: Mutex::default(),
+            overflowed: EpisodeCount::default(),
         }
     }
 
@@ -66,19 +67,18 @@ impl Places {
             Ok(permit) if place.is_spare => ConnectionPlace { _permit: permit, is_spare: false },
             _ => place,
         };
-        let mut overflowed = self.overflowed.lock();
         if place.is_spare {
-            *overflowed += 1;
-            if *overflowed == 1 {
+            if self.overflowed.count() {
                 let connections = self.limit;
                 warn!(
                     connections,
                     "as many HTTP connections as max_connections allows; more are answered with 503"
                 );
             }
-        } else if *overflowed > 0 && self.regular.available_permits() >= self.limit / 8 {
-            info!(refused = *overflowed, "HTTP connections are accepted again");
-            *overflowed = 0;
+        } else if self.regular.available_permits() >= self.limit / 8
+            && let Some(refused) = self.overflowed.end()
+        {
+            info!(refused, "HTTP connections are accepted again");
         }
         place
     }
@@ -183,16 +183,16 @@ mod tests {
             taken.push(places.accepted(place));
         }
         assert_eq!(taken.iter().filter(|place| place.is_spare).count(), 2);
-        assert_eq!(*places.overflowed.lock(), 2);
+        assert_eq!(places.overflowed.current(), 2);
         // One free place is taken at once, which is no end of it.
         taken.remove(0);
         let place = places.next().await.unwrap();
         taken.push(places.accepted(place));
-        assert_eq!(*places.overflowed.lock(), 2);
+        assert_eq!(places.overflowed.current(), 2);
         taken.clear();
         let place = places.next().await.unwrap();
         assert!(!places.accepted(place).is_spare);
-        assert_eq!(*places.overflowed.lock(), 0);
+        assert_eq!(places.overflowed.current(), 0);
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
-//! Mechanisms without knowledge of handlers: addresses, clock, task tracking, shutdown, readiness, panics, logging.
+//! Addresses, clock, counts of episodes, task tracking, shutdown, readiness, contained panics, logging, written bytes.
 
 mod address;
 mod clock;
+mod episode_count;
 mod host;
 mod log_on_change;
 pub mod logging;
@@ -13,6 +14,7 @@ mod written;
 
 pub(crate) use address::address;
 pub(crate) use clock::Clock;
+pub(crate) use episode_count::EpisodeCount;
 pub(crate) use host::host_name;
 pub(crate) use log_on_change::LogOnChange;
 pub(crate) use panics::{Panics, panic_message};

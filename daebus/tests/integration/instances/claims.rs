@@ -174,6 +174,26 @@ async fn a_draining_instance_leaves_requests_to_an_instance_that_runs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn claimed_requests_that_have_not_begun_at_the_end_of_the_drain_are_refused() {
+    let mut cluster = Cluster::new("claimed-not-begun").await;
+    let a = cluster.app("a").concurrency(1).drain(Duration::from_secs(5)).start().await.unwrap();
+    let b = cluster.start("b").await;
+    cluster.request("daebus:to:a", "hold", 0).await;
+    next(&mut cluster.runs).await;
+    for id in 1..30 {
+        cluster.request("svc", "work", id).await;
+    }
+    let by_b = cluster.all_replies().await;
+    assert!(!by_b.is_empty() && by_b.len() < 29, "each instance has claimed some: {by_b:?}");
+    a.stop().await.unwrap_err();
+    let by_a = cluster.all_replies().await;
+    let of = |code: &str| by_a.iter().filter(|reply| reply["payload"]["code"] == code).collect::<Vec<_>>();
+    assert_eq!((of("interrupted").len(), of("shutting_down").len()), (1, 29 - by_b.len()), "{by_a:?}");
+    assert!(of("shutting_down").iter().all(|reply| reply["refused"] == true), "{by_a:?}");
+    b.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_instance_without_room_leaves_the_request_to_another() {
     let mut cluster = Cluster::new("room").await;
     let a = cluster.app("a").concurrency(1).backlog(0).start().await.unwrap();
