@@ -1,11 +1,17 @@
 //! `$info`: the service, and the triggers of its handlers.
 
+use std::collections::BTreeMap;
+
 use daebus_caller::wire::presence::PROTOCOL;
 use serde_json::{Map, Value, json};
 
 use crate::blueprint::{Registry, Trigger};
 use crate::handler::{Core, Definition};
 use crate::runtime::host_name;
+use crate::tasks::ScheduleInfo;
+
+/// How many schedules that were added at run time are listed. A service may add one for each user.
+const ADDED_SCHEDULES: usize = 256;
 
 pub(super) fn of(core: &Core, registry: &Registry) -> Value {
     let [mut actions, mut channels, mut sockets, mut schedules] = [const { Vec::new() }; 4];
@@ -50,6 +56,28 @@ pub(super) fn of(core: &Core, registry: &Registry) -> Value {
         "sockets": sockets,
         "schedules": schedules,
     })
+}
+
+/// Adds the schedules that were added at run time, and the timing of those that were changed.
+pub(super) fn with_schedules(mut info: Value, schedules: Vec<ScheduleInfo>) -> Value {
+    let mut timings: BTreeMap<String, String> =
+        schedules.into_iter().map(|schedule| (schedule.name, schedule.timing)).collect();
+    let mut left_out = 0;
+    if let Some(listed) = info["schedules"].as_array_mut() {
+        for schedule in &mut *listed {
+            let timing = schedule["name"].as_str().and_then(|name| timings.remove(name));
+            if let Some(timing) = timing {
+                schedule["schedule"] = json!(timing);
+            }
+        }
+        left_out = timings.len().saturating_sub(ADDED_SCHEDULES);
+        let added = timings.into_iter().take(ADDED_SCHEDULES);
+        listed.extend(added.map(|(name, timing)| json!({"name": name, "schedule": timing, "added": true})));
+    }
+    if left_out > 0 {
+        info["schedules_left_out"] = json!(left_out);
+    }
+    info
 }
 
 fn action(name: &str, definition: &Definition) -> Value {

@@ -17,12 +17,13 @@ pub(crate) use load::Load;
 
 use crate::blueprint::Registry;
 use crate::handler::Core;
+use crate::tasks::Tasks;
 
 /// The reports of one running service.
 pub(crate) struct Introspection {
     core: Arc<Core>,
     registry: Arc<Registry>,
-    info: OnceLock<RawJson>,
+    info: OnceLock<Value>,
 }
 
 impl Introspection {
@@ -37,8 +38,9 @@ impl Introspection {
 
     /// Returns the answer to `$info`. The first call generates the JSON Schemas.
     pub(crate) fn info(&self) -> RawJson {
-        let make = || written(&self.report("info", info::of(&self.core, &self.registry)));
-        self.info.get_or_init(make).clone()
+        let make = || self.report("info", info::of(&self.core, &self.registry));
+        let schedules = self.core.provided.get::<Tasks>().map(Tasks::schedules).unwrap_or_default();
+        written(&info::with_schedules(self.info.get_or_init(make).clone(), schedules))
     }
 
     /// Returns the answer to `$stats`.

@@ -2,6 +2,7 @@
 
 #![allow(missing_docs, clippy::missing_errors_doc)] // written as a user would who has switched on nothing
 
+use daebus::Schedule;
 use daebus::prelude::*;
 
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -152,6 +153,31 @@ async fn info_describes_the_triggers_of_all_handlers() -> Result<(), BoxError> {
     let schedule = json!([{"name": "cleanup", "schedule": "every 3600s", "description": "Cleans up."}]);
     assert_eq!(info["schedules"], schedule);
     assert_eq!(caller.send_request::<Value>("$info", ()).await?, info, "the report is generated once");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn info_has_the_schedules_as_they_are() -> Result<(), BoxError> {
+    let service = app("introspection-schedules").start().await?;
+    let (caller, tasks) = (service.callers().to("svc"), service.tasks());
+    let _: Value = caller.send_request("$info", ()).await?;
+    tasks.set_interval("cleanup", Duration::from_secs(30))?;
+    tasks.schedule("added", Schedule::every(Duration::from_secs(60)), async || {})?;
+    let info: Value = caller.send_request("$info", ()).await?;
+    let expected = json!([
+        {"name": "cleanup", "schedule": "every 30s", "description": "Cleans up."},
+        {"name": "added", "schedule": "every 60s", "added": true},
+    ]);
+    assert_eq!(info["schedules"], expected);
+    assert_eq!(info.get("schedules_left_out"), None);
+    for n in 0..300 {
+        tasks.schedule(&format!("more{n}"), Schedule::every(Duration::from_secs(60)), async || {})?;
+    }
+    let info: Value = caller.send_request("$info", ()).await?;
+    assert_eq!(
+        (info["schedules"].as_array().map(Vec::len), &info["schedules_left_out"]),
+        (Some(257), &json!(45))
+    );
     Ok(service.stop().await?)
 }
 
