@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -19,7 +20,7 @@ const CHECK_FIRST: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The files of a folder, served with [`Http::assets`](super::Http::assets).
 ///
-/// Every file has an `ETag` of its length and the time of its last change, so that a browser that has the file gets 304.
+/// Every file has an `ETag` of its length and the time of its last change in nanoseconds, so that a browser that has the file gets 304.
 ///
 /// Hidden files, whose names or whose folders' names begin with a dot, are not served, except for `.well-known`. A path with `//`,
 /// or with an encoded slash or backslash, is answered with 404, so that a layer that guards a path guards the file. Symbolic links
@@ -93,7 +94,8 @@ impl Assets {
             Mistake::new(format!("Assets::cache_control({:?}) can't be a header", self.cache_control))
         })?;
         let index = self.single_page.then(|| ServeFile::new(index));
-        Ok(AssetService { files: ServeDir::new(&self.folder), index, cache_control, prefix: prefix.into() })
+        let (files, folder) = (ServeDir::new(&self.folder), self.folder.as_path().into());
+        Ok(AssetService { files, folder, index, cache_control, prefix: prefix.into() })
     }
 }
 
@@ -131,6 +133,7 @@ impl From<&PathBuf> for Assets {
 #[derive(Debug, Clone)]
 pub(super) struct AssetService {
     files: ServeDir,
+    folder: Arc<Path>,
     /// The page of paths without a file.
     index: Option<ServeFile>,
     cache_control: HeaderValue,
@@ -151,6 +154,7 @@ impl AssetService {
         if headers.remove(header::IF_RANGE).is_some() {
             headers.remove(header::RANGE);
         }
+        let mut file = file(&self.folder, request.uri().path());
         let page = self.index.filter(|_| accepts_html(request.headers()));
         let again = page.map(|page| (page, copy(&request)));
         let Ok(response) = self.files.oneshot(request).await;
@@ -158,6 +162,7 @@ impl AssetService {
         if let (StatusCode::NOT_FOUND, Some((page, request))) = (response.status(), again) {
             let Ok(page) = page.oneshot(request).await;
             response = page.into_response();
+            file = self.folder.join("index.html");
         }
         if response.status().is_redirection()
             && let Some(location) = response.headers_mut().get_mut(header::LOCATION)
@@ -166,7 +171,11 @@ impl AssetService {
         {
             *location = whole;
         }
-        validated(response, seen.as_ref(), self.cache_control)
+        let status = response.status();
+        if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
+            return response;
+        }
+        validated(response, seen.as_ref(), self.cache_control, last_change(file).await)
     }
 
     /// Returns whether there is a file for a HEAD request.
@@ -190,6 +199,21 @@ fn is_served(path: &str) -> bool {
     !path.contains("//") && path.split('/').all(is_name)
 }
 
+/// Returns the path of the file, or of its folder, that a path of a URL names.
+fn file(folder: &Path, path: &str) -> PathBuf {
+    folder.join(&*percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy())
+}
+
+/// Returns the time of a file's last change in nanoseconds, which `Last-Modified` doesn't have.
+async fn last_change(file: PathBuf) -> Option<u128> {
+    let read = tokio::task::spawn_blocking(move || {
+        let found = std::fs::metadata(&file)?;
+        if found.is_dir() { std::fs::metadata(file.join("index.html"))?.modified() } else { found.modified() }
+    });
+    let changed = read.await.ok()?.ok()?;
+    Some(changed.duration_since(SystemTime::UNIX_EPOCH).ok()?.as_nanos())
+}
+
 /// Returns a request without its body and its extensions, of which a file needs neither.
 pub(super) fn copy(request: &Request) -> Request {
     let mut copy = Request::new(Body::empty());
@@ -205,18 +229,19 @@ fn accepts_html(headers: &HeaderMap) -> bool {
 }
 
 /// Adds `ETag` and `Cache-Control` to a file, and answers 304 if the client has seen this version of it.
-fn validated(mut response: Response, seen: Option<&HeaderValue>, cache_control: HeaderValue) -> Response {
-    let status = response.status();
-    if !matches!(status, StatusCode::OK | StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
-        return response;
-    }
+fn validated(
+    mut response: Response,
+    seen: Option<&HeaderValue>,
+    cache_control: HeaderValue,
+    last_change: Option<u128>,
+) -> Response {
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let is_html = kind.is_some_and(|kind| kind.starts_with("text/html"));
     let cache_control = if is_html { CHECK_FIRST } else { cache_control };
     response.headers_mut().insert(header::CACHE_CONTROL, cache_control);
-    let Some(tag) = etag(response.headers()) else { return response };
+    let Some(tag) = etag(response.headers(), last_change) else { return response };
     // A client that has this version needs no part of it either.
-    let is_seen = status != StatusCode::NOT_MODIFIED && seen.is_some_and(|seen| names(seen, &tag));
+    let is_seen = response.status() != StatusCode::NOT_MODIFIED && seen.is_some_and(|seen| names(seen, &tag));
     response.headers_mut().insert(header::ETAG, tag);
     if is_seen {
         let headers = response.headers_mut();
@@ -229,13 +254,14 @@ fn validated(mut response: Response, seen: Option<&HeaderValue>, cache_control: 
     response
 }
 
-/// Returns the tag of a file: its length, and the second of its last change. Weak, since a file may change twice in a second.
-fn etag(headers: &HeaderMap) -> Option<HeaderValue> {
+/// Returns the tag of a file: its length, and the time of its last change. Weak, since a file may change twice within the
+/// resolution of its file system's clock.
+fn etag(headers: &HeaderMap, last_change: Option<u128>) -> Option<HeaderValue> {
     let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let changed: String = text(header::LAST_MODIFIED)?.chars().filter(char::is_ascii_alphanumeric).collect();
+    let changed = last_change?;
     let part_of = text(header::CONTENT_RANGE).and_then(|range| range.rsplit_once('/'));
     let length = part_of.map(|(_, length)| length).or_else(|| text(header::CONTENT_LENGTH))?;
-    HeaderValue::from_str(&format!("W/\"{length}-{changed}\"")).ok()
+    HeaderValue::from_str(&format!("W/\"{length}-{changed:x}\"")).ok()
 }
 
 /// Returns whether a list of tags has this one.

@@ -3,7 +3,7 @@
 use axum::http::header::{COOKIE, HOST, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, Uri};
 use daebus_caller::wire::Fault;
 use url::Url;
 
@@ -35,7 +35,7 @@ impl CrossOriginProtection {
         let origin = text(&request.headers, ORIGIN.as_str());
         let is_own = match (text(&request.headers, "sec-fetch-site"), origin) {
             (Some(site), _) => matches!(site, "same-origin" | "none"),
-            (None, Some(origin)) => is_host(origin, request),
+            (None, Some(origin)) => is_host(origin, &request.headers, &request.uri, Ports::Compared),
             (None, None) => true,
         };
         let is_allowed = || match &self.allowed {
@@ -62,13 +62,20 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-/// Returns whether an origin is the host, with its port, that the request is for. The scheme isn't compared: behind a proxy
-/// that terminates TLS the service doesn't have it.
-fn is_host(origin: &str, request: &Parts) -> bool {
-    let host =
-        request.uri.authority().map(Authority::as_str).or_else(|| text(&request.headers, HOST.as_str()));
+/// Whether a page on another port of the same host is one of another origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ports {
+    Compared,
+    Ignored,
+}
+
+/// Returns whether an origin is the host that the request is for. The scheme isn't compared: behind a proxy that terminates TLS
+/// the service doesn't have it.
+pub(crate) fn is_host(origin: &str, headers: &HeaderMap, uri: &Uri, ports: Ports) -> bool {
+    let host = uri.authority().map(Authority::as_str).or_else(|| text(headers, HOST.as_str()));
     let (Some(host), Ok(origin)) = (host, Url::parse(origin)) else { return false };
     let Ok(host) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
-    origin.host().is_some()
-        && (origin.host(), origin.port_or_known_default()) == (host.host(), host.port_or_known_default())
+    let is_same_port =
+        ports == Ports::Ignored || origin.port_or_known_default() == host.port_or_known_default();
+    is_same_port && origin.host().is_some() && origin.host() == host.host()
 }

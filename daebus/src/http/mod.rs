@@ -29,6 +29,7 @@ mod site;
 pub use assets::Assets;
 pub use builder::Http;
 pub use cors::Cors;
+pub(crate) use cross_origin::{Ports, is_host};
 pub(crate) use endpoint::RouteRuntime;
 pub(crate) use layer::AnyHttpLayer;
 pub use layer::HttpLayer;

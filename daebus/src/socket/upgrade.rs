@@ -5,14 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
-use axum::http::header::{HOST, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
-use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 use daebus_caller::wire::{Fault, Headers, RawJson};
-use url::{Url, form_urlencoded};
+use url::form_urlencoded;
 
 use crate::handler::first_headers;
+use crate::http::{Ports, is_host};
 
 /// The HTTP request that a WebSocket connection begins with; what [`WebSocket::client_ids`](crate::WebSocket::client_ids)
 /// makes an id of.
@@ -70,13 +70,8 @@ pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri:
         Some(allowed) => {
             allowed.iter().any(|allowed| allowed == "*" || allowed.trim_end_matches('/') == origin)
         }
-        None => host_of(origin).is_some_and(|host| {
-            let asked = headers.get(HOST).and_then(|host| host.to_str().ok());
-            asked
-                .or_else(|| uri.authority().map(Authority::as_str))
-                .and_then(|asked| host_of(&format!("http://{asked}")))
-                == Some(host)
-        }),
+        // A page's socket is often on another port.
+        None => is_host(origin, headers, uri, Ports::Ignored),
     };
     if fits {
         return Ok(());
@@ -88,13 +83,10 @@ pub(super) fn check_origin(allowed: Option<&[String]>, headers: &HeaderMap, uri:
     Err(Fault::new("origin_not_allowed", reason).with_status(403))
 }
 
-/// The host, without the port: a page's socket is often on another.
-fn host_of(url: &str) -> Option<String> {
-    Url::parse(url).ok()?.host_str().map(str::to_owned)
-}
-
 #[cfg(test)]
 mod tests {
+    use axum::http::header::HOST;
+
     use super::*;
 
     #[track_caller]

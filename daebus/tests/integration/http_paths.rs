@@ -2,8 +2,10 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::SystemTime;
 
 use daebus::Assets;
 use daebus::axum;
@@ -223,6 +225,24 @@ async fn assets_are_validated_by_their_etag() {
     assert_eq!(send(addr, Method::GET, "/app.js", &resumed).await.status(), 200);
     let page = send(addr, Method::GET, "/", &[]).await;
     assert_eq!(page.headers()["cache-control"], "no-cache");
+    service.stop().await.unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_changes_twice_in_a_second_has_two_etags() {
+    let folder = folder("etag-twice");
+    let (service, addr) = start("paths-etag-twice", http().assets(&folder)).await;
+    let second = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+    let mut tags = Vec::new();
+    for (content, millis) in [("run(1)", 1), ("run(2)", 2)] {
+        let mut file = std::fs::File::create(folder.join("app.js")).unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        file.set_modified(second + Duration::from_millis(millis)).unwrap();
+        let response = send(addr, Method::GET, "/app.js", &[]).await;
+        tags.push(response.headers()["etag"].clone());
+    }
+    assert_ne!(tags[0], tags[1]);
     service.stop().await.unwrap();
     std::fs::remove_dir_all(folder).unwrap();
 }
