@@ -80,8 +80,11 @@ impl From<BusError> for Failure {
 impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         let text = error.to_string();
-        let timeout =
-            || Self::Timeout(format!("{text}; the action may have run, and --timeout sets a longer limit"));
+        let timeout = || {
+            Self::Timeout(format!(
+                "{text}; the action may have run: the limit is --timeout, or the action's own if it is shorter"
+            ))
+        };
         match error {
             // The service has the time limit of the call, and may report it first.
             CallError::Service(fault) | CallError::Fault(fault)

@@ -73,9 +73,14 @@ async fn a_timeout_is_4() {
     let redis = RedisServer::start();
     let (service, _) = service::start(&redis, "user_service@1").await;
     let ran = run(&redis, &["call", "user_service", "slow", "--timeout", "50ms"]).ended(4);
-    assert!(ran.err.contains("; the action may have run, and --timeout sets a longer limit"), "{ran:?}");
+    assert!(ran.err.contains("; the action may have run: the limit is --timeout, "), "{ran:?}");
     let ran = run(&redis, &["call", "user_service", "slow", "--timeout", "50ms", "--all", "--json"]).ended(4);
     assert_eq!((ran.objects().len(), &ran.error()["kind"]), (1, &"instances".into()));
+    // The service answers `deadline_exceeded` long before the caller's own limit.
+    let ran = run(&redis, &["call", "user_service", "limited", "--json"]).ended(4);
+    let error = ran.error();
+    assert_eq!(error["kind"], "timeout");
+    assert!(error["error"].as_str().unwrap().starts_with("the handler did not finish within its time limit; "), "{ran:?}");
     service.stop().await.unwrap();
 }
 

@@ -66,6 +66,12 @@ async fn slow(State(done): State<Done>) {
     tokio::time::sleep(std::time::Duration::from_secs(3600)).await;
 }
 
+/// Takes longer than it may.
+#[action("limited", timeout = "10ms")]
+async fn limited() {
+    std::future::pending().await
+}
+
 /// Receives events about users.
 #[listen("user_events")]
 async fn on_user_event(Payload(_): Payload<Value>) {}
@@ -79,7 +85,7 @@ pub(crate) async fn start(redis: &RedisServer, id: &str) -> (Service, Done) {
         .version("1.2.0")
         .description("Keeps the users of the shop.")
         .state(done.clone())
-        .register(blueprint_of!["users"; get_user, count, tenant, slow, on_user_event])
+        .register(blueprint_of!["users"; get_user, count, tenant, slow, limited, on_user_event])
         .start()
         .await
         .unwrap();
