@@ -4,7 +4,7 @@ pub use daebus_caller::__private::*;
 pub use daebus_macros::check_contract;
 
 pub use crate::blueprint::{
-    Blueprint, BlueprintPath, HandlerPlace, Mount, OutsideOfBlueprints, Trigger, stands_in,
+    Blueprint, BlueprintObject, BlueprintPath, HandlerPlace, Mount, OutsideOfBlueprints, Trigger, stands_in,
 };
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{

@@ -33,6 +33,13 @@ mod includes {
     include!("included_handlers/users.rs");
 }
 
+#[blueprint("only_calls")]
+mod only_calls {
+    use super::*;
+
+    handler!(called, "called");
+}
+
 // Only the blueprint's own module counts: here the handler is collected by name.
 #[blueprint("inner")]
 mod inner {

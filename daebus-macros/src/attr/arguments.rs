@@ -116,6 +116,11 @@ impl Arguments {
     /// The value of `key`; a second one is a mistake.
     fn value(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<(Ident, Value)> {
         self.known.push(key);
+        self.take(key, mistakes)
+    }
+
+    /// The value of a key that no message lists.
+    fn take(&mut self, key: &'static str, mistakes: &mut Mistakes) -> Option<(Ident, Value)> {
         let mut found = None;
         let mut rest = Vec::new();
         for argument in std::mem::take(&mut self.rest) {
@@ -307,10 +312,8 @@ impl Arguments {
 
     /// `crate = facade::daebus`: the path of the framework in a crate that has it from another one.
     pub(crate) fn root(&mut self, mistakes: &mut Mistakes) -> Option<Path> {
-        let found = self.value("crate", mistakes);
         // Every attribute takes it, so no message lists it.
-        self.known.pop();
-        match found? {
+        match self.take("crate", mistakes)? {
             (_, Value::Path(path)) => Some(path),
             (word, _) => {
                 mistakes.on(word, "`crate` needs the path of the framework: `crate = facade::daebus`");

@@ -17,7 +17,8 @@ use crate::private::Private;
 pub(super) fn expand(private: &Private, blueprint: &Blueprint, mistakes: Mistakes) -> TokenStream {
     let Module { attrs, vis, mod_token, brace, ident, inner, items } = &blueprint.module;
     let calls_macros = items.iter().any(ModuleItem::is_macro_call);
-    let place = calls_macros.then(|| place(private));
+    // A module without a handler has been reported, and a handler from a macro call would be a second error.
+    let place = (calls_macros && !blueprint.handlers.is_empty()).then(|| place(private));
     let items = items.iter().map(|item| match item {
         ModuleItem::Function(function) => {
             let mut function = function.clone();

@@ -76,7 +76,9 @@ fn expand_with(private: Private, tokens: TokenStream) -> TokenStream {
         seen.push(path);
     }
     let variable = Ident::new("blueprint", Span::mixed_site());
-    // As a type: a function without an attribute is reported as the function that it is.
+    // As a type: a function without an attribute is reported as the function that it is, by E0573. An error with advice is
+    // impossible: name resolution fails before any trait is checked, and a `use` that resolves to a function as well, which
+    // could have a fallback, makes a handler ambiguous that is named like a crate.
     let mounts = collection.handlers.iter().map(|handler| {
         let p = private.at(handler.span());
         quote_spanned!(handler.span()=> let #variable = <#handler as #p::Mount>::mount(#variable);)

@@ -38,11 +38,16 @@ pub(super) fn validate(
         handler.has_struct &= !shadowing.contains(&handler.function.sig.ident);
     }
     if handlers.is_empty() {
-        mistakes.on(
-            &module.ident,
-            "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, `#[socket(\"…\")]`, \
-             `#[on_start]` or `#[on_stop]` on a function that stands directly in it",
-        );
+        let mut message = "there is no handler in this module; put `#[action(\"…\")]`, `#[listen(\"…\")]`, `#[route(\"/…\")]`, \
+             `#[socket(\"…\")]`, `#[on_start]` or `#[on_stop]` on a function that stands directly in it"
+            .to_owned();
+        if module.items.iter().any(ModuleItem::is_macro_call) {
+            message.push_str(
+                "; handlers that a macro call or an `include!` produces are not collected: let the macro write the whole \
+                 `#[blueprint] mod`, or call it outside and collect what it writes with `blueprint_of!`",
+            );
+        }
+        mistakes.on(&module.ident, message);
     }
     refuse_shared_names(&handlers, mistakes);
     let methods = handlers

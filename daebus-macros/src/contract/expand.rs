@@ -203,11 +203,16 @@ fn agreement(private: &Private, contract: &Contract, sound: bool) -> TokenStream
 
 /// The name of the macro that a contract exports, unique in its crate.
 fn exported_name(contract: &Contract) -> Ident {
+    /// How many contracts are counted. An editor's server expands each edited text in the same process.
+    const LIMIT: usize = 4096;
     /// How many contracts of this crate have had the same text, by its hash: one service may be in two modules.
     static SEEN: Mutex<BTreeMap<u64, u32>> = Mutex::new(BTreeMap::new());
     let text = format!("{} {}", contract.service.value(), contract.item.to_token_stream());
     let hash = hash(&text);
     let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen.len() >= LIMIT {
+        seen.clear();
+    }
     let copies = seen.entry(hash).or_default();
     *copies += 1;
     match *copies {

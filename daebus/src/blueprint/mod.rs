@@ -279,6 +279,16 @@ impl Blueprint {
     }
 }
 
+/// The object of a blueprint that is an `impl`. All handlers share it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't be the object of a blueprint: handlers run on several threads, which share it",
+    label = "not `Send + Sync + 'static`",
+    note = "keep what changes in a `Mutex` or an atomic, and what is shared in an `Arc`"
+)]
+pub trait BlueprintObject: Send + Sync + 'static {}
+
+impl<T: Send + Sync + 'static> BlueprintObject for T {}
+
 /// A function with handler attributes. `#[action]` and the other attributes implement this trait for the type of the function.
 #[diagnostic::on_unimplemented(
     message = "this function is not a handler",

@@ -1,9 +1,10 @@
 //! A checked blueprint → the `impl`, with `blueprint()` in it, and the caller beside it. Can't fail.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{format_ident, quote};
+use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt as _;
 use syn::parse_quote;
+use syn::spanned::Spanned as _;
 
 use super::super::agreement::{self, Agreement};
 use super::super::{assertions, typed_caller};
@@ -85,6 +86,10 @@ fn constructor(private: &Private, blueprint: &ObjectBlueprint, sound: bool) -> T
     );
     let variable = Ident::new("blueprint", Span::mixed_site());
     let object = endpoint::object();
+    let ty = &blueprint.object.ty;
+    let bound = private.at(ty.span());
+    // One error for an object that threads can't share; within the function the bound is taken for granted.
+    let bound = quote_spanned!(ty.span()=> #ty: #bound::BlueprintObject);
     let mounts = blueprint.handlers.iter().filter(|_| sound).map(|handler| {
         let cfgs = cfgs(&handler.function.attrs);
         let endpoints = endpoint::mounted_endpoints(private, handler, &variable);
@@ -102,7 +107,10 @@ fn constructor(private: &Private, blueprint: &ObjectBlueprint, sound: bool) -> T
         #[allow(dead_code, deprecated, unreachable_pub)]
         pub fn blueprint(
             #object: impl #p::core::convert::Into<#p::std::sync::Arc<Self>>,
-        ) -> #p::Blueprint {
+        ) -> #p::Blueprint
+        where
+            #bound,
+        {
             let #object: #p::std::sync::Arc<Self> = #p::core::convert::Into::into(#object);
             let #variable = #p::Blueprint::new(#name);
             #(#mounts)*
