@@ -35,6 +35,17 @@ impl<T> ArgumentProbe<crate::Payload<T>> {
     }
 }
 
+#[cfg(feature = "garde")]
+impl<T> ArgumentProbe<crate::Valid<T>> {
+    /// It is the payload.
+    pub const IS_PAYLOAD: bool = true;
+
+    /// Returns the type of the payload, to compare with that of an event.
+    pub const fn taken() -> TakenPayload<T> {
+        TakenPayload(std::marker::PhantomData)
+    }
+}
+
 impl<T> ArgumentProbe<crate::Progress<T>> {
     /// `true` for [`Progress`](crate::Progress).
     pub const IS_PROGRESS: bool = true;

@@ -190,6 +190,10 @@ pub use daebus_macros::thread;
 pub use args::ServiceArgs;
 #[cfg(feature = "args")]
 pub use clap;
+#[cfg(feature = "garde")]
+pub use garde;
+#[cfg(feature = "garde")]
+pub use handler::extract::Valid;
 
 pub use app::{Attachment, Daebus, Service, run_all};
 pub use axum;

@@ -11,6 +11,8 @@ pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
 pub use serde_json::{Value, json};
 
+#[cfg(feature = "garde")]
+pub use crate::Valid;
 pub use crate::{
     Balance, Blueprint, BoxError, Broadcast, BusError, Cache, Call, CallError, Caller, Callers, Client, Cors,
     Daebus, Events, Extension, Fault, Http, Instance, Json, Payload, Progress, Request, Running, Shutdown,

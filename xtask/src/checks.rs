@@ -14,10 +14,10 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 const SHORT: Duration = Duration::from_secs(3 * 60);
 
 /// Features that have tests. `tls` has none that need it and a long build; the lints compile it.
-const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing";
+const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/garde,daebus/testing";
 
 /// All features but those of the tests' own crates, one of which is there to not compile.
-const ALL_FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/testing,daebus/tls";
+const ALL_FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/garde,daebus/testing,daebus/tls,daebus-cli/tls";
 
 /// Sets the machine up, then runs every test.
 pub(crate) fn test(report: &mut Report) {

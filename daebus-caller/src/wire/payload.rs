@@ -2,6 +2,7 @@
 
 use std::any::{TypeId, type_name};
 use std::borrow::Cow;
+use std::fmt;
 
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -140,10 +141,12 @@ fn decode_slowly<T: DeserializeOwned>(json: &str, first: &serde_json::Error) -> 
 }
 
 impl PayloadError {
-    fn new(path: &str, error: &serde_json::Error) -> Self {
+    /// Creates an error for a path of serde, which is `.` for the payload as a whole. Path and reason are shortened to
+    /// about 300 characters each, since they are sent to the peer and logged.
+    pub fn new(path: &str, reason: impl fmt::Display) -> Self {
         Self {
             field: if path == "." { String::new() } else { shortened(path) },
-            reason: shortened(&error.to_string()),
+            reason: shortened(&reason.to_string()),
         }
     }
 }

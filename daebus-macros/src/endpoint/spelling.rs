@@ -9,9 +9,9 @@ use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
 use super::type_contents::contains_impl_trait;
 use crate::private::Private;
 
-/// `T` of an argument spelled `Payload<T>`.
+/// `T` of an argument spelled `Payload<T>` or `Valid<T>`.
 pub(crate) fn payload_of(ty: &Type) -> Option<&Type> {
-    only_argument(ty, "Payload")
+    only_argument(ty, "Payload").or_else(|| only_argument(ty, "Valid"))
 }
 
 /// `T` of an argument spelled `Progress<T>`.

@@ -19,6 +19,12 @@ impl<T: JsonSchema> SchemaProbe<Payload<T>> {
     pub const ARGUMENT: ArgumentSchema = ArgumentSchema::Payload(received::<T>);
 }
 
+#[cfg(feature = "garde")]
+impl<T: JsonSchema> SchemaProbe<super::extract::Valid<T>> {
+    /// The schema of the payload.
+    pub const ARGUMENT: ArgumentSchema = ArgumentSchema::Payload(received::<T>);
+}
+
 impl<T: JsonSchema> SchemaProbe<Progress<T>> {
     /// The schema of an update.
     pub const ARGUMENT: ArgumentSchema = ArgumentSchema::Progress(sent::<T>);

@@ -19,7 +19,7 @@ pub struct Schemas {
 pub enum ArgumentSchema {
     /// Another extractor, or a type without a schema.
     None,
-    /// `Payload<T>`, with the schema of `T`.
+    /// `Payload<T>` or `Valid<T>`, with the schema of `T`.
     Payload(MakeSchema),
     /// `Progress<T>`, with the schema of `T`.
     Progress(MakeSchema),

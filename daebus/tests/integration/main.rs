@@ -41,3 +41,4 @@ mod testing_http;
 mod thread_log;
 mod threads;
 mod trace;
+mod valid;

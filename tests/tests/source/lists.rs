@@ -84,12 +84,18 @@ fn extractors_in_code() -> Extractors {
     let with_message: Vec<&str> = lines(&sources)
         .filter_map(|line| line.strip_prefix("impl HasMessage for ")?.split_whitespace().next())
         .collect();
+    let mut like_payload = Vec::new();
     for line in lines(&sources).filter(|line| line.starts_with("impl")) {
         let Some((target, name)) = implementation(line) else { continue };
         let kinds = match target {
             "Extract<K>" if line.contains("K: Kind") => vec!["all"],
             "Extract<K>" if line.contains("K: HasMessage") => {
                 with_message.iter().map(|kind| plural(kind)).collect()
+            }
+            // Its bound is `Payload<T>: Extract<K>`.
+            "Extract<K>" => {
+                like_payload.push(name);
+                continue;
             }
             "RouteArg<ViaPayload>" => vec!["routes"],
             _ => match target.strip_prefix("Extract<").and_then(|kind| kind.strip_suffix('>')) {
@@ -98,6 +104,11 @@ fn extractors_in_code() -> Extractors {
             },
         };
         extractors.entry(name.to_owned()).or_default().extend(kinds.into_iter().map(str::to_owned));
+    }
+    let mut of_payload = extractors.get("Payload").cloned().unwrap_or_default();
+    of_payload.remove("routes");
+    for name in like_payload {
+        extractors.entry(name.to_owned()).or_default().extend(of_payload.clone());
     }
     extractors
 }

@@ -11,6 +11,8 @@ mod plain_text;
 mod progress;
 mod request;
 mod state;
+#[cfg(feature = "garde")]
+mod valid;
 
 use std::future::Future;
 
@@ -23,6 +25,8 @@ pub use payload::Payload;
 pub use progress::Progress;
 pub use request::Request;
 pub use state::State;
+#[cfg(feature = "garde")]
+pub use valid::Valid;
 
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
@@ -62,10 +66,10 @@ use crate::runtime::Shutdown;
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
     note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
-    note = "actions also take: Payload<T>, Request, Progress<T>",
-    note = "listeners also take: Payload<T>, Request, Lease",
+    note = "actions also take: Payload<T>, Valid<T> (feature `garde`), Request, Progress<T>",
+    note = "listeners also take: Payload<T>, Valid<T> (feature `garde`), Request, Lease",
     note = "schedules also take: Lease",
-    note = "sockets also take: Payload<T>, Client, Frame",
+    note = "sockets also take: Payload<T>, Valid<T> (feature `garde`), Client, Frame",
     note = "binary sockets also take: Bytes, Client",
     note = "threads also take: Running",
     note = "member hooks also take: Instance",

@@ -10,6 +10,8 @@ use serde::de::DeserializeOwned;
 use super::payload;
 use super::refusal::Refusal;
 use super::request::RouteRequest;
+#[cfg(feature = "garde")]
+use crate::handler::extract::Valid;
 use crate::handler::extract::{Argument, Extract, Payload};
 use crate::handler::{Needs, kind};
 use crate::http::problem::worded;
@@ -33,7 +35,7 @@ pub struct ViaPayload;
     message = "`{Self}` can't be an argument of a route",
     label = "not an extractor here",
     note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
-    note = "routes also take: Payload<T>, and axum's extractors: HeaderMap, Query<T>, Json<T>, Bytes, Multipart, …",
+    note = "routes also take: Payload<T>, Valid<T> (feature `garde`), and axum's extractors: HeaderMap, Query<T>, Json<T>, Bytes, Multipart, …",
     note = "`Request` and `Progress<T>` are for actions, since HTTP has neither; `HeaderMap` gives the headers",
     note = "an argument that stands for a part of the path has its name in the pattern: `#[route(\"/users/<id>\")]`"
 )]
@@ -86,6 +88,13 @@ impl<T: DeserializeOwned> RouteArg<ViaPayload> for Payload<T> {
     async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
         let body = request.body()?;
         payload::read(request.parts()?, body).await.map(Payload)
+    }
+}
+
+#[cfg(feature = "garde")]
+impl<T: DeserializeOwned + garde::Validate<Context: Default>> RouteArg<ViaPayload> for Valid<T> {
+    async fn take(request: &mut RouteRequest) -> Result<Self, Refusal> {
+        Ok(Self::check(Payload::take(request).await?)?)
     }
 }
 
