@@ -279,12 +279,8 @@ impl Blueprint {
     }
 }
 
-/// The object of a blueprint that is an `impl`. All handlers share it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` can't be the object of a blueprint: handlers run on several threads, which share it",
-    label = "not `Send + Sync + 'static`",
-    note = "keep what changes in a `Mutex` or an atomic, and what is shared in an `Arc`"
-)]
+/// The object of a blueprint that is an `impl`: handlers on several threads share it. As one bound, so that the compiler reports
+/// a field that threads can't share once, and not for each handler.
 pub trait BlueprintObject: Send + Sync + 'static {}
 
 impl<T: Send + Sync + 'static> BlueprintObject for T {}

@@ -88,7 +88,7 @@ fn constructor(private: &Private, blueprint: &ObjectBlueprint, sound: bool) -> T
     let object = endpoint::object();
     let ty = &blueprint.object.ty;
     let bound = private.at(ty.span());
-    // One error for an object that threads can't share; within the function the bound is taken for granted.
+    // The compiler reports a bound that does not hold here, and takes it for granted within the function.
     let bound = quote_spanned!(ty.span()=> #ty: #bound::BlueprintObject);
     let mounts = blueprint.handlers.iter().filter(|_| sound).map(|handler| {
         let cfgs = cfgs(&handler.function.attrs);
