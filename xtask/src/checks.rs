@@ -17,7 +17,8 @@ const SHORT: Duration = Duration::from_secs(3 * 60);
 const FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/garde,daebus/testing";
 
 /// All features but those of the tests' own crates, one of which is there to not compile.
-const ALL_FEATURES: &str = "daebus/anyhow,daebus/args,daebus/blocking,daebus/garde,daebus/testing,daebus/tls,daebus-cli/tls";
+const ALL_FEATURES: &str =
+    "daebus/anyhow,daebus/args,daebus/blocking,daebus/garde,daebus/testing,daebus/tls,daebus-cli/tls";
 
 /// Sets the machine up, then runs every test.
 pub(crate) fn test(report: &mut Report) {

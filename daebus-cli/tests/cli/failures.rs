@@ -80,7 +80,10 @@ async fn a_timeout_is_4() {
     let ran = run(&redis, &["call", "user_service", "limited", "--json"]).ended(4);
     let error = ran.error();
     assert_eq!(error["kind"], "timeout");
-    assert!(error["error"].as_str().unwrap().starts_with("the handler did not finish within its time limit; "), "{ran:?}");
+    assert!(
+        error["error"].as_str().unwrap().starts_with("the handler did not finish within its time limit; "),
+        "{ran:?}"
+    );
     service.stop().await.unwrap();
 }
 

@@ -21,7 +21,7 @@ use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKe
 use super::early_cancels::{EarlyCancels, read_cancel};
 use super::episode::Incident;
 use super::pulse::Pulse;
-use super::refusals::{Reason, Refusals};
+use super::refusals::{PushRefusal, Reason, Refusals};
 use super::shared::{Decision, Receivers, SharedRequests};
 use crate::blueprint::Registry;
 use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Report, UnreadableRequest};
@@ -33,9 +33,6 @@ const YIELD_EVERY: usize = 64;
 
 /// How long the last replies may take at the end of a drain: a bus that doesn't accept them by then is away.
 const LAST_REPLIES: Duration = Duration::from_secs(2);
-
-/// [`Refusals::push`], or [`Refusals::push_claimed`] for a request that this instance has claimed.
-type PushRefusal = fn(&Refusals, &Envelope, Reason);
 
 /// Answers the requests on the channels of the service and of this instance.
 #[derive(Clone)]
@@ -279,9 +276,8 @@ impl Actions {
         if !has_room {
             return refuse(Reason::Overloaded);
         }
-        let bytes = envelope.raw.as_bytes().len();
-        if bytes > inner.limits.message_bytes {
-            let limit = inner.limits.message_bytes;
+        let (bytes, limit) = (envelope.raw.as_bytes().len(), inner.limits.message_bytes);
+        if bytes > limit {
             if inner.refusals.count(Incident::Oversized) {
                 let channel = &*envelope.channel;
                 warn!(channel, action, bytes, limit, "request not run: too large; further ones are counted");

@@ -59,6 +59,9 @@ impl Reason {
     }
 }
 
+/// [`Refusals::push`], or [`Refusals::push_claimed`] for a request that this instance has claimed.
+pub(super) type PushRefusal = fn(&Refusals, &Envelope, Reason);
+
 /// Answers requests that are not run.
 #[derive(Clone)]
 pub(super) struct Refusals(Arc<RefusalQueue>);
