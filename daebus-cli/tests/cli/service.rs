@@ -69,7 +69,7 @@ async fn slow(State(done): State<Done>) {
 /// Takes longer than it may.
 #[action("limited", timeout = "10ms")]
 async fn limited() {
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Receives events about users.
