@@ -13,6 +13,7 @@ pub use crate::caller::{Call, Caller, Listening};
 pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, fault_of};
 pub use crate::error::{BusError, CallError};
 pub use crate::left_runs::LeftRuns;
+pub use crate::number_map::NumberMap;
 pub use crate::wire::Fault;
 
 /// Returns how many codes the lists have.

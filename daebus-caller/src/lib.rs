@@ -69,6 +69,7 @@ pub mod caller;
 pub mod contract;
 pub mod error;
 mod left_runs;
+mod number_map;
 pub mod wire;
 
 #[doc(hidden)]

@@ -145,6 +145,11 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Returns a receiver of the bus's state and of its changes.
     fn state(&self) -> watch::Receiver<BusState>;
 
+    /// Returns the bus's state at this moment.
+    fn current_state(&self) -> BusState {
+        *self.state().borrow()
+    }
+
     /// Returns when the bus last became ready again after an outage; `None` if it never did. The first connection
     /// doesn't count. The instant is one of [`tokio::time`], as [`Message::received`](crate::bus::Message::received) is: compare
     /// it with tokio's clock, which a test may pause.

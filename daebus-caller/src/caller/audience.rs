@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::queries::{Count, SharedQueries};
 use crate::bus::Bus;
@@ -11,7 +11,7 @@ use crate::error::BusError;
 use crate::wire::{Headers, RawJson, RequestWriter, ServiceName};
 
 /// How long a request goes unanswered before the bus is asked whether monitors alone received it.
-const SILENCE: Duration = Duration::from_millis(250);
+pub(super) const SILENCE: Duration = Duration::from_millis(250);
 
 /// How long after a reconnect services may still be restoring their subscriptions.
 const RECOVERY: Duration = Duration::from_secs(10);
@@ -40,29 +40,21 @@ impl Audience {
         self.empty_since(channel, Instant::now()).await.is_some()
     }
 
-    /// Returns, after a silence, whether nothing but monitors is subscribed to an instance's channel any more.
-    pub(super) async fn has_left(&self, channel: &str) -> bool {
-        let published = Instant::now();
-        sleep(SILENCE).await;
-        // Most calls are answered in the silence: they need no room for the query.
-        Box::pin(self.empty_since(channel, published)).await.is_some()
+    /// Returns, after a silence, whether nothing but monitors is subscribed to an instance's channel any more, to which a
+    /// request was published at `published`.
+    pub(super) async fn has_left(&self, channel: &str, published: Instant) -> bool {
+        self.empty_since(channel, published).await.is_some()
     }
 
-    /// Returns, after a silence, whether the `receivers` of a request that is published by now were monitors only.
+    /// Returns, after a silence, whether the `receivers` of a request that was published at `published` were monitors only.
     ///
     /// A monitor's `PSUBSCRIBE *` counts as a receiver. That nothing is subscribed to the channel itself now doesn't prove
     /// enough either: a service that drains has left its channel and still answers. So a ping is published, which
     /// monitors alone can receive. If it has fewer receivers than the request had, a service has left in between and
     /// may still answer.
-    pub(super) async fn was_empty(&self, service: &ServiceName, receivers: u64) -> bool {
-        let published = Instant::now();
-        sleep(SILENCE).await;
+    pub(super) async fn was_empty(&self, service: &ServiceName, receivers: u64, published: Instant) -> bool {
         // A service and a monitor that come and go in an outage can balance in the counts.
-        if self.is_recovering() {
-            return false;
-        }
-        // Most calls are answered in the silence: they need no room for the queries.
-        Box::pin(self.monitors_are_left(service, receivers, published)).await
+        !self.is_recovering() && self.monitors_are_left(service, receivers, published).await
     }
 
     /// Returns whether monitors alone received a request that had `receivers` and was published at `published`.

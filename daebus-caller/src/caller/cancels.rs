@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
+use super::request_id::RequestId;
 use crate::bus::Outbox;
 
 /// How long a `$cancel` waits for a bus that is away. After that, the budget of its request ends the work.
@@ -53,7 +53,7 @@ struct WaitingCancels {
 struct Cancel {
     channel: Arc<str>,
     service: Arc<str>,
-    request_id: Uuid,
+    request_id: RequestId,
     deadline: Instant,
 }
 
@@ -68,7 +68,7 @@ impl Cancels {
         outbox: &Outbox,
         inbox: &Arc<str>,
         (channel, service): (&str, &str),
-        request_id: Uuid,
+        request_id: RequestId,
     ) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut waiting = self.queue.waiting.lock();
@@ -170,7 +170,7 @@ impl CancelWorker {
     async fn send(&self, Cancel { channel, service, request_id, deadline }: Cancel) {
         let message = serde_json::json!({
             "action": "$cancel",
-            "payload": {"request_id": request_id.to_string(), "reply_to": *self.inbox},
+            "payload": {"request_id": request_id.as_str(), "reply_to": *self.inbox},
             "service": *service,
         });
         if let Err(error) = self.outbox.progress(&channel, message.to_string().into(), deadline).await {

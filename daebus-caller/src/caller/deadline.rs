@@ -39,8 +39,9 @@ impl Deadline {
 
 /// Runs a future under a deadline: calls made within wait no longer than that.
 #[doc(hidden)]
-pub async fn scope<F: Future>(deadline: Deadline, future: F) -> F::Output {
-    SURROUNDING.scope(deadline, future).await
+pub fn scope<F: Future>(deadline: Deadline, future: F) -> impl Future<Output = F::Output> {
+    // Not an `async fn`, which would store the future twice.
+    SURROUNDING.scope(deadline, future)
 }
 
 /// Runs a function under a deadline, as [`scope`] runs a future.

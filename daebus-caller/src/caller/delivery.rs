@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use super::directory::member::Member;
 use super::request::OutgoingRequest;
@@ -26,7 +25,8 @@ pub(super) struct Delivery<'a> {
     pub(super) request: &'a OutgoingRequest,
     /// The instance it is sent to; `None` for the service's own channel.
     pub(super) instance: Option<&'a Arc<Member>>,
-    pub(super) request_id: Uuid,
+    /// The number of its id.
+    pub(super) number: u64,
 }
 
 /// Whether a request may have reached its service.
@@ -80,7 +80,7 @@ impl Delivery<'_> {
                 place = None;
             }
             // Monitors would make the number of receivers positive, and the request would be lost on them.
-            let receivers = if recovering && audience.is_empty(channel).await {
+            let receivers = if recovering && Box::pin(audience.is_empty(channel)).await {
                 0
             } else {
                 self.publish(inbox, place.take(), published).await?
@@ -95,7 +95,7 @@ impl Delivery<'_> {
                 return Err(self.request.no_service());
             }
             let delay = delays.next_delay();
-            let again = is_first || recovering || directory.has_instances().await;
+            let again = is_first || recovering || Box::pin(directory.has_instances()).await;
             // A delay that ends after the deadline would replace this error by a timeout, which says less.
             if !again || delay >= self.request.deadline.remaining() {
                 return Err(self.request.no_service());
@@ -122,7 +122,8 @@ impl Delivery<'_> {
             let message = self.message(inbox, remaining);
             let outcome = match place.take() {
                 Some(place) => place.publish(channel, message, batching).await,
-                None => link.outbox().publish(channel, message, remaining).await,
+                // Boxed: the first PUBLISH has a place, and most requests need no other.
+                None => Box::pin(link.outbox().publish(channel, message, remaining)).await,
             };
             let error = match outcome {
                 Ok(receivers) => return Ok(receivers),
@@ -137,16 +138,17 @@ impl Delivery<'_> {
                 return Err(error);
             }
             sleep(STALE_STATE).await;
-            link.ready(self.request.deadline).await?;
+            Box::pin(link.ready(self.request.deadline)).await?;
         }
     }
 
     fn message(&self, inbox: &str, remaining: Duration) -> Bytes {
+        let request_id = self.request.link.pending().id(self.number);
         let request = RequestWriter {
             action: &self.request.action,
             payload: &self.request.payload,
             reply_to: Some(inbox),
-            request_id: Some(&self.request_id.to_string()),
+            request_id: Some(request_id.as_str()),
             service: self.request.service.as_str(),
             headers: &self.request.headers,
             timeout: Some(remaining),

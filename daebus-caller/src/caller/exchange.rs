@@ -1,18 +1,20 @@
 //! One attempt of a call: a request is published; progress and an answer arrive.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, Fuse};
 use tokio::sync::oneshot;
-use tokio::time::sleep;
-use uuid::Uuid;
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::delivery::{Delivery, Published, channel};
 use super::directory::member::Member;
 use super::pending::{FinalReply, NoAnswer, ProgressQueue};
 use super::request::OutgoingRequest;
+use super::silence::Silence;
 use crate::contract::FromFault;
 use crate::error::{BusError, CallError};
 use crate::wire::presence::CHANNEL_CHECK;
@@ -29,25 +31,52 @@ impl OutgoingRequest {
         on_progress: &mut (dyn FnMut(RawJson) + Send),
     ) -> Result<Option<RawJson>, CallError> {
         let progress = wants_progress.then(|| Arc::new(ProgressQueue::default()));
-        let request_id = Uuid::new_v4();
-        tracing::debug!(service = %self.service, action = self.action, %request_id, "calling");
-        let mut answer = self.link.pending().add(request_id, progress.clone(), instance.cloned());
-        let mut in_flight = InFlight::new(Delivery { request: self, instance, request_id });
+        let pending = self.link.pending();
+        let number = pending.next_number();
+        tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "calling");
+        let mut answer = pending.add(number, progress.clone(), instance.cloned());
+        let mut in_flight = InFlight::new(Delivery { request: self, instance, number });
 
         let end = {
             let InFlight { delivery, published } = &mut in_flight;
+            let silence = Silence::new(Instant::now());
             // Pinned in place: `select!` would store each future twice.
-            let mut exchange =
-                pin!(delivery.exchange(repeatable, &mut answer, progress.as_deref(), on_progress, published));
+            let mut exchange = pin!(delivery.exchange(
+                repeatable,
+                &mut answer,
+                progress.as_deref(),
+                on_progress,
+                published,
+                &silence
+            ));
             let mut closed = pin!(self.closing.cancelled());
-            let mut late = pin!(tokio::time::sleep_until(self.deadline.instant()));
-            tokio::select! {
-                // An answer that has arrived counts, even if the deadline has passed as well.
-                biased;
-                () = &mut closed => End::Closed,
-                outcome = &mut exchange => End::Outcome(outcome),
-                () = &mut late => End::Late,
-            }
+            let deadline = self.deadline.instant();
+            let mut timer = pin!(sleep_until(silence.due(deadline)));
+            poll_fn(|context| {
+                if closed.as_mut().poll(context).is_ready() {
+                    return Poll::Ready(End::Closed);
+                }
+                loop {
+                    // An answer that has arrived counts, even if the deadline has passed as well.
+                    if let Poll::Ready(outcome) = exchange.as_mut().poll(context) {
+                        return Poll::Ready(End::Outcome(outcome));
+                    }
+                    let due = silence.due(deadline);
+                    if due < timer.deadline() {
+                        timer.as_mut().reset(due);
+                    }
+                    if timer.as_mut().poll(context).is_pending() {
+                        return Poll::Pending;
+                    }
+                    let now = Instant::now();
+                    if now >= deadline {
+                        return Poll::Ready(End::Late);
+                    }
+                    silence.look(now);
+                    timer.as_mut().reset(silence.due(deadline));
+                }
+            })
+            .await
         };
         let outcome = match end {
             End::Outcome(outcome) => {
@@ -59,9 +88,11 @@ impl OutgoingRequest {
             End::Late => Err(in_flight.time_out()),
         };
         match &outcome {
-            Ok(_) => tracing::debug!(service = %self.service, action = self.action, %request_id, "answered"),
+            Ok(_) => {
+                tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "answered")
+            }
             Err(error) => {
-                tracing::debug!(service = %self.service, action = self.action, %request_id, "failed: {error}");
+                tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "failed: {error}");
             }
         }
         outcome
@@ -84,6 +115,7 @@ impl Delivery<'_> {
         progress: Option<&ProgressQueue>,
         on_progress: &mut (dyn FnMut(RawJson) + Send),
         published: &mut Published,
+        silence: &Silence,
     ) -> Result<Option<RawJson>, CallError> {
         let OutgoingRequest { link, deadline, .. } = self.request;
         let inbox = match link.confirmed_inbox() {
@@ -111,6 +143,9 @@ impl Delivery<'_> {
         }
         // The answer may arrive before PUBLISH is confirmed, or although it never is.
         let mut delivered = self.deliver(inbox, place, published).fuse();
+        let mut receivers = 0;
+        // The silence is looked at whenever its timer ends, so it needs no waker.
+        let mut silent = poll_fn(|_| silence.take_over().map_or(Poll::Pending, Poll::Ready));
         let mut nobody = Fuse::terminated();
         let mut arrived = arrived(progress);
         let mut tell = || {
@@ -137,14 +172,18 @@ impl Delivery<'_> {
                     tell();
                 }
                 outcome = &mut delivered => match outcome {
-                    Ok(_) if link.bus().counts_are_partial() => {}
-                    Ok(receivers) => nobody = self.was_lost(receivers).boxed().fuse(),
+                    Ok(_) if link.bus().counts_are_partial() => silence.settle(),
+                    Ok(count) => {
+                        receivers = count;
+                        silence.begin();
+                    }
                     // The request may have arrived, and its answer may be under way.
-                    Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => {}
+                    Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => silence.settle(),
                     Err(error) => return Err(error),
                 },
+                published = &mut silent, if !heard => nobody = self.was_lost(receivers, published).boxed().fuse(),
                 nobody_is_there = &mut nobody, if !heard => {
-                    if nobody_is_there && !link.pending().was_heard(self.request_id) {
+                    if nobody_is_there && !link.pending().was_heard(self.number) {
                         return Err(self.request.no_service());
                     }
                 }
@@ -161,21 +200,21 @@ fn arrived(progress: Option<&ProgressQueue>) -> Fuse<BoxFuture<'_, ()>> {
 impl Delivery<'_> {
     /// Returns, after a silence, whether the service certainly did not receive the request. If an instance did not, its calls
     /// fail with its info.
-    async fn was_lost(&self, receivers: u64) -> bool {
+    async fn was_lost(&self, receivers: u64, published: Instant) -> bool {
         let OutgoingRequest { link, service, directory, .. } = self.request;
         match self.instance {
             None => {
-                link.audience().was_empty(service, receivers).await
-                    && !Box::pin(directory.has_instances()).await
+                link.audience().was_empty(service, receivers, published).await
+                    && !directory.has_instances().await
             }
             Some(instance) => {
                 let audience = link.audience();
-                let mut has_left = audience.has_left(&instance.channel).await;
+                let mut has_left = audience.has_left(&instance.channel, published).await;
                 // It may be reconnecting, or be dead while its info lives.
                 while has_left && !instance.is_gone() {
-                    Box::pin(directory.check(instance)).await;
+                    directory.check(instance).await;
                     sleep(CHANNEL_CHECK).await;
-                    has_left = Box::pin(audience.is_empty(&instance.channel)).await;
+                    has_left = audience.is_empty(&instance.channel).await;
                 }
                 false
             }
@@ -237,11 +276,12 @@ impl<'a> InFlight<'a> {
 
 impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        let Delivery { request, instance, request_id } = self.delivery;
-        let unanswered = request.link.pending().remove(request_id);
+        let Delivery { request, instance, number } = self.delivery;
+        let pending = request.link.pending();
+        let unanswered = pending.remove(number);
         if unanswered && !matches!(self.published, Published::No | Published::Waiting) {
             let channel = channel(request, instance);
-            request.link.cancel(channel, request.service.as_str(), request_id);
+            request.link.cancel(channel, request.service.as_str(), pending.id(number));
         }
         if let Some(instance) = instance {
             instance.leave();

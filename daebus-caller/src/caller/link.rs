@@ -12,6 +12,7 @@ use super::cancels::Cancels;
 use super::deadline::Deadline;
 use super::directory::{Directories, Directory};
 use super::pending::{Inbox, Pending};
+use super::request_id::RequestId;
 use crate::backoff::Backoff;
 use crate::bus::{Bus, BusState, Outbox, STALE_STATE, Subscription, Topic};
 use crate::error::BusError;
@@ -106,7 +107,7 @@ impl Link {
 
     /// Returns the channel for replies if that needs no wait.
     pub(super) fn confirmed_inbox(&self) -> Option<&str> {
-        let is_ready = self.0.subscription.initialized() && *self.bus().state().borrow() == BusState::Ready;
+        let is_ready = self.0.subscription.initialized() && self.bus().current_state() == BusState::Ready;
         is_ready.then_some(&*self.0.inbox)
     }
 
@@ -133,7 +134,7 @@ impl Link {
 
     /// Notifies the service that a call has ended without its answer. Doesn't wait. The `$cancel` follows the request on the
     /// same connection, unless the bus has reconnected in between.
-    pub(super) fn cancel(&self, channel: &str, service: &str, request_id: Uuid) {
+    pub(super) fn cancel(&self, channel: &str, service: &str, request_id: RequestId) {
         self.0.cancels.push(&self.0.outbox, &self.0.inbox, (channel, service), request_id);
     }
 }

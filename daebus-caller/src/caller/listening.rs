@@ -31,7 +31,7 @@ pub struct Listening<T> {
 /// What the stream owns while it runs.
 struct Reading<T> {
     receiver: QueueReceiver,
-    closing: CancellationToken,
+    closing: Arc<CancellationToken>,
     unreadable: Arc<AtomicU64>,
     _subscription: Subscription,
     // Holds the connection while anybody listens.
@@ -42,7 +42,7 @@ struct Reading<T> {
 impl<T: DeserializeOwned + Send + 'static> Listening<T> {
     pub(super) async fn start(
         link: Link,
-        closing: CancellationToken,
+        closing: Arc<CancellationToken>,
         topic: Topic,
     ) -> Result<Self, BusError> {
         let (queue, receiver) = Queue::drop_oldest(QueueLimits::default());

@@ -19,8 +19,10 @@ mod pending;
 mod progress;
 mod queries;
 mod request;
+mod request_id;
 mod retry;
 mod route;
+mod silence;
 pub mod trace;
 
 use std::fmt;

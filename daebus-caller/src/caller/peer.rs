@@ -12,8 +12,8 @@ use crate::wire::{NameError, ServiceName};
 #[derive(Clone)]
 pub(super) struct Peer {
     pub(super) link: Link,
-    /// Cancelled when the caller is closed.
-    pub(super) closing: CancellationToken,
+    /// Cancelled when the caller is closed. In an `Arc`, since a clone of a token takes its lock.
+    pub(super) closing: Arc<CancellationToken>,
     target: Target,
 }
 
@@ -26,7 +26,7 @@ enum Target {
 
 impl Peer {
     pub(super) fn new(link: Link, service: &str) -> Self {
-        Self { target: Target::new(&link, service), link, closing: CancellationToken::new() }
+        Self { target: Target::new(&link, service), link, closing: Arc::default() }
     }
 
     /// Another service over the same connection.

@@ -1,6 +1,6 @@
 //! Calls in flight, and the bus's reader finding the one that a reply belongs to.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,10 +8,11 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use serde_json::value::RawValue;
 use tokio::sync::{Notify, oneshot, watch};
-use uuid::Uuid;
 
 use super::directory::member::Member;
+use super::request_id::{RequestId, RequestIds};
 use crate::bus::{BusState, Deliver, Message};
+use crate::number_map::NumberMap;
 use crate::wire::{
     Batch, Fault, InstanceId, RawJson, ReadError, Reply, Status, beginning, is_batch, read_message,
 };
@@ -19,8 +20,11 @@ use crate::wire::{
 /// How many progress updates wait for a call that doesn't look; beyond that the oldest goes.
 const UNREAD_UPDATES: usize = 64;
 
-/// How many calls the map keeps room for when none is in flight.
-const KEPT: usize = 1024;
+/// How many parts the map of calls in flight has, each with a lock of its own.
+const SHARDS: usize = 16;
+
+/// How many calls a part of the map keeps room for when none is in flight.
+const KEPT: usize = 64;
 
 /// A final reply: the payload, or the failure. It is boxed because each call in flight has room for a reply.
 pub(super) type FinalReply = Result<Option<RawJson>, Box<NoAnswer>>;
@@ -39,12 +43,13 @@ pub(super) enum NoAnswer {
 /// Nothing waits here: the bus's reader looks a call up, hands its reply over, and goes on.
 #[derive(Debug, Default)]
 pub(super) struct Pending {
-    calls: Mutex<PendingCalls>,
+    ids: RequestIds,
+    shards: [Mutex<PendingCalls>; SHARDS],
 }
 
 #[derive(Debug, Default)]
 struct PendingCalls {
-    by_id: HashMap<Uuid, PendingCall>,
+    by_number: NumberMap<PendingCall>,
     is_closed: bool,
 }
 
@@ -60,74 +65,97 @@ struct PendingCall {
 }
 
 impl Pending {
+    /// Returns the number of the next request.
+    pub(super) fn next_number(&self) -> u64 {
+        self.ids.next()
+    }
+
+    /// Returns the id of the request that has the number.
+    pub(super) fn id(&self, number: u64) -> RequestId {
+        self.ids.id(number)
+    }
+
+    fn shard(&self, number: u64) -> &Mutex<PendingCalls> {
+        &self.shards[usize::try_from(number % SHARDS as u64).unwrap_or_default()]
+    }
+
     /// Adds a call. It stays until its final reply arrives, [`Pending::remove`] is called, or the bus is closed. In the last
     /// case the receiver returns an error.
     pub(super) fn add(
         &self,
-        id: Uuid,
+        number: u64,
         progress: Option<Arc<ProgressQueue>>,
         instance: Option<Arc<Member>>,
     ) -> oneshot::Receiver<FinalReply> {
         let (answer, receiver) = oneshot::channel();
-        let mut calls = self.calls.lock();
+        let mut calls = self.shard(number).lock();
         if !calls.is_closed {
-            calls.by_id.insert(id, PendingCall { answer, heard: false, progress, instance });
+            calls.by_number.insert(number, PendingCall { answer, heard: false, progress, instance });
         }
         receiver
     }
 
     /// Removes a call; returns whether it was still waiting.
-    pub(super) fn remove(&self, id: Uuid) -> bool {
-        let mut calls = self.calls.lock();
-        let removed = calls.by_id.remove(&id);
-        if calls.by_id.is_empty() {
+    pub(super) fn remove(&self, number: u64) -> bool {
+        let mut calls = self.shard(number).lock();
+        let removed = calls.by_number.remove(&number);
+        if calls.by_number.is_empty() && calls.by_number.capacity() > KEPT {
             // A burst may have taken megabytes.
-            calls.by_id.shrink_to(KEPT);
+            calls.by_number.shrink_to(KEPT / 2);
         }
+        drop(calls);
         removed.is_some()
     }
 
     /// Ends all calls, later ones included.
     fn close(&self) {
-        let mut calls = self.calls.lock();
-        calls.is_closed = true;
-        let ended = std::mem::take(&mut calls.by_id);
-        drop(calls);
-        drop(ended);
+        for shard in &self.shards {
+            let mut calls = shard.lock();
+            calls.is_closed = true;
+            let ended = std::mem::take(&mut calls.by_number);
+            drop(calls);
+            drop(ended);
+        }
     }
 
     /// Fails the calls to a run of an instance that has ended; returns how many there were.
     pub(super) fn lose(&self, instance: &Arc<Member>) -> usize {
         let is_lost =
             |call: &PendingCall| call.instance.as_ref().is_some_and(|called| Arc::ptr_eq(called, instance));
-        let lost: Vec<PendingCall> =
-            self.calls.lock().by_id.extract_if(|_, call| is_lost(call)).map(|(_, call)| call).collect();
-        let count = lost.len();
-        for call in lost {
-            let _ = call.answer.send(Err(Box::new(NoAnswer::Lost(instance.id.clone()))));
+        let mut count = 0;
+        for shard in &self.shards {
+            let lost: Vec<PendingCall> =
+                shard.lock().by_number.extract_if(|_, call| is_lost(call)).map(|(_, call)| call).collect();
+            count += lost.len();
+            for call in lost {
+                let _ = call.answer.send(Err(Box::new(NoAnswer::Lost(instance.id.clone()))));
+            }
         }
         count
     }
 
     /// Returns whether the service has given a sign of life: progress, or the final reply.
-    pub(super) fn was_heard(&self, id: Uuid) -> bool {
-        self.calls.lock().by_id.get(&id).is_none_or(|call| call.heard)
+    pub(super) fn was_heard(&self, number: u64) -> bool {
+        self.shard(number).lock().by_number.get(&number).is_none_or(|call| call.heard)
     }
 
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
-        self.calls.lock().by_id.len()
+        self.shards.iter().map(|shard| shard.lock().by_number.len()).sum()
     }
 
     fn take_reply(&self, message: &Bytes, reply: &Reply<'_>) {
-        let Some(id) = reply.request_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) else {
+        let Some(number) = reply.request_id.as_deref().and_then(|id| self.ids.number(id)) else {
             tracing::trace!("a reply without an id of ours is ignored");
             return;
         };
         let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
         if reply.is_final {
-            let Some(call) = self.calls.lock().by_id.remove(&id) else {
-                tracing::trace!(request_id = %id, "a reply to no call in flight is ignored");
+            let Some(call) = self.shard(number).lock().by_number.remove(&number) else {
+                tracing::trace!(
+                    request_id = reply.request_id.as_deref(),
+                    "a reply to no call in flight is ignored"
+                );
                 return;
             };
             let answer = if reply.status == Status::Error {
@@ -138,14 +166,17 @@ impl Pending {
             // The call may have been dropped meanwhile.
             let _ = call.answer.send(answer);
         } else {
-            let progress = self.calls.lock().by_id.get_mut(&id).map(|call| {
+            let progress = self.shard(number).lock().by_number.get_mut(&number).map(|call| {
                 call.heard = true;
                 call.progress.clone()
             });
             match progress {
-                Some(Some(progress)) => progress.push(id, payload(reply.payload)),
+                Some(Some(progress)) => progress.push(payload(reply.payload)),
                 Some(None) => {}
-                None => tracing::trace!(request_id = %id, "progress of no call in flight is ignored"),
+                None => tracing::trace!(
+                    request_id = reply.request_id.as_deref(),
+                    "progress of no call in flight is ignored"
+                ),
             }
         }
     }
@@ -218,7 +249,7 @@ impl ProgressQueue {
         self.unread.lock().pop_front()
     }
 
-    fn push(&self, id: Uuid, payload: Option<RawJson>) {
+    fn push(&self, payload: Option<RawJson>) {
         let full = {
             let mut unread = self.unread.lock();
             let full = unread.len() >= UNREAD_UPDATES;
@@ -230,7 +261,7 @@ impl ProgressQueue {
         };
         if full {
             let dropped = self.dropped.fetch_add(1, Ordering::Relaxed) + 1;
-            tracing::debug!(request_id = %id, dropped, "the oldest unread progress update was dropped");
+            tracing::debug!(dropped, "the oldest unread progress update was dropped");
         }
         self.arrived.notify_one();
     }

@@ -21,7 +21,7 @@ pub(super) type RawAnswer = Result<Option<RawJson>, CallError>;
 pub(super) struct OutgoingRequest {
     pub(super) link: Link,
     /// Cancelled when the caller is closed.
-    pub(super) closing: CancellationToken,
+    pub(super) closing: Arc<CancellationToken>,
     pub(super) directory: Arc<Directory>,
     pub(super) service: ServiceName,
     pub(super) action: String,

@@ -34,6 +34,13 @@ impl RawJson {
         Self(message.clone())
     }
 
+    /// Returns a copy that doesn't keep the message.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self(Bytes::copy_from_slice(&self.0))
+    }
+
     /// Takes JSON that stands by itself.
     #[doc(hidden)]
     pub fn of_value(json: &RawValue) -> Self {
@@ -180,13 +187,19 @@ pub(crate) fn without_nan(text: &str) -> Cow<'_, str> {
 /// nobody asks for, and must not spoil the others. Of duplicate keys the last wins.
 pub(super) struct Fields<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
+/// Reads a JSON object.
+pub(super) fn read_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, serde_json::Error> {
+    // Checked here since serde reads a struct from an array as well, and would quote the whole of a string that comes instead,
+    // however long it is.
+    if !text.trim_start().starts_with('{') {
+        return Err(serde::de::Error::custom("not a JSON object"));
+    }
+    serde_json::from_str(text)
+}
+
 impl<'a> Fields<'a> {
     pub(super) fn read(text: &'a str) -> Result<Self, serde_json::Error> {
-        // Checked here since serde would quote the whole of a string that comes instead, however long it is.
-        if !text.trim_start().starts_with('{') {
-            return Err(serde::de::Error::custom("not a JSON object"));
-        }
-        serde_json::from_str(text)
+        read_object(text)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&'a RawValue> {
@@ -271,6 +284,21 @@ impl ObjectWriter {
         self
     }
 
+    /// Adds a field of text.
+    pub(super) fn text(mut self, name: &'static str, value: &str) -> Self {
+        // Without a branch, so that many bytes are compared at once.
+        let needs_escape =
+            value.bytes().fold(false, |found, byte| found | (byte == b'"') | (byte == b'\\') | (byte < 0x20));
+        if needs_escape {
+            return self.field(name, value);
+        }
+        self.key(name);
+        self.0.push(b'"');
+        self.0.extend_from_slice(value.as_bytes());
+        self.0.push(b'"');
+        self
+    }
+
     /// Adds a field that is JSON text already. The name needs no escapes.
     pub(super) fn raw(mut self, name: &'static str, json: &str) -> Self {
         self.key(name);
@@ -296,6 +324,7 @@ impl ObjectWriter {
         RawJson(self.0.into())
     }
 
+    #[inline]
     fn key(&mut self, name: &'static str) {
         self.separate();
         self.0.push(b'"');

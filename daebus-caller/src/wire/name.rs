@@ -141,6 +141,12 @@ impl fmt::Debug for Channel {
     }
 }
 
+/// Whether a name may have control characters: all bytes of a short name are compared at once.
+fn may_have_control(name: &str) -> bool {
+    // 0xc2 begins U+0080 to U+00BF, of which the first half is control characters.
+    name.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2))
+}
+
 /// The rules that hold for channels, services and instances alike.
 pub(super) fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
     let reserved = |rule| Err(NameError::Reserved { kind, name: name.to_owned(), rule });
@@ -148,7 +154,7 @@ pub(super) fn check(kind: &'static str, name: &str) -> Result<(), NameError> {
         Err(NameError::Empty { kind })
     } else if name.len() > MAX_BYTES {
         Err(NameError::TooLong { kind, name: name.chars().take(40).collect(), bytes: name.len() })
-    } else if name.chars().any(char::is_control) {
+    } else if may_have_control(name) && name.chars().any(char::is_control) {
         Err(NameError::Control { kind, name: name.to_owned() })
     } else if name.starts_with("daebus:") {
         reserved("`daebus:` begins the framework's own channels and keys")

@@ -64,9 +64,17 @@ pub fn members_channel(service: &str) -> String {
     format!("daebus:members:{service}")
 }
 
+/// Begins the names of the instances' own channels.
+const INSTANCE_CHANNEL: &str = "daebus:to:";
+
 /// Returns the channel for requests to one instance.
 pub fn instance_channel(id: &InstanceId) -> String {
-    format!("daebus:to:{id}")
+    format!("{INSTANCE_CHANNEL}{id}")
+}
+
+/// Returns whether this is the channel of one instance, whose subscriber accepts batches.
+pub fn is_instance_channel(channel: &str) -> bool {
+    channel.starts_with(INSTANCE_CHANNEL)
 }
 
 /// Returns the key of the claim with this [hash](super::selection::claim_hash).

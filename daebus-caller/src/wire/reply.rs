@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
-use super::json::{Fields, ObjectWriter, RawJson};
+use super::json::{Fields, ObjectWriter, RawJson, read_object};
 
 /// What a reply says of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +38,36 @@ pub struct Reply<'a> {
     pub refused: bool,
 }
 
+/// The fields of a reply as services write them. Any other form is read field by field.
+#[derive(Deserialize)]
+struct UsualReply<'a> {
+    #[serde(borrow)]
+    status: &'a str,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    #[serde(borrow)]
+    request_id: &'a str,
+    #[serde(rename = "final")]
+    is_final: bool,
+    #[serde(borrow)]
+    instance: Option<&'a str>,
+    #[serde(default)]
+    refused: bool,
+}
+
+impl<'a> From<UsualReply<'a>> for Reply<'a> {
+    fn from(usual: UsualReply<'a>) -> Self {
+        Self {
+            status: Status::read(Some(usual.status)),
+            payload: Some(usual.payload),
+            request_id: Some(Cow::Borrowed(usual.request_id)),
+            is_final: usual.is_final,
+            instance: usual.instance.map(Cow::Borrowed),
+            refused: usual.refused,
+        }
+    }
+}
+
 impl<'a> Reply<'a> {
     /// Reads a reply, once.
     ///
@@ -44,12 +75,15 @@ impl<'a> Reply<'a> {
     ///
     /// When `text` isn't a JSON object.
     pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        match read_object::<UsualReply<'a>>(text) {
+            Ok(usual) => Ok(usual.into()),
+            Err(_) => Self::read_fields(text),
+        }
+    }
+
+    fn read_fields(text: &'a str) -> Result<Self, serde_json::Error> {
         let fields = Fields::read(text)?;
-        let status = match fields.text("status").as_deref() {
-            Some("error") => Status::Error,
-            Some("progress") => Status::Progress,
-            _ => Status::Success,
-        };
+        let status = Status::read(fields.text("status").as_deref());
         // Python takes any true value; only an explicit "no" makes a reply one of several.
         let is_final = !matches!(fields.get("final").map(RawValue::get), Some("false" | "null" | "0"));
         Ok(Self {
@@ -70,6 +104,14 @@ impl<'a> Reply<'a> {
 }
 
 impl Status {
+    fn read(word: Option<&str>) -> Self {
+        match word {
+            Some("error") => Self::Error,
+            Some("progress") => Self::Progress,
+            _ => Self::Success,
+        }
+    }
+
     /// The word on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -102,13 +144,13 @@ impl ReplyWriter<'_> {
     pub fn write(&self) -> Bytes {
         let payload = self.payload.as_str();
         let mut object = ObjectWriter::new(payload.len() + 160)
-            .field("status", self.status.as_str())
+            .text("status", self.status.as_str())
             .raw("payload", payload)
             .raw("request_id", self.request_id.map_or("null", RawJson::as_str))
-            .field("final", &self.is_final)
-            .field("instance", self.instance);
+            .raw("final", if self.is_final { "true" } else { "false" })
+            .text("instance", self.instance);
         if self.refused {
-            object = object.field("refused", &true);
+            object = object.raw("refused", "true");
         }
         object.finish().into_bytes()
     }

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::Deserialize;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::json::{Fields, ObjectWriter, RawJson, is_named, read_text};
+use super::batch::BATCH;
+use super::json::{Fields, ObjectWriter, RawJson, is_named, read_object, read_text};
 
 /// Headers of a request: `traceparent`, `tracestate`, and the application's own.
 pub type Headers = BTreeMap<String, String>;
@@ -31,8 +35,27 @@ pub struct Request<'a> {
     pub headers: Headers,
     /// Extension: what was left of the caller's budget when it sent this.
     pub timeout: Option<Duration>,
-    /// Extension: what the caller's inbox understands, for example `batch`.
-    pub accepts: Vec<Cow<'a, str>>,
+    /// Extension: whether the caller's inbox accepts batches.
+    pub accepts_batches: bool,
+}
+
+/// The fields of a request as callers write them. Any other form is read field by field.
+#[derive(Deserialize)]
+struct UsualRequest<'a> {
+    #[serde(borrow)]
+    action: &'a str,
+    #[serde(borrow)]
+    payload: &'a RawValue,
+    #[serde(borrow)]
+    reply_to: Option<&'a str>,
+    #[serde(borrow)]
+    request_id: Option<&'a RawValue>,
+    #[serde(borrow)]
+    service: Option<&'a str>,
+    headers: Option<Headers>,
+    timeout_ms: Option<f64>,
+    #[serde(default, deserialize_with = "accepts_batches")]
+    accepts: bool,
 }
 
 impl<'a> Request<'a> {
@@ -42,6 +65,13 @@ impl<'a> Request<'a> {
     ///
     /// When `text` isn't a JSON object.
     pub fn read(text: &'a str) -> Result<Self, serde_json::Error> {
+        match read_object::<UsualRequest<'a>>(text) {
+            Ok(usual) => Ok(usual.into()),
+            Err(_) => Self::read_fields(text),
+        }
+    }
+
+    fn read_fields(text: &'a str) -> Result<Self, serde_json::Error> {
         let fields = Fields::read(text)?;
         let mut request = Self {
             action: fields.text("action"),
@@ -54,7 +84,7 @@ impl<'a> Request<'a> {
             request.payload = Some(Cow::Borrowed(payload));
             request.headers = fields.get("headers").map(read_headers).unwrap_or_default();
             request.timeout = fields.get("timeout_ms").and_then(read_millis);
-            request.accepts = fields.get("accepts").map(read_words).unwrap_or_default();
+            request.accepts_batches = fields.get("accepts").is_some_and(names_batch);
         } else {
             request.payload = flat_payload(&fields).map(Cow::Owned);
         }
@@ -107,14 +137,55 @@ fn read_headers(value: &RawValue) -> Headers {
 }
 
 fn read_millis(value: &RawValue) -> Option<Duration> {
-    let millis: f64 = serde_json::from_str(value.get()).ok()?;
-    // A negative budget is a spent one. A day is beyond any call; the bound keeps sums of instants from overflowing.
-    Some(Duration::from_secs_f64((millis / 1000.0).clamp(0.0, 86_400.0)))
+    serde_json::from_str(value.get()).ok().map(budget)
 }
 
-fn read_words(value: &RawValue) -> Vec<Cow<'_, str>> {
+fn budget(millis: f64) -> Duration {
+    // A negative budget is a spent one. A day is beyond any call; the bound keeps sums of instants from overflowing.
+    Duration::from_secs_f64((millis / 1000.0).clamp(0.0, 86_400.0))
+}
+
+fn names_batch(value: &RawValue) -> bool {
     let words: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
-    words.into_iter().filter_map(read_text).collect()
+    words.into_iter().filter_map(read_text).any(|word| word == BATCH)
+}
+
+/// Reads a list of words, which must have no escapes, without keeping them.
+fn accepts_batches<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    struct Words;
+
+    impl<'de> Visitor<'de> for Words {
+        type Value = bool;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of words")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut words: A) -> Result<bool, A::Error> {
+            let mut has_batch = false;
+            while let Some(word) = words.next_element::<&str>()? {
+                has_batch |= word == BATCH;
+            }
+            Ok(has_batch)
+        }
+    }
+
+    deserializer.deserialize_seq(Words)
+}
+
+impl<'a> From<UsualRequest<'a>> for Request<'a> {
+    fn from(usual: UsualRequest<'a>) -> Self {
+        Self {
+            action: Some(usual.action.into()),
+            payload: Some(Cow::Borrowed(usual.payload)),
+            reply_to: usual.reply_to.filter(|channel| !channel.is_empty()).map(Cow::Borrowed),
+            request_id: usual.request_id,
+            service: usual.service.map(Cow::Borrowed),
+            headers: usual.headers.unwrap_or_default(),
+            timeout: usual.timeout_ms.map(budget),
+            accepts_batches: usual.accepts,
+        }
+    }
 }
 
 /// A request to be written; the order of fields is that of the Python package.
@@ -143,14 +214,14 @@ impl RequestWriter<'_> {
     pub fn write(&self) -> Bytes {
         let payload = self.payload.as_str();
         let mut object =
-            ObjectWriter::new(payload.len() + 256).field("action", self.action).raw("payload", payload);
+            ObjectWriter::new(payload.len() + 256).text("action", self.action).raw("payload", payload);
         if let Some(reply_to) = self.reply_to {
-            object = object.field("reply_to", reply_to);
+            object = object.text("reply_to", reply_to);
         }
         if let Some(request_id) = self.request_id {
-            object = object.field("request_id", request_id);
+            object = object.text("request_id", request_id);
         }
-        object = object.field("service", self.service);
+        object = object.text("service", self.service);
         if !self.headers.is_empty() {
             object = object.field("headers", self.headers);
         }

@@ -1,7 +1,10 @@
 //! Requests on the channels of the service and of this instance: admitted, run and answered.
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use daebus_caller::bus::{Deliver, Message, Queue, QueueReceiver};
@@ -17,7 +20,9 @@ use tracing::{Instrument, debug, error, warn};
 use super::HandlerLimits;
 use super::batches::for_each_request;
 use super::built_in::BuiltIns;
-use super::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey, cancelled_key, key_of};
+use super::cancellations::{
+    CancellableRequest, Cancellations, CancelledRequest, EndedBy, RequestKey, cancelled_request,
+};
 use super::early_cancels::{EarlyCancels, read_cancel};
 use super::episode::Incident;
 use super::pulse::Pulse;
@@ -211,22 +216,23 @@ impl Actions {
         if inner.built_ins.answer(action, &envelope) {
             return;
         }
+        let key = inner.running.keys().of(&envelope);
         // First, since the refusal of a request that is no longer in flight must not be repeated.
-        if inner.early_cancels.take(&envelope) {
+        if inner.early_cancels.take(key, envelope.received) {
             return inner.refusals.push(&envelope, Reason::Cancelled);
         }
         if !inner.shared.may_answer(&envelope) {
             return debug!("a request to an instance id that another process has; it is ignored");
         }
         if inner.shared.receivers(&envelope) == Receivers::Sole {
-            self.run_or_refuse(&envelope, has_room, None, Refusals::push);
+            self.run_or_refuse(&envelope, key, has_room, None, Refusals::push);
         } else {
-            self.wait_for_claim(envelope, has_room);
+            self.wait_for_claim(envelope, key, has_room);
         }
     }
 
     /// Runs or refuses a request that other instances may have received as well, once that is decided.
-    fn wait_for_claim(&self, envelope: Arc<Envelope>, has_room: bool) {
+    fn wait_for_claim(&self, envelope: Arc<Envelope>, key: Option<RequestKey>, has_room: bool) {
         let inner = &self.0;
         let Some(waiting) = inner.shared.place(envelope.raw.as_bytes().len()) else {
             if !inner.shared.is_shared(&envelope) {
@@ -234,7 +240,7 @@ impl Actions {
             }
             return;
         };
-        let entry = inner.running.enter(key_of(&envelope));
+        let entry = inner.running.enter(key);
         // The end of the drain waits until the request is refused.
         let (this, answering) = (self.clone(), inner.answering.token());
         inner.workers.spawn(async move {
@@ -250,7 +256,7 @@ impl Actions {
             drop((entry, waiting));
             match decision {
                 Decision::Answer(place) => {
-                    this.run_or_refuse(&envelope, has_room, place, Refusals::push_claimed);
+                    this.run_or_refuse(&envelope, key, has_room, place, Refusals::push_claimed);
                 }
                 Decision::Refuse(reason) => inner.refusals.push(&envelope, reason),
                 Decision::Ignore => {}
@@ -263,6 +269,7 @@ impl Actions {
     fn run_or_refuse(
         &self,
         envelope: &Arc<Envelope>,
+        key: Option<RequestKey>,
         has_room: bool,
         place: Option<OwnedSemaphorePermit>,
         push: PushRefusal,
@@ -305,20 +312,25 @@ impl Actions {
         let run = Invocation::new(&inner.core, "action", &action.definition, Report::Reply)
             .limited_by(inner.core.admission.turns());
         let span = run.span().clone();
-        if let Some(id) = &envelope.request_id {
+        if let Some(id) = envelope.request_id.as_ref().filter(|_| !span.is_disabled()) {
             span.record("request_id", id.as_str().trim_matches('"'));
         }
-        let entry = inner.running.enter(key_of(envelope));
+        let entry = inner.running.enter(key);
         // A `$cancel` that arrived before the entry was made has not found it.
-        if inner.early_cancels.take(envelope) {
+        if inner.early_cancels.take(key, envelope.received) {
             return refuse(Reason::Cancelled);
         }
         let (this, answering, envelope) = (self.clone(), inner.answering.token(), Arc::clone(envelope));
-        let request = async move {
+        // Boxed once, since a task copies its future several times.
+        let request = Box::pin(async move {
             this.answer(run, action, envelope, deadline, entry, push).await;
             drop((place, answering));
-        };
-        inner.workers.spawn(request.instrument(span));
+        });
+        if span.is_disabled() {
+            inner.workers.spawn(request);
+        } else {
+            inner.workers.spawn(request.instrument(span));
+        }
     }
 
     /// Runs the handler and sends the one final reply. `$cancel` ends the handler, not the reply: a reply that is being
@@ -341,11 +353,19 @@ impl Actions {
             None => cx,
         };
         let has_begun = AtomicBool::new(false);
-        let ended = tokio::select! {
-            biased;
-            ended_by = entry.ended() => Err(ended_by),
-            outcome = run.call_noting(&action, cx, &has_begun) => Ok(outcome),
-        };
+        let mut outcome = pin!(run.call_noting(&action, cx, &has_begun));
+        let mut due = pin!(entry.ended());
+        // A request that is to end is not polled again, and a handler that ends at once is not waited for.
+        let ended = poll_fn(|context| {
+            if let Some(ended_by) = entry.ended_by() {
+                return Poll::Ready(Err(ended_by));
+            }
+            match outcome.as_mut().poll(context) {
+                Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
+                Poll::Pending => due.as_mut().poll(context).map(Err),
+            }
+        })
+        .await;
         let outcome = match ended {
             Ok(outcome) => outcome,
             Err(EndedBy::Drain) if !has_begun.load(Ordering::Relaxed) => {
@@ -362,12 +382,12 @@ impl Actions {
     }
 
     fn cancel(&self, envelope: &Envelope) {
-        let Some(key) = cancelled_key(envelope) else {
+        let Some(request) = cancelled_request(envelope) else {
             debug!("a $cancel that names no request; it is ignored");
             return;
         };
-        let known = self.take_back(&key);
-        debug!(request_id = key.1, known, "$cancel received");
+        let known = self.take_back(&request, self.0.running.keys().of_cancelled(&request));
+        debug!(request_id = request.request_id, known, "$cancel received");
     }
 
     /// Receives a message in the bus's reader. A `$cancel` doesn't wait behind requests, which would run in vain.
@@ -381,20 +401,21 @@ impl Actions {
 
     /// Applies a `$cancel`, also to a request that still waits in the queue. Returns whether the message is one.
     fn cancel_early(&self, message: &Message) -> bool {
-        let Some(key) = read_cancel(message) else { return false };
+        let Some(request) = read_cancel(message) else { return false };
+        let key = self.0.running.keys().of_cancelled(&request);
         // Added first: the request may be admitted meanwhile.
-        self.0.early_cancels.add(&key, message.received);
-        let known = self.take_back(&key);
+        self.0.early_cancels.add(key, message.received);
+        let known = self.take_back(&request, key);
         if known {
-            self.0.early_cancels.remove(&key);
+            self.0.early_cancels.remove(key);
         }
-        debug!(request_id = key.1, known, "$cancel arrived");
+        debug!(request_id = request.request_id, known, "$cancel arrived");
         true
     }
 
     /// Ends the handler of a request and stops repeating its reply. Returns whether the request was known.
-    fn take_back(&self, key: &RequestKey) -> bool {
-        let is_withdrawn = self.0.core.outbox.withdraw(&key.0, &key.1);
+    fn take_back(&self, request: &CancelledRequest, key: RequestKey) -> bool {
+        let is_withdrawn = self.0.core.outbox.withdraw(&request.inbox, &request.request_id);
         self.0.running.cancel(key) || is_withdrawn
     }
 }

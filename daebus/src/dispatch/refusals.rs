@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use daebus_caller::bus::QueueLimits;
 use daebus_caller::wire::{Fault, FaultCode, RawJson, beginning};
 use futures_util::StreamExt;
@@ -111,10 +110,6 @@ impl RefusedRequest {
     }
 }
 
-fn copy(json: &RawJson) -> RawJson {
-    RawJson::whole(&Bytes::copy_from_slice(json.as_bytes()))
-}
-
 impl Refusals {
     /// `workers` run the worker; after `drained` it ends as soon as the queue is empty.
     pub(super) fn new(
@@ -156,7 +151,7 @@ impl Refusals {
         let code = reason.code().as_str();
         let refusal = self.reply_channel(envelope).map(|channel| RefusedRequest {
             address: ReplyAddress {
-                request_id: envelope.request_id.as_ref().map(copy),
+                request_id: envelope.request_id.as_ref().map(RawJson::detached),
                 ..envelope.reply_address(channel)
             },
             received: envelope.received,
@@ -221,7 +216,7 @@ impl Refusals {
 
     /// Returns the channel that the replies to a request go to. `None` if the request is one-way, or if nothing can be
     /// published to the channel that it names, which is counted.
-    pub(super) fn reply_channel(&self, envelope: &Envelope) -> Option<String> {
+    pub(super) fn reply_channel(&self, envelope: &Envelope) -> Option<Arc<str>> {
         let service = self.0.core.service.as_str();
         envelope.reply_channel(service).unwrap_or_else(|error| {
             if self.count(Incident::Unanswerable) {

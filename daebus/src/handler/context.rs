@@ -24,7 +24,8 @@ pub struct Context {
     pub(crate) deadline: Option<Deadline>,
     /// The headers of the connection that the message came over, where a message has none of its own.
     connection_headers: Option<Arc<Headers>>,
-    pub(crate) http: Option<HttpRequest>,
+    /// Boxed, since it is large and most messages arrive on the bus.
+    pub(crate) http: Option<Box<HttpRequest>>,
     extensions: Extensions,
 }
 
@@ -92,7 +93,7 @@ impl Context {
     }
 
     pub(crate) fn with_http(mut self, request: HttpRequest, deadline: Deadline) -> Self {
-        self.http = Some(request);
+        self.http = Some(Box::new(request));
         self.deadline = Some(deadline);
         self
     }

@@ -24,7 +24,7 @@ impl Endpoint {
         F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Outcome> + Send + 'static,
     {
-        Self { definition, run: HandlerService::new(run) }
+        Self { definition, run: HandlerService::new(move |cx| Box::pin(run(cx))) }
     }
 
     /// Creates the endpoint of a handler without attributes, located at the caller.
@@ -34,7 +34,8 @@ impl Endpoint {
         let source = Source::new(type_name::<H>(), "", at.file(), at.line());
         let mut needs = Needs::default();
         H::needs(&mut needs);
-        Self::new(Definition::new(source, needs), move |cx| handler.clone().call(cx))
+        let run = HandlerService::new(move |cx| handler.clone().call(cx));
+        Self { definition: Definition::new(source, needs), run }
     }
 
     /// Wraps the handler in layers; the last one is the outermost.

@@ -1,13 +1,14 @@
 //! A message and what its envelope says, owned.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use daebus_caller::bus::{Batching, Message};
 use daebus_caller::wire::{
-    BATCH, Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
+    Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
 };
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -21,15 +22,38 @@ pub(crate) struct Envelope {
     pub(crate) raw: RawJson,
     /// `None`: absent.
     pub(crate) payload: Option<RawJson>,
-    pub(crate) action: Option<String>,
+    pub(crate) action: Option<Text>,
     pub(crate) request_id: Option<RawJson>,
-    pub(crate) reply_to: Option<String>,
-    pub(crate) service: Option<String>,
+    pub(crate) reply_to: Option<Arc<str>>,
+    pub(crate) service: Option<Text>,
     pub(crate) headers: Headers,
     pub(crate) timeout: Option<Duration>,
     /// Whether the inbox for the reply accepts batches.
     pub(crate) accepts_batches: bool,
     pub(crate) received: Instant,
+}
+
+/// Text of a message, usually a slice of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Text(Bytes);
+
+impl Text {
+    /// Takes `text` out of `message` without copying it, unless it was written with escapes.
+    fn of(message: &Bytes, text: &Cow<'_, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => Self(message.slice_ref(text.as_bytes())),
+            Cow::Owned(text) => Self(Bytes::copy_from_slice(text.as_bytes())),
+        }
+    }
+}
+
+impl Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        // Only made from text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
 }
 
 /// A request that can't be read, and its envelope where that much of it could be.
@@ -72,7 +96,7 @@ impl Envelope {
             channel: path,
             raw,
             payload: data,
-            action: Some(kind),
+            action: Some(Text(kind.into())),
             request_id,
             reply_to: None,
             service: None,
@@ -85,7 +109,7 @@ impl Envelope {
 
     fn new(channel: &Arc<str>, received: Instant, text: &Bytes, request: &Request<'_>) -> Self {
         let slice = |json: &RawValue| RawJson::slice_of(text, json);
-        let owned = |text: &Option<Cow<'_, str>>| text.as_deref().map(str::to_owned);
+        let part = |part: &Option<Cow<'_, str>>| part.as_ref().map(|part| Text::of(text, part));
         Self {
             channel: Arc::clone(channel),
             raw: RawJson::whole(text),
@@ -93,19 +117,19 @@ impl Envelope {
                 Cow::Borrowed(json) => slice(json),
                 Cow::Owned(json) => RawJson::of_value(json),
             }),
-            action: owned(&request.action),
+            action: part(&request.action),
             request_id: request.request_id.map(slice),
-            reply_to: owned(&request.reply_to),
-            service: owned(&request.service),
+            reply_to: request.reply_to.as_deref().map(Arc::from),
+            service: part(&request.service),
             headers: request.headers.clone(),
             timeout: request.timeout,
-            accepts_batches: request.accepts.iter().any(|word| word == BATCH),
+            accepts_batches: request.accepts_batches,
             received,
         }
     }
 
     /// Returns the address for replies on `channel`, which [`reply_channel`](Self::reply_channel) has returned.
-    pub(crate) fn reply_address(&self, channel: String) -> ReplyAddress {
+    pub(crate) fn reply_address(&self, channel: Arc<str>) -> ReplyAddress {
         ReplyAddress {
             channel,
             request_id: self.request_id.clone(),
@@ -124,9 +148,12 @@ impl Envelope {
     /// # Errors
     ///
     /// Returns an error if the name that the request gives can't be a channel's.
-    pub(crate) fn reply_channel(&self, own_name: &str) -> Result<Option<String>, NameError> {
-        let (reply_to, service) = (self.reply_to.as_deref(), self.service.as_deref());
-        let channel = reply_channel(reply_to, self.request_id.is_some(), service, own_name);
+    pub(crate) fn reply_channel(&self, own_name: &str) -> Result<Option<Arc<str>>, NameError> {
+        let of_service = || {
+            let service = self.service.as_deref();
+            reply_channel(None, self.request_id.is_some(), service, own_name).map(Arc::from)
+        };
+        let channel = self.reply_to.clone().or_else(of_service);
         channel.as_deref().map_or(Ok(()), Channel::check)?;
         Ok(channel)
     }

@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use daebus_caller::deadline::{self, Deadline};
 use daebus_caller::trace;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
-use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::field::Empty;
@@ -153,8 +152,8 @@ impl Invocation {
 
     /// Runs an endpoint within the deadline of its context.
     pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> JsonOutcome {
-        let (deadline, handler) = (cx.deadline, endpoint.run.clone().run(cx));
-        self.run(deadline, Box::pin(async move { handler.await?.into_json() })).await
+        let (deadline, handler) = (cx.deadline, endpoint.run.run(cx));
+        self.run(deadline, async move { handler.await?.into_json() }).await
     }
 
     /// As [`call`](Self::call). Sets `has_begun` when the handler gets its turn.
@@ -164,32 +163,37 @@ impl Invocation {
         cx: Context,
         has_begun: &AtomicBool,
     ) -> JsonOutcome {
-        let (deadline, handler) = (cx.deadline, endpoint.run.clone().run(cx));
+        let (deadline, handler) = (cx.deadline, endpoint.run.run(cx));
         let noted = async move {
             has_begun.store(true, Ordering::Relaxed);
             handler.await?.into_json()
         };
-        self.run(deadline, Box::pin(noted)).await
+        self.run(deadline, noted).await
     }
 
     /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.
     ///
-    /// The handler is boxed: each of the futures around it would otherwise hold it twice.
+    /// A large handler is to be boxed: the futures around it hold it more than once.
     pub(crate) async fn run<T>(
         self,
         deadline: Option<Deadline>,
-        handler: BoxFuture<'_, Result<T, Failure>>,
+        handler: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let span = self.span.clone();
-        self.run_in_span(deadline, handler).instrument(span).await
+        let run = self.run_in_span(deadline, handler);
+        if span.is_disabled() { run.await } else { run.instrument(span).await }
     }
 
     async fn run_in_span<T>(
         mut self,
         deadline: Option<Deadline>,
-        handler: BoxFuture<'_, Result<T, Failure>>,
+        handler: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let turn = within(deadline, self.turn()).await;
+        let turn = match self.free_turn() {
+            Some(turn) => Some(turn),
+            // Boxed: most runs needn't wait.
+            None => Box::pin(within(deadline, self.turn())).await,
+        };
         let began = Instant::now();
         // A turn that is free at once doesn't show that the deadline has passed.
         let turn = turn.filter(|_| deadline.is_none_or(|deadline| deadline.instant() > began));
@@ -233,6 +237,25 @@ impl Invocation {
             self.log(failure);
         }
         result
+    }
+
+    /// Returns a turn if none of the limits has to be waited for. A permit that is free is not one that others wait for.
+    fn free_turn(&mut self) -> Option<Turn> {
+        if let Some(limit) = self.own_limit.take() {
+            match Arc::clone(&limit).try_acquire_owned() {
+                Ok(permit) => self.own_permit = Some(permit),
+                Err(_) => self.own_limit = Some(limit),
+            }
+        }
+        if self.own_limit.is_some() {
+            return None;
+        }
+        let service = match &self.service_limit {
+            Some(limit) => Some(Arc::clone(limit).try_acquire_owned().ok()?),
+            None => None,
+        };
+        self.waiting = None;
+        Some(Turn::new(self.own_permit.take(), service, self.in_flight.take()))
     }
 
     /// Acquires the handler's own limit before the service's, so that runs that wait for a slow handler hold no permit

@@ -19,24 +19,30 @@ use super::outcome::Outcome;
 
 /// A handler as a tower service; what layers wrap.
 #[derive(Clone)]
-pub struct HandlerService(BoxCloneSyncService<Context, Answer, BoxError>);
+pub struct HandlerService(Wrapped);
+
+/// A handler, which layers may be wrapped around.
+#[derive(Clone)]
+enum Wrapped {
+    Plain(Arc<dyn Fn(Context) -> BoxFuture<'static, Outcome> + Send + Sync>),
+    Layered(BoxCloneSyncService<Context, Answer, BoxError>),
+}
 
 impl HandlerService {
-    pub(crate) fn new<F, Fut>(run: F) -> Self
-    where
-        F: Fn(Context) -> Fut + Clone + Send + Sync + 'static,
-        Fut: Future<Output = Outcome> + Send + 'static,
-    {
-        let run = tower::service_fn(move |cx| {
-            let outcome = run(cx);
-            async move { outcome.await.map_err(BoxError::from) }
-        });
-        Self(BoxCloneSyncService::new(run))
+    /// The future of `run` is boxed by the caller: once, whatever is wrapped around it.
+    pub(crate) fn new(run: impl Fn(Context) -> BoxFuture<'static, Outcome> + Send + Sync + 'static) -> Self {
+        Self(Wrapped::Plain(Arc::new(run)))
     }
 
     /// Runs the handler and what is wrapped around it.
-    pub(crate) async fn run(self, cx: Context) -> Outcome {
-        self.oneshot(cx).await.map_err(Failure::from)
+    pub(crate) fn run(&self, cx: Context) -> BoxFuture<'static, Outcome> {
+        match &self.0 {
+            Wrapped::Plain(run) => run(cx),
+            Wrapped::Layered(service) => {
+                let service = service.clone();
+                Box::pin(async move { service.oneshot(cx).await.map_err(Failure::from) })
+            }
+        }
     }
 }
 
@@ -46,11 +52,20 @@ impl Service<Context> for HandlerService {
     type Future = BoxFuture<'static, Result<Answer, BoxError>>;
 
     fn poll_ready(&mut self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(ready!(self.0.poll_ready(cx)))
+        match &mut self.0 {
+            Wrapped::Plain(_) => Poll::Ready(Ok(())),
+            Wrapped::Layered(service) => Poll::Ready(ready!(service.poll_ready(cx))),
+        }
     }
 
     fn call(&mut self, cx: Context) -> Self::Future {
-        self.0.call(cx)
+        match &mut self.0 {
+            Wrapped::Plain(run) => {
+                let outcome = run(cx);
+                Box::pin(async move { outcome.await.map_err(BoxError::from) })
+            }
+            Wrapped::Layered(service) => service.call(cx),
+        }
     }
 }
 
@@ -78,7 +93,7 @@ where
         + 'static,
 {
     fn wrap(&self, inner: HandlerService) -> HandlerService {
-        HandlerService(BoxCloneSyncService::new(self.layer(inner).map_err(Into::into)))
+        HandlerService(Wrapped::Layered(BoxCloneSyncService::new(self.layer(inner).map_err(Into::into))))
     }
 }
 

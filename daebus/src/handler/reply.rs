@@ -1,5 +1,6 @@
 //! Where a reply is made: the answer, the error or the progress of one request.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ const MAX: Duration = Duration::from_secs(30);
 /// Where and how the replies to a request are sent.
 #[derive(Debug)]
 pub(crate) struct ReplyAddress {
-    pub(crate) channel: String,
+    pub(crate) channel: Arc<str>,
     pub(crate) request_id: Option<RawJson>,
     /// When the caller stops waiting, if the request says so. A handler's own time limit may end before.
     pub(crate) caller_deadline: Option<Instant>,
@@ -103,8 +104,6 @@ impl Replier {
 
 #[cfg(all(test, feature = "redis"))]
 mod tests {
-    use std::sync::Arc;
-
     use daebus_caller::bus::{BusUrl, connect_lazily};
 
     use super::*;
@@ -113,7 +112,7 @@ mod tests {
     async fn progress_does_not_wait_for_the_final_reply() {
         // Nothing listens there, so the reply waits for the bus.
         let bus = connect_lazily(&BusUrl::parse("redis://127.0.0.1:1").unwrap());
-        let channel = "svc.responses".to_owned();
+        let channel = "svc.responses".into();
         let address =
             ReplyAddress { channel, request_id: None, caller_deadline: None, batching: Batching::Alone };
         let replier = Arc::new(Replier::new(address, InstanceId::random("svc"), Outbox::new(bus)));

@@ -29,8 +29,9 @@ tokio::task_local! {
 }
 
 /// Runs a future that holds `turn`.
-pub(super) async fn with_turn<T>(turn: Turn, future: impl Future<Output = T>) -> T {
-    TURN.scope(Arc::new(turn), future).await
+pub(super) fn with_turn<T>(turn: Turn, future: impl Future<Output = T>) -> impl Future<Output = T> {
+    // Not an `async fn`, which would store the future twice.
+    TURN.scope(Arc::new(turn), future)
 }
 
 /// Returns what the handler of this task holds, for a thread that outlives the task.

@@ -20,12 +20,14 @@ impl Panics {
     }
 
     /// Runs a future. If it panics, records the panic under `subject` and returns the panic.
-    pub(crate) async fn contain<T>(
+    pub(crate) fn contain<T>(
         &self,
         subject: impl Display,
         future: impl Future<Output = T>,
-    ) -> Result<T, Panic> {
-        AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| self.record(&subject, &*panic))
+    ) -> impl Future<Output = Result<T, Panic>> {
+        // Not an `async fn`, which would store the future twice.
+        let contained = AssertUnwindSafe(future).catch_unwind();
+        contained.map(move |outcome| outcome.map_err(|panic| self.record(&subject, &*panic)))
     }
 
     /// Runs a function as [`contain`](Self::contain) runs a future.

@@ -93,7 +93,7 @@ impl Frame {
 impl Extract<Socket> for Frame {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         let Some(message) = &cx.message else { return Ok(Self::default()) };
-        let kind = message.action.clone().unwrap_or_default();
+        let kind = message.action.as_deref().unwrap_or_default().to_owned();
         let fields = read_message(message.raw.as_bytes(), |text, json| {
             let fields: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
             let others = fields.into_iter().filter(|(name, _)| name != "type" && name != "data");

@@ -19,7 +19,7 @@ use self::keys::Keys;
 use self::topics::Topics;
 use crate::bus::coordination::{Acquired, Claimed, KeyExpiry, Standing};
 use crate::bus::interface::{Bus, BusState, SetOptions};
-use crate::bus::message::{Deliver, Message};
+use crate::bus::message::Deliver;
 use crate::bus::subscription::Subscription;
 use crate::bus::topic::Topic;
 use crate::error::BusError;
@@ -121,13 +121,8 @@ impl Bus for MemoryBus {
     fn publish<'a>(&'a self, channel: &'a str, message: Bytes) -> BoxFuture<'a, Result<u64, BusError>> {
         Box::pin(async move {
             let receivers = self.open()?.topics.lock().matching(channel);
-            let channel: Arc<str> = channel.into();
-            let mut count = 0;
-            for receiver in receivers {
-                receiver.deliver(Message::new(Arc::clone(&channel), message.clone()));
-                count += 1;
-            }
-            Ok(count)
+            // Without the lock: a receiver may publish or subscribe itself.
+            Ok(receivers.deliver(channel, &message))
         })
     }
 
@@ -270,6 +265,10 @@ impl Bus for MemoryBus {
         self.state.subscribe()
     }
 
+    fn current_state(&self) -> BusState {
+        *self.state.borrow()
+    }
+
     fn location(&self) -> String {
         format!("memory://{}", self.shared.name.as_deref().unwrap_or("(anonymous)"))
     }
@@ -312,6 +311,7 @@ impl Drop for MemoryBusState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bus::message::Message;
 
     fn is_known(name: &str) -> bool {
         NAMED.lock().contains_key(name)

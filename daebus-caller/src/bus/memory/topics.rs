@@ -3,21 +3,46 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::bus::glob;
-use crate::bus::message::Deliver;
+use crate::bus::message::{Deliver, Message};
 use crate::bus::topic::Topic;
 
 #[derive(Default)]
 pub(super) struct Topics {
-    channels: HashMap<Arc<str>, Vec<Listener>>,
-    patterns: HashMap<Arc<str>, Vec<Listener>>,
+    channels: HashMap<Arc<str>, Arc<Vec<Listener>>>,
+    patterns: HashMap<Arc<str>, Arc<Vec<Listener>>>,
     next_id: u64,
 }
 
+#[derive(Clone)]
 pub(super) struct Listener {
     id: u64,
     user: u64,
     receiver: Arc<dyn Deliver>,
+}
+
+/// The receivers of a message, as they were when it was published.
+pub(super) struct Matching {
+    /// Those of the channel itself, and its name.
+    exact: Option<(Arc<str>, Arc<Vec<Listener>>)>,
+    patterns: Vec<Arc<Vec<Listener>>>,
+}
+
+impl Matching {
+    /// Delivers a message, to the receivers of the channel first; returns how many there are.
+    pub(super) fn deliver(&self, channel: &str, payload: &Bytes) -> u64 {
+        let name = self.exact.as_ref().map(|(name, _)| Arc::clone(name));
+        let message = Message::new(name.unwrap_or_else(|| channel.into()), payload.clone());
+        let exact = self.exact.iter().map(|(_, listeners)| listeners);
+        let mut count = 0;
+        for listener in exact.chain(&self.patterns).flat_map(|listeners| listeners.iter()) {
+            listener.receiver.deliver(message.clone());
+            count += 1;
+        }
+        count
+    }
 }
 
 impl Topics {
@@ -29,7 +54,7 @@ impl Topics {
             Topic::Channel(name) => (&mut self.channels, name),
             Topic::Pattern(name) => (&mut self.patterns, name),
         };
-        map.entry(name).or_default().push(Listener { id, user, receiver });
+        Arc::make_mut(map.entry(name).or_default()).push(Listener { id, user, receiver });
         id
     }
 
@@ -41,7 +66,7 @@ impl Topics {
         };
         let listeners = map.get_mut(topic.as_str())?;
         let at = listeners.iter().position(|listener| listener.id == id)?;
-        let gone = listeners.remove(at);
+        let gone = Arc::make_mut(listeners).remove(at);
         if listeners.is_empty() {
             map.remove(topic.as_str());
         }
@@ -53,20 +78,20 @@ impl Topics {
         let mut gone = Vec::new();
         for map in [&mut self.channels, &mut self.patterns] {
             map.retain(|_, listeners| {
-                gone.extend(listeners.extract_if(.., |listener| listener.user == user));
+                gone.extend(Arc::make_mut(listeners).extract_if(.., |listener| listener.user == user));
                 !listeners.is_empty()
             });
         }
         gone
     }
 
-    /// The receivers of a message, those of the channel first.
-    pub(super) fn matching(&self, channel: &str) -> Vec<Arc<dyn Deliver>> {
-        let exact = self.channels.get(channel).into_iter();
-        let patterns = self.patterns.iter().filter_map(|(pattern, listeners)| {
-            glob::matches(pattern.as_bytes(), channel.as_bytes()).then_some(listeners)
-        });
-        exact.chain(patterns).flatten().map(|listener| Arc::clone(&listener.receiver)).collect()
+    /// The receivers of a message.
+    pub(super) fn matching(&self, channel: &str) -> Matching {
+        let exact = self.channels.get_key_value(channel);
+        let exact = exact.map(|(name, listeners)| (Arc::clone(name), Arc::clone(listeners)));
+        let patterns =
+            self.patterns.iter().filter(|(pattern, _)| glob::matches(pattern.as_bytes(), channel.as_bytes()));
+        Matching { exact, patterns: patterns.map(|(_, listeners)| Arc::clone(listeners)).collect() }
     }
 
     pub(super) fn subscribers(&self, channel: &str) -> u64 {

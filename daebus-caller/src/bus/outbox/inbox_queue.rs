@@ -1,12 +1,12 @@
 //! The final replies to one inbox that no receiver has.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::publisher::Batching;
+use crate::wire::RawJson;
 
 /// How many replies one inbox may have in its queue.
 pub(super) const REPLIES: usize = 1024;
@@ -21,14 +21,14 @@ const OVERHEAD: usize = 1024;
 pub(super) struct UndeliveredReply {
     pub(super) message: Bytes,
     /// The request's id as JSON, by which the reply is withdrawn.
-    pub(super) request_id: Option<Arc<str>>,
+    pub(super) request_id: Option<RawJson>,
     pub(super) deadline: Instant,
     pub(super) batching: Batching,
 }
 
 impl UndeliveredReply {
     pub(super) fn size(&self) -> usize {
-        let request_id = self.request_id.as_ref().map_or(0, |request_id| request_id.len());
+        let request_id = self.request_id.as_ref().map_or(0, |request_id| request_id.as_bytes().len());
         self.message.len() + request_id + OVERHEAD
     }
 
@@ -76,7 +76,9 @@ impl InboxQueue {
             return false;
         }
         self.bytes = bytes;
-        self.replies.push_back((self.next_number, reply.clone()));
+        // A copy of the id, since a slice would keep the whole request.
+        let request_id = reply.request_id.as_ref().map(RawJson::detached);
+        self.replies.push_back((self.next_number, UndeliveredReply { request_id, ..reply.clone() }));
         self.next_number += 1;
         true
     }
@@ -93,7 +95,9 @@ impl InboxQueue {
 
     /// Removes the replies to a request; returns how many there were.
     pub(super) fn withdraw(&mut self, request_id: &str) -> usize {
-        self.remove_where(|_, reply| reply.request_id.as_deref() == Some(request_id))
+        self.remove_where(|_, reply| {
+            reply.request_id.as_ref().is_some_and(|id| id.as_bytes() == request_id.as_bytes())
+        })
     }
 
     /// Removes the replies whose deadline has passed. Returns the earliest deadline of the others.
@@ -133,7 +137,8 @@ mod tests {
 
     fn reply(id: &str, bytes: usize) -> UndeliveredReply {
         let (message, deadline) = (Bytes::from(vec![0; bytes]), Instant::now());
-        UndeliveredReply { message, request_id: Some(id.into()), deadline, batching: Batching::Alone }
+        let request_id = Some(RawJson::whole(&Bytes::copy_from_slice(id.as_bytes())));
+        UndeliveredReply { message, request_id, deadline, batching: Batching::Alone }
     }
 
     #[test]

@@ -6,8 +6,6 @@
 //! replies that are being sent.
 
 mod batches;
-#[cfg(test)]
-mod batches_tests;
 mod in_flight;
 mod inbox_queue;
 mod outage;
@@ -39,12 +37,15 @@ use crate::wire::RawJson;
 /// Publishes on a [`Bus`], within bounds. Clones share the bounds and the queues of undelivered replies. Dropping the
 /// last clone ends the repeats of final replies.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub struct Outbox(Arc<OutboxState>);
+
+#[derive(Debug)]
+struct OutboxState {
     publisher: Publisher,
     redelivery: Arc<Redelivery>,
     /// Final replies whose error was returned.
-    failed: Arc<AtomicU64>,
-    _end: Arc<DropGuard>,
+    failed: AtomicU64,
+    _end: DropGuard,
 }
 
 impl Outbox {
@@ -56,12 +57,17 @@ impl Outbox {
     pub fn new(bus: Arc<dyn Bus>) -> Self {
         let (publisher, end) = (Publisher::new(bus), CancellationToken::new());
         let redelivery = Redelivery::new(publisher.clone(), end.clone());
-        Self { publisher, redelivery, failed: Arc::default(), _end: Arc::new(end.drop_guard()) }
+        Self(Arc::new(OutboxState {
+            publisher,
+            redelivery,
+            failed: AtomicU64::new(0),
+            _end: end.drop_guard(),
+        }))
     }
 
     /// The bus itself.
     pub fn bus(&self) -> &Arc<dyn Bus> {
-        self.publisher.bus()
+        self.0.publisher.bus()
     }
 
     /// Publishes a message and returns how many connections received it. Messages of one task stay in order.
@@ -72,7 +78,7 @@ impl Outbox {
     /// for at least [`OUTAGE`](Self::OUTAGE) without success and the bus is still away. Returns [`BusError::Full`] if too many publishes are in flight
     /// for all of `within`, [`BusError::Closed`] immediately if the bus is closed, and the errors of [`Bus::publish`].
     pub async fn publish(&self, channel: &str, message: Bytes, within: Duration) -> Result<u64, BusError> {
-        self.publisher.publish_or_fail(channel, message, within).await
+        self.0.publisher.publish_or_fail(channel, message, within).await
     }
 
     /// Waits until a message can be published without a further wait, so that the message needn't be written before.
@@ -86,7 +92,7 @@ impl Outbox {
         &self,
         deadline: Instant,
     ) -> impl Future<Output = Result<Place<'_>, BusError>> + Send {
-        self.publisher.place(deadline)
+        self.0.publisher.place(deadline)
     }
 
     /// Publishes an update of a request that is in progress, or its `$cancel`. Unlike [`publish`](Self::publish), it waits until `deadline` for
@@ -96,7 +102,7 @@ impl Outbox {
     ///
     /// As [`publish`](Self::publish).
     pub async fn progress(&self, channel: &str, message: Bytes, deadline: Instant) -> Result<(), BusError> {
-        self.publisher.publish(channel, message, deadline).await.map(drop)
+        self.0.publisher.publish(channel, message, deadline).await.map(drop)
     }
 
     /// Publishes the final reply to a request. `batching` says whether the request's inbox accepts batches.
@@ -122,30 +128,34 @@ impl Outbox {
         batching: Batching,
     ) -> Result<(), BusError> {
         let sent = if channel.starts_with("caller:") && !self.bus().counts_are_partial() {
-            let request_id = request_id.map(|id| id.as_str().into());
-            self.redelivery.reply(channel, UndeliveredReply { message, request_id, deadline, batching }).await
+            let request_id = request_id.cloned();
+            self.0
+                .redelivery
+                .reply(channel, UndeliveredReply { message, request_id, deadline, batching })
+                .await
         } else {
-            self.publisher.publish(channel, message, deadline).await.map(drop)
+            // Boxed: most replies go to callers.
+            Box::pin(self.0.publisher.publish(channel, message, deadline)).await.map(drop)
         };
         sent.inspect_err(|_| {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+            self.0.failed.fetch_add(1, Ordering::Relaxed);
         })
     }
 
     /// Returns how many final replies were not delivered: those for which [`reply`](Self::reply) failed, and those whose
     /// deadline passed while they were being repeated.
     pub fn lost_replies(&self) -> u64 {
-        self.failed.load(Ordering::Relaxed) + self.redelivery.lost()
+        self.0.failed.load(Ordering::Relaxed) + self.0.redelivery.lost()
     }
 
     /// Stops repeating the replies to a request, whose ID is given as JSON. A reply that is being sent is not repeated
     /// either. Returns whether there were any.
     pub fn withdraw(&self, channel: &str, request_id: &str) -> bool {
-        self.redelivery.withdraw(channel, request_id)
+        self.0.redelivery.withdraw(channel, request_id)
     }
 
     /// Waits until no final reply is being repeated.
     pub async fn settled(&self) {
-        self.redelivery.settled().await;
+        self.0.redelivery.settled().await;
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::consume_budget;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::batches::Batches;
@@ -88,7 +89,9 @@ impl Publisher {
         ready_by: impl Fn() -> Instant,
     ) -> Result<u64, BusError> {
         loop {
-            self.ready(ready_by()).await?;
+            if !self.is_ready() {
+                Box::pin(self.ready(ready_by())).await?;
+            }
             let published = self.publish_now(channel, message.clone(), deadline, Batching::Alone);
             match published.await {
                 // The bus went away after it was found ready. Nothing was sent, so another attempt is safe.
@@ -108,8 +111,13 @@ impl Publisher {
                 // Boxed: of many calls that wait for a place, each would have room for it.
                 Box::pin(self.ready(deadline)).await?;
             }
-            // Without a timer: each of many calls that wait would have room for a second one.
-            let permit = self.permits.acquire().await.map_err(|_| BusError::Closed)?;
+            consume_budget().await;
+            // A free permit is not one that another publish waits for.
+            let permit = match self.permits.try_acquire() {
+                Ok(permit) => permit,
+                // Without a timer: each of many calls that wait would have room for a second one.
+                Err(_) => self.permits.acquire().await.map_err(|_| BusError::Closed)?,
+            };
             // A permit that is held while the bus is away would keep others from the error they are to get.
             if self.is_ready() {
                 return Ok(Place { publisher: self, _permit: permit });
@@ -118,7 +126,7 @@ impl Publisher {
     }
 
     fn is_ready(&self) -> bool {
-        *self.bus.state().borrow() == BusState::Ready
+        self.bus.current_state() == BusState::Ready
     }
 
     /// Publishes a message and returns the number of receivers; fails immediately if the bus is away. `deadline` bounds
@@ -164,6 +172,15 @@ impl Publisher {
     }
 
     async fn permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, BusError> {
+        consume_budget().await;
+        match self.permits.try_acquire() {
+            Ok(permit) => Ok(permit),
+            // Boxed: of all publishes in flight, each would have room for it.
+            Err(_) => Box::pin(self.next_permit(deadline)).await,
+        }
+    }
+
+    async fn next_permit(&self, deadline: Instant) -> Result<SemaphorePermit<'_>, BusError> {
         match timeout_at(deadline, self.permits.acquire()).await {
             Ok(permit) => permit.map_err(|_| BusError::Closed),
             Err(_) => Err(BusError::Full { location: self.bus.location() }),
@@ -176,7 +193,8 @@ impl Publisher {
     }
 }
 
-/// A place among the publishes in flight. It is to be used without a further wait, because others wait for it.
+/// A place among the publishes in flight. It is to be used at once, because others wait for it. A message that may be
+/// published with others keeps its place while it waits in its lane, for no longer than one publish takes.
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     publisher: &'a Publisher,

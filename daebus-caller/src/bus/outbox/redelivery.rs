@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::in_flight::ReplyKey;
+use super::in_flight::{ReplyKey, ReplyKeys};
 use super::inbox_queue::{InboxQueue, InboxState, UndeliveredReply};
 use super::publisher::Publisher;
 use super::undelivered::{Added, Undelivered};
@@ -35,6 +35,7 @@ const AT_ONCE: usize = 16;
 pub(super) struct Redelivery {
     publisher: Publisher,
     undelivered: Mutex<Undelivered>,
+    keys: ReplyKeys,
     /// Notified when a queue has more room or another state.
     changed: Arc<Notify>,
     /// The number of inboxes with undelivered replies.
@@ -47,7 +48,8 @@ impl Redelivery {
     pub(super) fn new(publisher: Publisher, end: CancellationToken) -> Arc<Self> {
         let (undelivered, inboxes) = (Undelivered::default(), watch::Sender::new(0));
         let changed = undelivered.changed();
-        Arc::new(Self { publisher, undelivered: Mutex::new(undelivered), changed, inboxes, end })
+        let (undelivered, keys) = (Mutex::new(undelivered), ReplyKeys::default());
+        Arc::new(Self { publisher, undelivered, keys, changed, inboxes, end })
     }
 
     /// Publishes a final reply. If the reply has no receiver, it is repeated until its deadline, and this returns
@@ -62,17 +64,13 @@ impl Redelivery {
         reply: UndeliveredReply,
     ) -> Result<(), BusError> {
         if !reply.fits_queue() {
-            return match self.publisher.publish(inbox, reply.message, reply.deadline).await {
-                Ok(0) => Err(dropped(inbox, "it is larger than the limit for one inbox")),
-                outcome => outcome.map(drop),
-            };
+            return Box::pin(self.publish_once(inbox, reply)).await;
         }
-        let sending = Sending::start(&self.undelivered, inbox, &reply);
-        // A reply whose deadline has passed is published once, whether the inbox is confirmed or not.
-        let mut must_queue = reply.deadline > Instant::now() && self.must_queue(inbox);
+        let (sending, mut must_queue) = self.start(inbox, &reply);
         let (mut state, mut delay) = (InboxState::Unprobed, Duration::ZERO);
         loop {
-            if must_queue && self.add_when_room(inbox, &reply, &sending, state, delay).await? {
+            // Boxed: most replies have a receiver.
+            if must_queue && Box::pin(self.add_when_room(inbox, &reply, &sending, state, delay)).await? {
                 return Ok(());
             }
             let outcome = self
@@ -92,9 +90,33 @@ impl Redelivery {
         }
     }
 
+    /// Publishes a reply that is too large to be repeated.
+    async fn publish_once(&self, inbox: &str, reply: UndeliveredReply) -> Result<(), BusError> {
+        match self.publisher.publish(inbox, reply.message, reply.deadline).await {
+            Ok(0) => Err(dropped(inbox, "it is larger than the limit for one inbox")),
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// Registers a reply that is being sent. Returns whether it must join the queue of its inbox.
+    fn start(&self, inbox: &str, reply: &UndeliveredReply) -> (Sending<'_>, bool) {
+        let key = reply.request_id.as_ref().map(|id| self.keys.of(inbox, id.as_str()));
+        // A reply whose deadline has passed is published once, whether the inbox is confirmed or not.
+        let may_queue = reply.deadline > Instant::now();
+        let reconnect = self.recent_reconnect();
+        let mut undelivered = self.undelivered.lock();
+        if let Some(key) = key {
+            undelivered.start(key);
+        }
+        let must_queue = may_queue && undelivered.must_queue(inbox, reconnect);
+        drop(undelivered);
+        (Sending { undelivered: &self.undelivered, key }, must_queue)
+    }
+
     /// Stops repeating the replies to a request; returns whether there were any.
     pub(super) fn withdraw(&self, inbox: &str, request_id: &str) -> bool {
-        self.undelivered.lock().withdraw(inbox, request_id)
+        let key = self.keys.of(inbox, request_id);
+        self.undelivered.lock().withdraw(inbox, request_id, key)
     }
 
     /// Returns how many replies were queued and never delivered.
@@ -128,7 +150,7 @@ impl Redelivery {
             let added = {
                 let mut undelivered = self.undelivered.lock();
                 // Under the lock, so that a withdrawal finds the reply either here or in the queue.
-                let is_withdrawn = sending.key.as_ref().is_some_and(|key| undelivered.is_withdrawn(key));
+                let is_withdrawn = sending.key.is_some_and(|key| undelivered.is_withdrawn(key));
                 let added = if is_withdrawn {
                     Added::Withdrawn
                 } else {
@@ -283,19 +305,9 @@ struct Sending<'a> {
     key: Option<ReplyKey>,
 }
 
-impl<'a> Sending<'a> {
-    fn start(undelivered: &'a Mutex<Undelivered>, inbox: &str, reply: &UndeliveredReply) -> Self {
-        let key = reply.request_id.clone().map(|request_id| (inbox.into(), request_id));
-        if let Some(key) = key.clone() {
-            undelivered.lock().start(key);
-        }
-        Self { undelivered, key }
-    }
-}
-
 impl Drop for Sending<'_> {
     fn drop(&mut self) {
-        if let Some(key) = &self.key {
+        if let Some(key) = self.key {
             self.undelivered.lock().end(key);
         }
     }

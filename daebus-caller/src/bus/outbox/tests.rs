@@ -45,7 +45,7 @@ async fn fill(outbox: &Outbox) -> JoinSet<Result<u64, BusError>> {
         let outbox = outbox.clone();
         in_flight.spawn(async move { outbox.publish("c", Bytes::new(), WITHIN).await });
     }
-    while outbox.publisher.in_flight() < IN_FLIGHT {
+    while outbox.0.publisher.in_flight() < IN_FLIGHT {
         tokio::task::yield_now().await;
     }
     in_flight
@@ -114,7 +114,7 @@ async fn a_publish_at_the_end_of_an_outage_waits_for_those_in_flight() {
     tokio::time::sleep(OUTAGE / 2).await;
     let go = bus.go.as_ref().unwrap();
     go.notify_waiters();
-    while outbox.publisher.in_flight() != 1 && !publishing.is_finished() {
+    while outbox.0.publisher.in_flight() != 1 && !publishing.is_finished() {
         tokio::task::yield_now().await;
     }
     go.notify_one();
@@ -165,7 +165,7 @@ async fn calls_that_wait_for_a_place_hold_none_while_the_bus_is_away() {
     bus.state.send_replace(BusState::Away);
     held.clear();
     tokio::task::yield_now().await;
-    assert_eq!(outbox.publisher.in_flight(), 0);
+    assert_eq!(outbox.0.publisher.in_flight(), 0);
     let outcome = waiting.await.unwrap();
     assert!(matches!(outcome, Err(BusError::Away { .. })), "{outcome:?}");
 }

@@ -33,11 +33,9 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
 /// Commands that may wait to be written; fred's own default is no bound at all. The outbox allows 1,024 publishes,
 /// the rest is for keys.
 const QUEUED_COMMANDS: usize = 16_384;
-/// Messages that may wait for the reader. fred allocates this eight times a client, so only the subscriber has it:
-/// 5 MB. The default, 32, lost most of a burst of 20,000.
-const MESSAGES: usize = 8192;
-/// fred's own default, for the client that hears no messages.
-const NO_MESSAGES: usize = 32;
+/// Messages that may wait for the reader, which takes each one while fred sends it, so that none waits. fred allocates this
+/// eight times per client: 8,192 messages took 5 MB.
+const MESSAGES: usize = 32;
 /// An idle connection is probed by the kernel too, so that one that is half open ends even while we don't look.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 /// How long sent bytes may stay unacknowledged: frees a write that is stuck on a peer that is gone.
@@ -47,13 +45,6 @@ const USER_TIMEOUT: Duration = Duration::from_secs(15);
 /// is so noticed within 12 s. fred's own check for unresponsive connections doesn't serve: each write restarts it.
 const HEARTBEAT: Duration = Duration::from_secs(4);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(8);
-
-/// What a connection is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
-    Commands,
-    Subscriptions,
-}
 
 /// Makes connections.
 pub(super) struct Connector {
@@ -75,29 +66,29 @@ impl Connector {
     ///
     /// Boxed, as all that holds one of fred's futures: they nest so deep that the compiler gives up on a program that
     /// awaits them.
-    pub(super) fn connect(&self, role: Role) -> BoxFuture<'_, Result<Arc<Connection>, Failure>> {
-        Box::pin(self.connect_in_either_version(role))
+    pub(super) fn connect(&self) -> BoxFuture<'_, Result<Arc<Connection>, Failure>> {
+        Box::pin(self.connect_in_either_version())
     }
 
-    async fn connect_in_either_version(&self, role: Role) -> Result<Arc<Connection>, Failure> {
+    async fn connect_in_either_version(&self) -> Result<Arc<Connection>, Failure> {
         // RESP3 marks pushed messages as such. In RESP2 fred takes a reply for a message where it looks like one: a
         // set whose members are "message", "a" and "b" is read as a message, and the replies shift by one.
         let version =
             if self.resp2.load(Ordering::Relaxed) { RespVersion::RESP2 } else { RespVersion::RESP3 };
-        match self.connect_with(role, version.clone()).await {
+        match self.connect_with(version.clone()).await {
             Err(Failure::Refused(words)) if version == RespVersion::RESP3 && knows_no_resp3(&words) => {
                 self.resp2.store(true, Ordering::Relaxed);
-                self.connect_with(role, RespVersion::RESP2).await
+                self.connect_with(RespVersion::RESP2).await
             }
             outcome => outcome,
         }
     }
 
-    async fn connect_with(&self, role: Role, version: RespVersion) -> Result<Arc<Connection>, Failure> {
+    async fn connect_with(&self, version: RespVersion) -> Result<Arc<Connection>, Failure> {
         let config = Config { version, ..self.config.clone() };
         let performance = PerformanceConfig {
             default_command_timeout: COMMAND_TIMEOUT,
-            broadcast_channel_capacity: if role == Role::Subscriptions { MESSAGES } else { NO_MESSAGES },
+            broadcast_channel_capacity: MESSAGES,
             ..PerformanceConfig::default()
         };
         let connection = ConnectionConfig {

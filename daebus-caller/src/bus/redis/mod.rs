@@ -309,6 +309,10 @@ impl Bus for RedisBus {
         self.shared.state.subscribe()
     }
 
+    fn current_state(&self) -> BusState {
+        *self.shared.state.borrow()
+    }
+
     fn last_reconnect(&self) -> Option<Instant> {
         self.shared.last_reconnect()
     }

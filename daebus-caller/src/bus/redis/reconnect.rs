@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::connection::{Connection, Connector, Role, TopicKind};
+use super::connection::{Connection, Connector, TopicKind};
 use super::failure::Failure;
 use super::reader;
 use super::state::{RedisBusState, TOPICS_PER_COMMAND};
@@ -72,7 +72,7 @@ impl Reconnector {
 
     async fn connect_once(&self) -> Result<Pair, Failure> {
         let subscriber = self.subscriber().await?;
-        let commands = self.connector.connect(Role::Commands).await?;
+        let commands = self.connector.connect().await?;
         Ok(Pair { subscriber, commands })
     }
 
@@ -117,7 +117,7 @@ impl Reconnector {
             if pair.subscriber.gone().is_cancelled() {
                 pair.subscriber = self.subscriber().await?;
             } else {
-                pair.commands = self.connector.connect(Role::Commands).await?;
+                pair.commands = self.connector.connect().await?;
             }
         }
         Ok(())
@@ -125,7 +125,7 @@ impl Reconnector {
 
     /// Connects the subscriber and restores every subscription.
     async fn subscriber(&self) -> Result<Arc<Connection>, Failure> {
-        let subscriber = self.connector.connect(Role::Subscriptions).await?;
+        let subscriber = self.connector.connect().await?;
         let _gate = self.shared.gate.lock().await;
         reader::start(Arc::clone(&self.shared), &subscriber);
         self.shared.attach(Arc::clone(&subscriber))?;

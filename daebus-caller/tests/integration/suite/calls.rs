@@ -49,7 +49,7 @@ pub(crate) async fn the_request_says_what_the_protocol_wants(ground: Ground) {
     assert_eq!(request["service"], "svc");
     assert_eq!(request["headers"], json!({"tenant": "a"}));
     assert!(request["reply_to"].as_str().unwrap().starts_with("caller:"), "{request}");
-    assert!(request["request_id"].as_str().is_some_and(|id| id.len() == 36), "{request}");
+    assert!(request["request_id"].as_str().is_some_and(|id| id.len() >= 18), "{request}");
     let budget = request["timeout_ms"].as_u64().unwrap();
     assert!((4000..=5000).contains(&budget), "{budget}");
     assert_eq!(request["accepts"], json!(["batch"]));

@@ -29,6 +29,6 @@ impl RouteRequest {
     }
 
     fn http(&mut self) -> Result<&mut HttpRequest, Failure> {
-        self.cx.http.as_mut().ok_or_else(|| Failure::internal("no HTTP request reached this handler"))
+        self.cx.http.as_deref_mut().ok_or_else(|| Failure::internal("no HTTP request reached this handler"))
     }
 }

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::task::{JoinSet, yield_now};
 
-use super::batches::Batches;
-use super::puppet::Puppet;
+use super::super::puppet::Puppet;
+use super::Batches;
 use crate::bus::interface::{Bus, BusState};
 use crate::error::BusError;
 use crate::wire::{BATCH_BYTES, BATCH_MESSAGES};

@@ -1,5 +1,8 @@
 //! Publishing in batches: messages to a channel that arrive while another is in flight there are published together.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -159,8 +162,9 @@ struct LaneTask {
     wake: Arc<Notify>,
 }
 
-enum Next {
-    Batch(Vec<WaitingMessage>),
+enum Next<'a> {
+    /// A batch, and its count among the publishes in flight.
+    Batch(Vec<WaitingMessage>, Publish<'a>),
     Wait,
     End,
 }
@@ -171,8 +175,8 @@ impl LaneTask {
         let mut publishes = FuturesUnordered::new();
         loop {
             match self.next() {
-                Next::Batch(batch) => {
-                    publishes.push(self.publish(batch));
+                Next::Batch(batch, publish) => {
+                    publishes.push(self.publish(batch, publish));
                     continue;
                 }
                 Next::Wait => {}
@@ -186,14 +190,15 @@ impl LaneTask {
         }
     }
 
-    fn next(&self) -> Next {
+    fn next(&self) -> Next<'_> {
         let mut lanes = self.batches.lanes.lock();
         let Some(lane) = lanes.get_mut(&self.channel) else { return Next::End };
         if lane.publishes == 0 || lane.publishes < PUBLISHES && lane.has_full_batch() {
             let batch = lane.take_batch();
             if !batch.is_empty() {
                 lane.publishes += 1;
-                return Next::Batch(batch);
+                // From here on: the task may be cut off before it polls the publish.
+                return Next::Batch(batch, Publish { batches: &self.batches, channel: &self.channel });
             }
         }
         if !lane.is_idle() {
@@ -207,8 +212,7 @@ impl LaneTask {
         Next::End
     }
 
-    async fn publish(&self, batch: Vec<WaitingMessage>) {
-        let _publish = Publish { batches: &self.batches, channel: &self.channel };
+    async fn publish(&self, batch: Vec<WaitingMessage>, _in_flight: Publish<'_>) {
         let (messages, outcomes): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.message, waiting.outcome)).unzip();
         let result = self.batches.bus.publish(&self.channel, write_batch(&messages)).await;
