@@ -2,7 +2,7 @@
 
 use std::alloc::System;
 
-use daebus::prelude::*;
+use daebus::{Blueprint, Caller, Daebus, Json, Payload};
 use serde_json::{Value, json};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -18,15 +18,15 @@ const CALLS: usize = 1_000;
 const ALLOCATIONS: usize = 30;
 const BYTES: usize = if cfg!(debug_assertions) { 10_000 } else { 5_000 };
 
-#[action("echo")]
-async fn echo(Payload(payload): Payload<Value>) -> Value {
-    payload
+async fn echo(Payload(payload): Payload<Value>) -> Json<Value> {
+    Json(payload)
 }
 
 #[tokio::test]
 async fn a_call_allocates_no_more_than_the_benchmark_requires() {
     let url = "memory://allocations";
-    let service = Daebus::new("svc").bus(url).register(echo).start().await.unwrap();
+    let blueprint = Blueprint::new("b").action("echo", echo);
+    let service = Daebus::new("svc").bus(url).register(blueprint).start().await.unwrap();
     let caller = Caller::connect(url, "svc").await.unwrap();
     let call = async |number: usize| {
         let answer: Value = caller.send_request("echo", number).await.unwrap();

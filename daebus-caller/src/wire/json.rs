@@ -287,8 +287,8 @@ impl ObjectWriter {
     /// Adds a field of text.
     pub(super) fn text(mut self, name: &'static str, value: &str) -> Self {
         // Without a branch, so that many bytes are compared at once.
-        let needs_escape =
-            value.bytes().fold(false, |found, byte| found | (byte == b'"') | (byte == b'\\') | (byte < 0x20));
+        let escapes = |byte| u8::from(byte == b'"') | u8::from(byte == b'\\') | u8::from(byte < 0x20);
+        let needs_escape = value.bytes().fold(0, |found, byte| found | escapes(byte)) > 0;
         if needs_escape {
             return self.field(name, value);
         }

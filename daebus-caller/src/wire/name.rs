@@ -144,7 +144,8 @@ impl fmt::Debug for Channel {
 /// Whether a name may have control characters: all bytes of a short name are compared at once.
 fn may_have_control(name: &str) -> bool {
     // 0xc2 begins U+0080 to U+00BF, of which the first half is control characters.
-    name.bytes().fold(false, |found, byte| found | (byte < 0x20) | (byte == 0x7f) | (byte == 0xc2))
+    let counts = |byte| u8::from(byte < 0x20) | u8::from(byte == 0x7f) | u8::from(byte == 0xc2);
+    name.bytes().fold(0, |found, byte| found | counts(byte)) > 0
 }
 
 /// The rules that hold for channels, services and instances alike.

@@ -1,10 +1,7 @@
 //! Requests on the channels of the service and of this instance: admitted, run and answered.
 
-use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use daebus_caller::bus::{Deliver, Message, Queue, QueueReceiver};
@@ -14,8 +11,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-use tracing::{Instrument, debug, error, warn};
+use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
+use tracing::{debug, error, warn};
 
 use super::HandlerLimits;
 use super::batches::for_each_request;
@@ -320,71 +317,52 @@ impl Actions {
         if inner.early_cancels.take(key, envelope.received) {
             return refuse(Reason::Cancelled);
         }
-        let (this, answering, envelope) = (self.clone(), inner.answering.token(), Arc::clone(envelope));
+        let held = (entry, place, inner.answering.token());
+        let answer = self.clone().answer(run, action, Arc::clone(envelope), deadline, held, push);
         // Boxed once, since a task copies its future several times.
-        let request = Box::pin(async move {
-            this.answer(run, action, envelope, deadline, entry, push).await;
-            drop((place, answering));
-        });
-        if span.is_disabled() {
-            inner.workers.spawn(request);
-        } else {
-            inner.workers.spawn(request.instrument(span));
-        }
+        inner.workers.spawn_in(span, Box::pin(answer));
     }
 
     /// Runs the handler and sends the one final reply. `$cancel` ends the handler, not the reply: a reply that is being
     /// published would be published twice.
-    async fn answer(
-        &self,
+    fn answer(
+        self,
         run: Invocation,
         action: Arc<Endpoint>,
         envelope: Arc<Envelope>,
         deadline: Deadline,
-        entry: CancellableRequest,
+        held: (CancellableRequest, OwnedSemaphorePermit, TaskTrackerToken),
         push: PushRefusal,
-    ) {
+    ) -> impl Future<Output = ()> + Send + 'static {
+        // Not an `async fn`, which would store its arguments twice.
         let run = run.traced(TraceContext::from_headers(&envelope.headers));
-        let replier = self.0.refusals.replier(&envelope);
-        let cx = Context::new(Arc::clone(&self.0.core), action.definition.name)
-            .with_message(Arc::clone(&envelope), deadline);
-        let cx = match &replier {
-            Some(replier) => cx.with_replier(Arc::clone(replier)),
-            None => cx,
-        };
-        let has_begun = AtomicBool::new(false);
-        let mut outcome = pin!(run.call_noting(&action, cx, &has_begun));
-        let mut due = pin!(entry.ended());
-        // A request that is to end is not polled again, and a handler that ends at once is not waited for.
-        let ended = poll_fn(|context| {
-            if let Some(ended_by) = entry.ended_by() {
-                return Poll::Ready(Err(ended_by));
-            }
-            match outcome.as_mut().poll(context) {
-                Poll::Ready(outcome) => Poll::Ready(Ok(outcome)),
-                Poll::Pending => due.as_mut().poll(context).map(Err),
-            }
-        })
-        .await;
-        let outcome = match ended {
-            Ok(outcome) => outcome,
-            Err(EndedBy::Drain) if !has_begun.load(Ordering::Relaxed) => {
-                return push(&self.0.refusals, &envelope, Reason::ShuttingDown);
-            }
-            Err(ended_by) => Err(ended_by.fault(self.0.core.service.as_str()).into()),
-        };
-        if let Some(replier) = replier {
-            let outcome = outcome.as_ref().map_err(Failure::fault);
-            if let Err(error) = replier.finish(outcome).await {
-                warn!(channel = replier.channel(), %error, "the reply was not delivered");
+        async move {
+            let (entry, _place, _answering) = held;
+            let replier = self.0.refusals.replier(&envelope);
+            let cx = Context::new(Arc::clone(&self.0.core), action.definition.name)
+                .with_message(Arc::clone(&envelope), deadline)
+                .with_replier(replier.clone());
+            let has_begun = AtomicBool::new(false);
+            let ended = entry.run(run.call_noting(&action, cx, &has_begun)).await;
+            let outcome = match ended {
+                Ok(outcome) => outcome,
+                Err(EndedBy::Drain) if !has_begun.load(Ordering::Relaxed) => {
+                    return push(&self.0.refusals, &envelope, Reason::ShuttingDown);
+                }
+                Err(ended_by) => Err(ended_by.fault(self.0.core.service.as_str()).into()),
+            };
+            if let Some(replier) = replier {
+                let outcome = outcome.as_ref().map_err(Failure::fault);
+                if let Err(error) = replier.finish(outcome).await {
+                    warn!(channel = replier.channel(), %error, "the reply was not delivered");
+                }
             }
         }
     }
 
     fn cancel(&self, envelope: &Envelope) {
         let Some(request) = cancelled_request(envelope) else {
-            debug!("a $cancel that names no request; it is ignored");
-            return;
+            return debug!("a $cancel that names no request; it is ignored");
         };
         let known = self.take_back(&request, self.0.running.keys().of_cancelled(&request));
         debug!(request_id = request.request_id, known, "$cancel received");

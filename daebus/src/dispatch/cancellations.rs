@@ -1,8 +1,11 @@
 //! The requests that are being answered, so that a caller can cancel one and a drain can interrupt all.
 
+use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 
 use daebus_caller::__private::NumberMap;
 use daebus_caller::wire::{Fault, FaultCode, RawJson};
@@ -184,8 +187,24 @@ impl CancellableRequest {
         self.cause()
     }
 
+    /// Runs a handler until the request is to end. The handler is not polled after that, and one that ends when it is first
+    /// polled is not waited for.
+    pub(super) async fn run<T>(&self, handler: impl Future<Output = T>) -> Result<T, EndedBy> {
+        let (mut handler, mut ended) = (pin!(handler), pin!(self.ended()));
+        poll_fn(|context| {
+            if let Some(ended_by) = self.ended_by() {
+                return Poll::Ready(Err(ended_by));
+            }
+            match handler.as_mut().poll(context) {
+                Poll::Ready(value) => Poll::Ready(Ok(value)),
+                Poll::Pending => ended.as_mut().poll(context).map(Err),
+            }
+        })
+        .await
+    }
+
     /// Returns why the request is to end, if it is.
-    pub(super) fn ended_by(&self) -> Option<EndedBy> {
+    fn ended_by(&self) -> Option<EndedBy> {
         self.end.is_due.load(Ordering::Acquire).then(|| self.cause())
     }
 

@@ -98,8 +98,8 @@ impl Context {
         self
     }
 
-    pub(crate) fn with_replier(mut self, replier: Arc<Replier>) -> Self {
-        self.replier = Some(replier);
+    pub(crate) fn with_replier(mut self, replier: Option<Arc<Replier>>) -> Self {
+        self.replier = replier;
         self
     }
 

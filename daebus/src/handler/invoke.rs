@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use daebus_caller::deadline::{self, Deadline};
 use daebus_caller::trace;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
+use futures_util::FutureExt;
+use futures_util::future::Either;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug, error, info_span};
 
@@ -151,92 +153,96 @@ impl Invocation {
     }
 
     /// Runs an endpoint within the deadline of its context.
-    pub(crate) async fn call(self, endpoint: &Endpoint, cx: Context) -> JsonOutcome {
+    pub(crate) fn call(self, endpoint: &Endpoint, cx: Context) -> impl Future<Output = JsonOutcome> {
         let (deadline, handler) = (cx.deadline, endpoint.run.run(cx));
-        self.run(deadline, async move { handler.await?.into_json() }).await
+        self.run(deadline, async move { handler.await?.into_json() })
     }
 
     /// As [`call`](Self::call). Sets `has_begun` when the handler gets its turn.
-    pub(crate) async fn call_noting(
+    pub(crate) fn call_noting(
         self,
         endpoint: &Endpoint,
         cx: Context,
         has_begun: &AtomicBool,
-    ) -> JsonOutcome {
+    ) -> impl Future<Output = JsonOutcome> {
         let (deadline, handler) = (cx.deadline, endpoint.run.run(cx));
         let noted = async move {
             has_begun.store(true, Ordering::Relaxed);
             handler.await?.into_json()
         };
-        self.run(deadline, noted).await
+        self.run(deadline, noted)
     }
 
     /// Runs a handler. A panic becomes a failure; calls that the handler makes inherit the deadline.
     ///
     /// A large handler is to be boxed: the futures around it hold it more than once.
-    pub(crate) async fn run<T>(
+    // Neither this nor what it calls is an `async fn`, which would store its arguments twice.
+    pub(crate) fn run<T>(
         self,
         deadline: Option<Deadline>,
         handler: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
+    ) -> impl Future<Output = Result<T, Failure>> {
         let span = self.span.clone();
         let run = self.run_in_span(deadline, handler);
-        if span.is_disabled() { run.await } else { run.instrument(span).await }
+        if span.is_disabled() { Either::Left(run) } else { Either::Right(run.instrument(span)) }
     }
 
-    async fn run_in_span<T>(
-        mut self,
+    fn run_in_span<T>(
+        self,
         deadline: Option<Deadline>,
         handler: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        let turn = match self.free_turn() {
-            Some(turn) => Some(turn),
-            // Boxed: most runs needn't wait.
-            None => Box::pin(within(deadline, self.turn())).await,
-        };
-        let began = Instant::now();
-        // A turn that is free at once doesn't show that the deadline has passed.
-        let turn = turn.filter(|_| deadline.is_none_or(|deadline| deadline.instant() > began));
-        let result = match turn {
-            None => {
-                if let Some(statistics) = &self.statistics {
-                    statistics.expired();
+    ) -> impl Future<Output = Result<T, Failure>> {
+        let mut this = self;
+        async move {
+            let turn = match this.free_turn() {
+                Some(turn) => Some(turn),
+                // Boxed: most runs needn't wait.
+                None => Box::pin(within(deadline, this.turn())).await,
+            };
+            let began = Instant::now();
+            // A turn that is free at once doesn't show that the deadline has passed.
+            let turn = turn.filter(|_| deadline.is_none_or(|deadline| deadline.instant() > began));
+            let result = match turn {
+                None => {
+                    if let Some(statistics) = &this.statistics {
+                        statistics.expired();
+                    }
+                    Err(deadline_exceeded("the deadline passed before the handler could run"))
                 }
-                Err(deadline_exceeded("the deadline passed before the handler could run"))
-            }
-            Some(turn) => {
-                let running = self.statistics.take().map(|statistics| statistics.begin(began));
-                let handler = with_turn(turn, self.core.panics.contain(&self.subject, handler));
-                let handler = trace::scope(self.trace.take(), handler);
-                let ended = match deadline {
-                    Some(deadline) => within(Some(deadline), deadline::scope(deadline, handler)).await,
-                    None => Some(handler.await),
-                };
-                let (ending, result) = match ended {
-                    Some(Ok(Ok(value))) => (Ending::Success, Ok(value)),
-                    Some(Ok(Err(failure))) => (Ending::Error, Err(failure)),
-                    Some(Err(panic)) => {
-                        let reason = format!("{} panicked: {panic}", self.subject.noun());
-                        (Ending::Panic, Err(Failure::internal(reason)))
+                Some(turn) => {
+                    let running = this.statistics.take().map(|statistics| statistics.begin(began));
+                    let handler = with_turn(turn, this.core.panics.contain(&this.subject, handler));
+                    let handler = trace::scope(this.trace.take(), handler);
+                    let ended = match deadline {
+                        Some(deadline) => within(Some(deadline), deadline::scope(deadline, handler)).await,
+                        None => Some(handler.await),
+                    };
+                    let (ending, result) = match ended {
+                        Some(Ok(Ok(value))) => (Ending::Success, Ok(value)),
+                        Some(Ok(Err(failure))) => (Ending::Error, Err(failure)),
+                        Some(Err(panic)) => {
+                            let reason = format!("{} panicked: {panic}", this.subject.noun());
+                            (Ending::Panic, Err(Failure::internal(reason)))
+                        }
+                        None => {
+                            let error = "the handler did not finish within its time limit";
+                            (Ending::Timeout, Err(deadline_exceeded(error)))
+                        }
+                    };
+                    if let Some(running) = running {
+                        if let Err(failure) = &result {
+                            running.failed(failure.fault(), this.core.clock.now());
+                        }
+                        running.end(ending);
                     }
-                    None => {
-                        let error = "the handler did not finish within its time limit";
-                        (Ending::Timeout, Err(deadline_exceeded(error)))
-                    }
-                };
-                if let Some(running) = running {
-                    if let Err(failure) = &result {
-                        running.failed(failure.fault(), self.core.clock.now());
-                    }
-                    running.end(ending);
+                    result
                 }
-                result
+            };
+            if let Err(failure) = &result {
+                this.log(failure);
             }
-        };
-        if let Err(failure) = &result {
-            self.log(failure);
+            result
         }
-        result
     }
 
     /// Returns a turn if none of the limits has to be waited for. A permit that is free is not one that others wait for.
@@ -299,10 +305,10 @@ fn deadline_exceeded(error: &str) -> Failure {
     Fault::reserved(FaultCode::DeadlineExceeded, error).into()
 }
 
-async fn within<T>(deadline: Option<Deadline>, future: impl Future<Output = T>) -> Option<T> {
+fn within<T>(deadline: Option<Deadline>, future: impl Future<Output = T>) -> impl Future<Output = Option<T>> {
     match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.instant(), future).await.ok(),
-        None => Some(future.await),
+        Some(deadline) => Either::Left(timeout_at(deadline.instant(), future).map(Result::ok)),
+        None => Either::Right(future.map(Some)),
     }
 }
 
