@@ -221,7 +221,7 @@ struct Address {
 
 impl Address {
     async fn bind(plan: Plan, binding: Binding, what: &'static str, workers: &Workers) -> Result<Self> {
-        let server = Server::new(plan.starting_router(), plan.limits(), workers);
+        let server = Server::new(plan.starting_pipeline(), plan.limits(), workers);
         if binding != Binding::Configured {
             return Ok(Self { plan, server, addr: None });
         }
@@ -236,7 +236,7 @@ impl Address {
     }
 
     fn serve(self, runtime: &RouteRuntime, metrics: &Metrics) -> Serving {
-        self.server.open(self.plan.into_router(runtime, metrics));
+        self.server.open(self.plan.into_pipeline(runtime, metrics));
         Serving { server: self.server, addr: self.addr }
     }
 }

@@ -127,12 +127,12 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The answer is there; its body goes on counting.
-    pub(super) fn answered(mut self, body: Body) -> Body {
+    pub(super) fn answered(mut self, body: Body) -> CountedBody {
         self.answer();
         // Before it counts as a stream, so that it isn't taken off the count of streams.
         self.turn(false);
         self.is_stream = body.size_hint().exact().is_none();
-        Body::new(Counted { body, exchange: self })
+        CountedBody { body, exchange: self }
     }
 
     fn answer(&mut self) {
@@ -165,12 +165,13 @@ impl Drop for Exchange {
 }
 
 /// An answer's body. When it has given a piece, it is for the client to take it before the next is asked for.
-struct Counted {
+#[derive(Debug)]
+pub(super) struct CountedBody {
     body: Body,
     exchange: Exchange,
 }
 
-impl HttpBody for Counted {
+impl HttpBody for CountedBody {
     type Data = Bytes;
     type Error = axum::Error;
 

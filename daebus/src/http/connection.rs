@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use axum::http::{HeaderValue, Request, Response, StatusCode, Version, header};
+use axum::http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use futures_util::FutureExt as _;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -20,6 +21,7 @@ use tracing::debug;
 
 use super::activity::Activity;
 use super::limits::HttpLimits;
+use super::places::ConnectionPlace;
 use super::site::Site;
 use crate::runtime::{BytesWritten, CountWritten, Workers};
 
@@ -45,71 +47,109 @@ const STREAMS_AT_ONCE: u32 = 32;
 pub(super) struct OnSpareConnection;
 
 /// What serves connections.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct ConnectionServer {
-    pub(super) site: Arc<Site>,
+    pub(super) site: Site,
     pub(super) limits: HttpLimits,
     pub(super) workers: Workers,
     pub(super) stop: CancellationToken,
+    protocols: Builder<TokioExecutor>,
+    spare_protocols: Builder<TokioExecutor>,
+}
+
+/// Why a connection takes no more requests.
+enum Closing {
+    /// The server stops, or the connection is a spare one by HTTP/2.
+    Ending,
+    /// Its client was quiet for too long.
+    Quiet,
 }
 
 impl ConnectionServer {
+    pub(super) fn new(site: Site, limits: HttpLimits, workers: Workers) -> Self {
+        let (protocols, spare_protocols) =
+            (builder(quiet_time(&limits, false)), builder(quiet_time(&limits, true)));
+        Self { site, limits, workers, stop: CancellationToken::new(), protocols, spare_protocols }
+    }
+
     /// Serves one connection until its client leaves, it is quiet for too long, or the server stops. Answers that are being
-    /// made are finished first. `held` is dropped together with the connection, after an upgrade as well.
+    /// made are finished first. `place` is dropped when the connection ends or is upgraded, `held` together with the
+    /// connection, after an upgrade as well.
     pub(super) async fn serve(
-        self,
+        self: Arc<Self>,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         peer: SocketAddr,
-        is_spare: bool,
+        place: Option<ConnectionPlace>,
         held: impl Unpin + Send + 'static,
     ) {
+        let is_spare = place.as_ref().is_some_and(|place| place.is_spare);
         let written = BytesWritten::default();
         let activity = Activity::new(written.clone());
-        let quiet_time =
-            if is_spare { self.limits.header_time.min(SPARE_TIME) } else { self.limits.header_time };
+        let quiet_time = quiet_time(&self.limits, is_spare);
         let service = {
-            let (activity, written, server) = (activity.clone(), written.clone(), self.clone());
+            let (activity, written, server) = (activity.clone(), written.clone(), Arc::clone(&self));
             service_fn(move |mut request: Request<Incoming>| {
-                let exchange = activity.begin(request.version());
-                let (version, stop) = (request.version(), server.stop.clone());
+                let (version, server) = (request.version(), Arc::clone(&server));
+                let exchange = activity.begin(version);
+                // An upgraded connection is written to by the code that upgraded it.
+                let is_upgrade =
+                    request.headers().contains_key(header::UPGRADE) || request.method() == Method::CONNECT;
                 let extensions = request.extensions_mut();
                 extensions.insert(ConnectInfo(peer));
-                // An upgraded connection is written to by the code that upgraded it.
-                extensions.insert(written.clone());
+                if is_upgrade {
+                    extensions.insert(written.clone());
+                }
                 if is_spare {
                     extensions.insert(OnSpareConnection);
                 }
-                let answer = server.site.answer(request.map(Body::new));
-                async move {
-                    let mut response = answer.await.map(|body| exchange.answered(body));
-                    if is_spare || stop.is_cancelled() {
+                server.site.answer(request.map(Body::new)).map(move |response| {
+                    let mut response = response.map(|body| exchange.answered(body));
+                    if is_spare || server.stop.is_cancelled() {
                         close_after(&mut response, version);
                     }
                     Ok::<_, Infallible>(response)
-                }
+                })
             })
         };
         let stream = TokioIo::new(CountWritten::new(stream, written).holding(held));
-        let builder = builder(quiet_time);
-        let mut connection = pin!(builder.serve_connection_with_upgrades(stream, service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.last_request(&activity, is_spare) => {
+        let protocols = if is_spare { &self.spare_protocols } else { &self.protocols };
+        let mut connection = pin!(protocols.serve_connection_with_upgrades(stream, service));
+        let closing = tokio::select! {
+            biased;
+            ended = connection.as_mut() => Err(ended),
+            () = self.last_request(&activity, is_spare) => Ok(Closing::Ending),
+            () = activity.quiet_for(quiet_time) => Ok(Closing::Quiet),
+        };
+        let ended = match closing {
+            Err(ended) => ended,
+            Ok(closing) => {
                 connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = activity.only_waits(CLOSING, STREAMS) => Ok(()),
-                    () = activity.quiet_for(quiet_time) => Ok(()),
-                    () = self.note_download(&activity) => Ok(()),
-                }
-            }
-            () = activity.quiet_for(quiet_time) => {
-                connection.as_mut().graceful_shutdown();
-                timeout(CLOSING, connection).await.unwrap_or(Ok(()))
+                // Boxed: most of its time, a connection doesn't need the memory.
+                Box::pin(self.close(connection, &activity, closing, quiet_time)).await
             }
         };
         if let Err(error) = ended {
             debug!(%peer, error = &*error, "a connection broke off");
+        }
+        drop(place);
+    }
+
+    /// Serves a connection that takes no more requests until it ends, or has had its time.
+    async fn close<T>(
+        &self,
+        connection: impl Future<Output = Result<(), T>>,
+        activity: &Activity,
+        closing: Closing,
+        quiet_time: Duration,
+    ) -> Result<(), T> {
+        match closing {
+            Closing::Ending => tokio::select! {
+                ended = connection => ended,
+                () = activity.only_waits(CLOSING, STREAMS) => Ok(()),
+                () = activity.quiet_for(quiet_time) => Ok(()),
+                () = self.note_download(activity) => Ok(()),
+            },
+            Closing::Quiet => timeout(CLOSING, connection).await.unwrap_or(Ok(())),
         }
     }
 
@@ -132,8 +172,13 @@ impl ConnectionServer {
     }
 }
 
+/// How long a connection may be quiet.
+fn quiet_time(limits: &HttpLimits, is_spare: bool) -> Duration {
+    if is_spare { limits.header_time.min(SPARE_TIME) } else { limits.header_time }
+}
+
 /// Announces that the connection is closed after this response. By HTTP/2 there is no such header.
-fn close_after(response: &mut Response<Body>, version: Version) {
+fn close_after<B>(response: &mut Response<B>, version: Version) {
     if version < Version::HTTP_2 && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

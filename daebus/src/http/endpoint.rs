@@ -8,9 +8,8 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
-use tracing::Instrument as _;
 
 use super::early_body;
 use super::problem::{invalid_path, json_response, overloaded, problem};
@@ -70,15 +69,10 @@ impl RouteEndpoint {
         if self.cancel_on_disconnect.unwrap_or(is_read_only) {
             return self.answer(request, place).await;
         }
-        let service = self.core.service.clone();
-        let (sender, answer) = oneshot::channel();
-        let workers = self.workers.clone();
-        let run = async move {
-            // Fails if the client has disconnected.
-            let _ = sender.send(self.answer(request, place).await);
-        };
-        workers.spawn(Box::pin(run.in_current_span()));
-        answer.await.unwrap_or_else(|_| {
+        let endpoint = Arc::clone(&self);
+        let answer = self.workers.run_on(async move { endpoint.answer(request, place).await });
+        answer.await.unwrap_or_else(|| {
+            let service = &self.core.service;
             let fault = format!("{service} stopped before the handler had ended; it may have run in part");
             problem(&Fault::reserved(FaultCode::Interrupted, fault))
         })

@@ -15,6 +15,7 @@ mod fallback;
 mod layer;
 mod limits;
 mod method_not_allowed;
+mod pipeline;
 mod places;
 mod plan;
 mod preflights;

@@ -1,10 +1,8 @@
-//! Everything an HTTP server is made of, checked; then the router that it comes to.
+//! Everything an HTTP server is made of, checked; then the pipeline that it comes to.
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
-use axum::middleware::{Next, from_fn};
 use tokio::net::TcpListener;
 use tower_http::cors::CorsLayer;
 
@@ -13,14 +11,13 @@ use super::cross_origin::CrossOriginProtection;
 use super::endpoint::RouteRuntime;
 use super::fallback::Fallback;
 use super::limits::HttpLimits;
+use super::pipeline::Pipeline;
 use super::preflights::Preflights;
 use super::probes::{self, Metrics};
-use super::problem::unknown_path;
 use super::request_checks::RequestChecks;
 use super::route::Route;
 use super::routing_table::{PathService, RoutingTable, encoded_prefix};
 use crate::error::{Error, Mistake};
-use crate::handler::Core;
 use crate::runtime::address;
 
 /// Everything an HTTP server is made of, checked.
@@ -103,11 +100,11 @@ impl Plan {
         self.http.limits
     }
 
-    /// Returns the router.
+    /// Returns what answers requests.
     ///
     /// From the outside in: CORS, since a preflight knows no logins; the bounds on a body and the words for errors; the
     /// service's own paths, which a probe asks for without a login; the application's layers; the routes.
-    pub(crate) fn into_router(self, runtime: &RouteRuntime, metrics: &Metrics) -> Router {
+    pub(crate) fn into_pipeline(self, runtime: &RouteRuntime, metrics: &Metrics) -> Pipeline {
         let Self { http, table, fallback, cors, checks } = self;
         let preflights = Preflights {
             paths: fallback.router.is_none().then(|| {
@@ -121,47 +118,16 @@ impl Plan {
         let cors = cors.map(|cors| (cors, preflights));
         let paths = table.into_router(runtime, fallback.router.as_ref());
         let router = http.layers.iter().fold(fallback.onto(paths), |router, layer| layer.wrap(router));
-        surround(router, &http, cors, checks, Some((&runtime.core, metrics)))
+        Pipeline::new(router, &http, cors, checks, Some((&runtime.core, metrics)))
     }
 
-    /// Returns the router that answers while the service starts: the service's own paths, and 503 for all others.
-    pub(crate) fn starting_router(&self) -> Router {
+    /// Returns what answers while the service starts: the service's own paths, and 503 for all others.
+    pub(crate) fn starting_pipeline(&self) -> Pipeline {
         let starting = Router::new().fallback(probes::starting);
         // Any path may be that of a route.
         let preflights = Preflights { paths: None, assets: None, prefix: Arc::default() };
         let cors = self.cors.clone().map(|cors| (cors, preflights));
-        surround(starting, &self.http, cors, Arc::clone(&self.checks), None)
-    }
-}
-
-/// Adds what surrounds the routes and the application's layers. `started` is `None` while the service starts.
-fn surround(
-    inner: Router,
-    http: &Http,
-    cors: Option<(CorsLayer, Preflights)>,
-    checks: Arc<RequestChecks>,
-    started: Option<(&Arc<Core>, &Metrics)>,
-) -> Router {
-    let mut router = inner;
-    if http.has_service_routes {
-        router = probes::routes(started).fallback_service(router);
-    }
-    if !http.prefix.is_empty() {
-        router = Router::new()
-            .without_v07_checks()
-            .nest_service(&http.prefix, router)
-            .fallback(async || unknown_path());
-    }
-    // The bound is ours and holds for every body; axum's own would be a second one, for some.
-    let router = router
-        .layer(DefaultBodyLimit::disable())
-        .layer(from_fn(move |request: Request, next: Next| Arc::clone(&checks).pass(request, next)));
-    match cors {
-        Some((layer, preflights)) => {
-            let around = move |request: Request, next: Next| preflights.clone().around_cors(request, next);
-            router.layer(from_fn(Preflights::inside_cors)).layer(layer).layer(from_fn(around))
-        }
-        None => router,
+        Pipeline::new(starting, &self.http, cors, Arc::clone(&self.checks), None)
     }
 }
 

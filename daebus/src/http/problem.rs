@@ -33,7 +33,10 @@ pub(super) fn overloaded(reason: &str) -> Response {
 
 /// A JSON response.
 pub(crate) fn json_response(status: StatusCode, json: Bytes) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json")], json).into_response()
+    let mut response = Response::new(Body::from(json));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 /// The answer to a path whose parameter can't be read.

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::http::header::{self, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use daebus_caller::wire::Fault;
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use http_body::Body as _;
 use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
@@ -37,63 +39,90 @@ pub(super) struct RequestChecks {
 
 impl RequestChecks {
     /// Checks the request, bounds its body, contains panics, makes every error JSON, and writes the log.
-    pub(super) async fn pass(self: Arc<Self>, request: Request, next: Next) -> Response {
-        let path = request.uri().path().to_owned();
-        let span = info_span!("http", method = %request.method(), path, status = field::Empty);
+    pub(super) fn pass<F>(
+        self: Arc<Self>,
+        request: Request,
+        inner: impl FnOnce(Request) -> F,
+    ) -> impl Future<Output = Response> + Send
+    where
+        F: Future<Output = Response> + Send,
+    {
+        let (uri, is_head) = (request.uri().clone(), request.method() == Method::HEAD);
+        let span = info_span!("http", method = %request.method(), path = uri.path(), status = field::Empty);
+        let admitted = span.in_scope(|| self.admit(request));
+        let admitted =
+            admitted.map(|(request, late)| (AssertUnwindSafe(inner(request)).catch_unwind(), late));
         async move {
-            let response = tidy(self.answer(request, next).await, &path);
+            let response = match admitted {
+                Ok((handler, late)) => self.answered(handler.await, &late),
+                Err(refused) => refused.await,
+            };
+            let response = tidy(response, uri.path());
             let status = response.status().as_u16();
             Span::current().record("status", status);
             debug!(status, "answered");
-            response
+            if is_head { without_body(response) } else { response }
         }
         .instrument(span)
-        .await
     }
 
-    async fn answer(&self, request: Request, next: Next) -> Response {
+    /// Returns the request with a body that is bounded in bytes and time, or the answer to one that is refused.
+    fn admit(&self, request: Request) -> Result<(Request, Late), BoxFuture<'static, Response>> {
+        let refused = |response| Box::pin(std::future::ready(response));
         let (parts, body) = request.into_parts();
         if parts.extensions.get::<OnSpareConnection>().is_some() && !self.is_own_path(parts.uri.path()) {
-            return overloaded("the server has as many connections as it takes");
+            return Err(refused(overloaded("the server has as many connections as it takes")));
         }
-        let refused = self.protection.as_ref().and_then(|protection| protection.check(&parts).err());
-        match refused {
-            Some(fault) => problem(&fault),
-            None => bounded(self.limits, Request::from_parts(parts, body), next).await,
+        if let Some(fault) = self.protection.as_ref().and_then(|protection| protection.check(&parts).err()) {
+            return Err(refused(problem(&fault)));
+        }
+        let limits = self.limits;
+        let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        let announced: Option<u64> = announced.and_then(|length| length.parse().ok());
+        if announced.is_some_and(|bytes| bytes > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX)) {
+            // Reading the body would ask a client for it that waits for permission to send it.
+            let waits_for_permission = parts.headers.contains_key(header::EXPECT);
+            return Err(Box::pin(async move {
+                if !waits_for_permission {
+                    let _ = timeout(LINGER, discard(body)).await;
+                }
+                closing(problem(&too_large()))
+            }));
+        }
+        let (body, late) = Timed::new(Limited::new(body, limits.body_bytes), limits.body_time);
+        Ok((Request::from_parts(parts, Body::new(body)), late))
+    }
+
+    /// Returns the response of what is inside.
+    fn answered(&self, answer: std::thread::Result<Response>, late: &Late) -> Response {
+        match answer {
+            // An extractor without a time limit reports a body that broke off.
+            Ok(response) if late.is_late() && response.status().is_client_error() => {
+                closing(problem(&Late::fault(self.limits.body_time)))
+            }
+            Ok(response) => response,
+            Err(panic) => {
+                error!(reason = panic_message(&*panic), "a layer or a router panicked");
+                problem(&Fault::internal())
+            }
         }
     }
 
-    fn is_own_path(&self, path: &str) -> bool {
+    /// Returns whether a path is under the service's own paths.
+    pub(super) fn is_own_path(&self, path: &str) -> bool {
         let below = self.own_paths.as_ref().and_then(|own| path.strip_prefix(own.as_str()));
         below.is_some_and(|below| below.starts_with('/'))
     }
 }
 
-/// Runs what is inside with a body that is bounded in bytes and time.
-async fn bounded(limits: HttpLimits, request: Request, next: Next) -> Response {
-    let (parts, body) = request.into_parts();
-    let announced = parts.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let announced: Option<u64> = announced.and_then(|length| length.parse().ok());
-    if announced.is_some_and(|bytes| bytes > u64::try_from(limits.body_bytes).unwrap_or(u64::MAX)) {
-        // Reading the body would ask a client for it that waits for permission to send it.
-        if !parts.headers.contains_key(header::EXPECT) {
-            let _ = timeout(LINGER, discard(body)).await;
-        }
-        return closing(problem(&too_large()));
+/// Leaves out the body of a response to HEAD, but announces its length.
+fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().exact();
+    if let Some(length) = length.filter(|_| !response.headers().contains_key(header::CONTENT_LENGTH)) {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
     }
-    let (body, late) = Timed::new(Limited::new(body, limits.body_bytes), limits.body_time);
-    let handler = AssertUnwindSafe(next.run(Request::from_parts(parts, Body::new(body)))).catch_unwind();
-    match handler.await {
-        // An extractor without a time limit reports a body that broke off.
-        Ok(response) if late.is_late() && response.status().is_client_error() => {
-            closing(problem(&Late::fault(limits.body_time)))
-        }
-        Ok(response) => response,
-        Err(panic) => {
-            error!(reason = panic_message(&*panic), "a layer or a router panicked");
-            problem(&Fault::internal())
-        }
-    }
+    *response.body_mut() = Body::empty();
+    response
 }
 
 async fn discard(mut body: Body) {

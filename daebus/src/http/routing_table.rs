@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter};
+use futures_util::FutureExt as _;
 
 use super::endpoint::{RouteEndpoint, RouteRuntime};
 use super::method_not_allowed;
@@ -161,8 +162,8 @@ impl RoutingTable {
             *answers = match entry.serves {
                 Serves::Route(route, filter) => {
                     let endpoint = Arc::new(RouteEndpoint::new(runtime, &route, entry.pattern));
-                    let handler = move |request| Arc::clone(&endpoint).run(request);
-                    let methods = MethodRouter::new().on(filter, handler);
+                    let run = move |request| Arc::clone(&endpoint).run(request).map(Ok);
+                    let methods = MethodRouter::new().on_service(filter, tower::service_fn(run));
                     let layers = route.http_layers.iter();
                     // Methods that overlap were refused.
                     std::mem::take(answers)

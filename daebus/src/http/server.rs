@@ -6,7 +6,6 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 #[cfg(feature = "testing")]
 use axum::{
     extract::{ConnectInfo, Request},
@@ -16,11 +15,12 @@ use axum::{
 use tokio::io::{DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::sync::DropGuard;
 use tracing::warn;
 
 use super::connection::ConnectionServer;
 use super::limits::HttpLimits;
+use super::pipeline::Pipeline;
 use super::places::{ConnectionPlace, Places};
 use super::site::Site;
 use crate::runtime::Workers;
@@ -44,16 +44,15 @@ const BREATHER: Duration = Duration::from_millis(100);
 /// no longer one of them: the code that upgrades it looks after it. Dropping the server drains it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    connections: ConnectionServer,
+    connections: Arc<ConnectionServer>,
     _stop_when_dropped: DropGuard,
 }
 
 impl Server {
     /// A server without connections. `starting` answers until [`open`](Self::open).
-    pub(crate) fn new(starting: Router, limits: HttpLimits, workers: &Workers) -> Self {
-        let (site, stop) = (Arc::new(Site::new(starting)), CancellationToken::new());
-        let guard = stop.clone().drop_guard();
-        let connections = ConnectionServer { site, limits, workers: workers.clone(), stop };
+    pub(crate) fn new(starting: Pipeline, limits: HttpLimits, workers: &Workers) -> Self {
+        let connections = Arc::new(ConnectionServer::new(Site::new(starting), limits, workers.clone()));
+        let guard = connections.stop.clone().drop_guard();
         Self { connections, _stop_when_dropped: guard }
     }
 
@@ -61,14 +60,14 @@ impl Server {
     pub(crate) fn listen(&self, listener: TcpListener) {
         let acceptor = Acceptance {
             places: Places::new(&self.connections.limits),
-            connections: self.connections.clone(),
+            connections: Arc::clone(&self.connections),
         };
         self.connections.workers.spawn(acceptor.run(listener));
     }
 
-    /// Answers requests by this router from now on.
-    pub(crate) fn open(&self, router: Router) {
-        self.connections.site.open(router);
+    /// Answers requests by this pipeline from now on.
+    pub(crate) fn open(&self, pipeline: Pipeline) {
+        self.connections.site.open(pipeline);
     }
 
     /// Answers a request that comes by no connection. The drain waits for the answer as it does for others.
@@ -83,7 +82,7 @@ impl Server {
     #[cfg(feature = "testing")]
     pub(crate) fn connect(&self) -> DuplexStream {
         let (client, stream) = duplex(PIPE);
-        self.connections.workers.spawn(self.connections.clone().serve(stream, INSIDE, false, ()));
+        self.connections.workers.spawn(Arc::clone(&self.connections).serve(stream, INSIDE, None, ()));
         client
     }
 
@@ -96,7 +95,7 @@ impl Server {
 /// Accepts the connections of a listener.
 struct Acceptance {
     places: Places,
-    connections: ConnectionServer,
+    connections: Arc<ConnectionServer>,
 }
 
 impl Acceptance {
@@ -133,11 +132,8 @@ impl Acceptance {
         // Small answers go out at once; a stream that refuses this is served all the same.
         let _ = stream.set_nodelay(true);
         bound_unsent(&stream);
-        let connection = self.connections.clone().serve(stream, peer, place.is_spare, address_place);
-        self.connections.workers.spawn(async move {
-            connection.await;
-            drop(place);
-        });
+        let connection = Arc::clone(&self.connections).serve(stream, peer, Some(place), address_place);
+        self.connections.workers.spawn(connection);
     }
 }
 

@@ -5,12 +5,15 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 use tokio_util::future::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
-use tracing::{Instrument, Span};
+use tracing::{Instrument as _, Span};
+
+use super::run_on::RunOn;
 
 /// The tasks of one running service.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +37,20 @@ impl Workers {
         } else {
             self.spawn(task.instrument(span));
         }
+    }
+
+    /// Returns a future that runs `future` in the task that polls it. If it is dropped before it has ended, a task that
+    /// [`drain`](Self::drain) waits for runs the remainder. Its output is `None` if [`cut_off`](Self::cut_off) ended it.
+    pub(crate) fn run_on<F>(&self, future: F) -> impl Future<Output = Option<F::Output>> + Send + use<F>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let workers = self.clone();
+        RunOn::new(future.with_cancellation_token_owned(self.cut.clone()), move |future| {
+            if !workers.cut.is_cancelled() {
+                workers.tasks.spawn(future.map(drop).in_current_span());
+            }
+        })
     }
 
     /// Counts work that isn't a handler of the registry as running until the guard is dropped. Errors list it by `name`.

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::Body;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use daebus_caller::BoxError;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode};
@@ -19,11 +19,24 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::handler::Failure;
 
 /// The whole body.
-pub(super) async fn bytes(body: Body) -> Result<Bytes, Failure> {
-    match body.collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) => Err(fault(&error).into()),
+pub(super) async fn bytes(mut body: Body) -> Result<Bytes, Failure> {
+    let Some(first) = body.frame().await else { return Ok(Bytes::new()) };
+    let first = data(first)?;
+    // Most bodies are one frame.
+    if body.is_end_stream() {
+        return Ok(first);
     }
+    let mut all = BytesMut::from(first);
+    while let Some(more) = body.frame().await {
+        all.extend_from_slice(&data(more)?);
+    }
+    Ok(all.freeze())
+}
+
+/// Returns the data of a frame. Trailers have none.
+fn data(frame: Result<Frame<Bytes>, axum::Error>) -> Result<Bytes, Fault> {
+    let frame = frame.map_err(|error| fault(&error))?;
+    Ok(frame.into_data().unwrap_or_default())
 }
 
 /// Why a body can't be read, as the peer is told.
@@ -80,7 +93,7 @@ impl Late {
 /// A body that fails once its time is over. The time is for all waits for the client together: a client that sends a byte
 /// now and then gets no more of it, and the time in which nothing reads the body doesn't count.
 pub(crate) struct Timed<B> {
-    body: Pin<Box<B>>,
+    body: B,
     after: Duration,
     /// How much of the time is left.
     left: Duration,
@@ -94,19 +107,12 @@ pub(crate) struct Timed<B> {
 impl<B> Timed<B> {
     pub(crate) fn new(body: B, after: Duration) -> (Self, Late) {
         let late = Late::default();
-        let timed = Self {
-            body: Box::pin(body),
-            after,
-            left: after,
-            waits_since: None,
-            sleep: None,
-            late: late.clone(),
-        };
+        let timed = Self { body, after, left: after, waits_since: None, sleep: None, late: late.clone() };
         (timed, late)
     }
 }
 
-impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Timed<B> {
+impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Unpin> HttpBody for Timed<B> {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -115,7 +121,7 @@ impl<B: HttpBody<Data = Bytes, Error: Into<BoxError>>> HttpBody for Timed<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        if let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
             if let Some(since) = this.waits_since.take() {
                 this.left = this.left.saturating_sub(since.elapsed());
             }

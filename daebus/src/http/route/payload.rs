@@ -44,13 +44,14 @@ pub(super) async fn read<T: DeserializeOwned>(parts: &Parts, body: Body) -> Resu
 fn kind(parts: &Parts) -> Result<BodyKind, Failure> {
     let said =
         parts.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let essence = said.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
+    let essence = said.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/json") {
+        return Ok(BodyKind::Json);
+    }
+    match essence.to_ascii_lowercase().as_str() {
         "application/x-www-form-urlencoded" => Ok(BodyKind::Form),
         "multipart/form-data" => Ok(BodyKind::Multipart),
-        json if json == "application/json" || json.starts_with("application/") && json.ends_with("+json") => {
-            Ok(BodyKind::Json)
-        }
+        json if json.starts_with("application/") && json.ends_with("+json") => Ok(BodyKind::Json),
         _ => {
             let found = if said.is_empty() {
                 "without a Content-Type".to_owned()
