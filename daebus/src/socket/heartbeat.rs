@@ -1,8 +1,9 @@
 //! Detects dead and idle clients.
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::client::Client;
 use super::close::Close;
@@ -23,6 +24,8 @@ pub(super) struct Heartbeat {
     heard: Instant,
     idle: Option<Duration>,
     next_idle: Instant,
+    /// One timer for the whole connection: setting a timer takes a lock of the runtime.
+    timer: Pin<Box<Sleep>>,
 }
 
 /// What is to be done.
@@ -35,13 +38,10 @@ pub(super) enum Verdict {
 impl Heartbeat {
     pub(super) fn new(settings: &Settings) -> Self {
         let now = Instant::now();
-        Self {
-            ping: settings.ping,
-            next_ping: now + settings.ping.unwrap_or(NEVER).min(NEVER),
-            heard: now,
-            idle: settings.idle,
-            next_idle: now + settings.idle.unwrap_or(NEVER).min(NEVER),
-        }
+        let next_ping = now + settings.ping.unwrap_or(NEVER).min(NEVER);
+        let next_idle = now + settings.idle.unwrap_or(NEVER).min(NEVER);
+        let timer = Box::pin(sleep_until(next_ping.min(next_idle)));
+        Self { ping: settings.ping, next_ping, heard: now, idle: settings.idle, next_idle, timer }
     }
 
     pub(super) fn heard(&mut self) {
@@ -54,8 +54,12 @@ impl Heartbeat {
     }
 
     /// Waits until there may be something to do.
-    pub(super) async fn due(&self) {
-        sleep_until(self.next_ping.min(self.next_idle)).await;
+    pub(super) async fn due(&mut self) {
+        let due = self.next_ping.min(self.next_idle);
+        if self.timer.deadline() != due {
+            self.timer.as_mut().reset(due);
+        }
+        self.timer.as_mut().await;
     }
 
     /// `hearing`: the connection is read at all. `busy`: a message is being handled.

@@ -57,6 +57,7 @@ pub(super) enum Step {
     Ping,
     /// Write the pong that tungstenite holds.
     Pong,
+    /// Write this frame, and others that wait.
     Frame(Message),
     Close(Close),
 }
@@ -233,18 +234,22 @@ impl Outgoing {
         }
     }
 
-    /// Notes that a step of the writer is done.
-    pub(super) fn done(&self, step: &Step) {
+    /// Returns the next frame, unless a ping or a pong is to be written before it.
+    pub(super) fn next_frame(&self) -> Option<Message> {
         let mut state = self.state();
-        match step {
-            Step::Pong => state.pong = false,
-            Step::Frame(_) => {
-                state.last_sent = Some(Instant::now());
-                self.sent.fetch_add(1, Ordering::Relaxed);
-            }
-            Step::Ping | Step::Close(_) => return,
-        }
-        drop(state);
+        if state.pong || state.ping { None } else { state.frames.pop() }
+    }
+
+    /// Notes that the pong has been written.
+    pub(super) fn pong_written(&self) {
+        self.state().pong = false;
+        self.left.notify_waiters();
+    }
+
+    /// Notes that frames have been written.
+    pub(super) fn frames_written(&self, frames: u64) {
+        self.state().last_sent = Some(Instant::now());
+        self.sent.fetch_add(frames, Ordering::Relaxed);
         self.left.notify_waiters();
     }
 
@@ -365,7 +370,7 @@ mod tests {
         for expected in ["1", "4"] {
             let step = outgoing.next().now_or_never().unwrap();
             assert!(matches!(&step, Step::Frame(frame) if frame.to_text().unwrap() == expected));
-            outgoing.done(&step);
+            outgoing.frames_written(1);
         }
         assert!(!outgoing.is_behind());
     }
@@ -380,8 +385,8 @@ mod tests {
         };
         let (second, third) = (waiting(), waiting());
         tokio::task::yield_now().await;
-        let step = outgoing.next().await;
-        outgoing.done(&step);
+        let _first = outgoing.next().await;
+        outgoing.frames_written(1);
         second.await.unwrap().unwrap();
         outgoing.end();
         assert!(matches!(third.await.unwrap(), Err(SocketError::NotConnected { .. })));

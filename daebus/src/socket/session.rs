@@ -1,5 +1,6 @@
 //! One client's session: its messages are read, and handled in order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,11 +23,14 @@ use super::messages::{Done, MessageHandlers};
 use super::outgoing::Outgoing;
 use super::server::{ConnectionSlot, SocketServer};
 use super::writer;
-use crate::runtime::BytesWritten;
+use crate::runtime::{BytesWritten, RunOn};
 
 /// How long a connection is kept whose client sends what isn't read any more, so that it finds the close frame before
 /// its connection is reset.
 const LINGER: Duration = Duration::from_secs(1);
+
+/// How many messages are read and handled until everything else that a session waits for is checked.
+const BURST: u32 = 64;
 
 /// One client's session.
 pub(super) struct Session {
@@ -50,30 +54,50 @@ enum End {
 struct Connection {
     /// `None` once the client has gone.
     stream: Option<SplitStream<WebSocket>>,
+    writer: Writer,
     slot: ConnectionSlot,
     joined: bool,
     /// Pings of ours that are not answered yet; their pongs don't count against the client's rate.
     pings: u32,
 }
 
-impl Connection {
-    async fn next(&mut self) -> Option<Result<Message, axum::Error>> {
-        match &mut self.stream {
-            Some(stream) => stream.next().await,
-            None => None,
-        }
+/// Writes the client's queue, in the session's task. If the session is cut off, the writer still writes the close frame, in
+/// a task of its own that is not among the service's workers.
+struct Writer {
+    /// `None` once it has ended.
+    running: Option<RunOn<bool, fn(BoxFuture<'static, bool>)>>,
+    /// Whether it has written the close frame.
+    is_closing: bool,
+}
+
+impl Writer {
+    fn new(writing: impl Future<Output = bool> + Send + 'static) -> Self {
+        Self { running: Some(RunOn::new(writing, |writing| drop(tokio::spawn(writing)))), is_closing: false }
     }
+
+    /// Waits until the writer has ended. Returns whether it has written the close frame.
+    async fn ended(&mut self) -> bool {
+        if let Some(running) = &mut self.running {
+            self.is_closing = running.await;
+            self.running = None;
+        }
+        self.is_closing
+    }
+}
+
+/// Returns the next message of a client, and `None` once it has gone.
+async fn next(stream: &mut Option<SplitStream<WebSocket>>) -> Option<Result<Message, axum::Error>> {
+    stream.as_mut()?.next().await
 }
 
 impl Session {
     pub(super) async fn run(self, socket: WebSocket, slot: ConnectionSlot) {
         let (sink, stream) = socket.split();
-        let mut connection = Connection { stream: Some(stream), slot, joined: false, pings: 0 };
         let outgoing = Arc::clone(self.client.outgoing());
-        // Not among the service's workers: cut off with the session, it still gets to write the close frame.
         let writing =
             writer::write(Arc::clone(&outgoing), sink, self.written.clone(), self.client.shared_id());
-        let writer = tokio::spawn(writing);
+        let writer = Writer::new(writing);
+        let mut connection = Connection { stream: Some(stream), writer, slot, joined: false, pings: 0 };
         let _cut_off = CutOff(&outgoing);
         let leave = Leave(&self);
         let end = self.serve(&mut connection).await;
@@ -85,10 +109,17 @@ impl Session {
                 outgoing.close(close);
             }
         }
-        let Connection { mut slot, stream, joined, .. } = connection;
+        // Boxed: while it is open, a connection doesn't need the memory.
+        Box::pin(self.part(connection, linger)).await;
+        debug!(client = self.client.id(), "a WebSocket client has gone");
+    }
+
+    /// Takes leave of a client, and runs the `disconnect` handler meanwhile.
+    async fn part(&self, connection: Connection, linger: bool) {
+        let Connection { mut slot, stream, mut writer, joined, .. } = connection;
         let farewell = async move {
-            // The writer has bounds of its own, and what can't be joined has nothing more to write.
-            let is_closing = writer.await.unwrap_or_default();
+            // The writer has bounds of its own.
+            let is_closing = writer.ended().await;
             if let Some(mut stream) = stream.filter(|_| is_closing) {
                 let closed = async { while let Some(Ok(_)) = stream.next().await {} };
                 let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
@@ -105,7 +136,6 @@ impl Session {
             }
         };
         let (slot, ()) = tokio::join!(farewell, disconnected);
-        debug!(client = self.client.id(), "a WebSocket client has gone");
         drop(slot);
     }
 
@@ -119,7 +149,11 @@ impl Session {
         if running.is_none() {
             self.join(connection, None);
         }
+        let (mut closing, mut ended) =
+            (pin!(outgoing.closing().cancelled()), pin!(outgoing.ended().cancelled()));
+        let mut stopping = pin!(self.server.closing.cancelled());
         let mut end: Option<End> = None;
+        let mut burst = 0;
         loop {
             if running.is_none() {
                 match (inbox.pop(), &end) {
@@ -134,12 +168,12 @@ impl Session {
                 heartbeat.probe();
             }
             let is_gone = connection.stream.is_none();
+            let is_burst = burst >= BURST;
             tokio::select! {
-                message = connection.next(), if is_reading => {
-                    heartbeat.heard();
-                    end = self.take(message, connection, &mut inbox);
-                }
-                Some(done) = OptionFuture::from(running.as_mut()) => {
+                // Messages before the writer, which so writes several answers at once.
+                biased;
+                Some(done) = OptionFuture::from(running.as_mut()), if !is_burst => {
+                    burst += 1;
                     running = None;
                     match done {
                         Done::Handled => {}
@@ -150,14 +184,21 @@ impl Session {
                         }
                     }
                 }
+                message = next(&mut connection.stream), if is_reading && !is_burst => {
+                    burst += 1;
+                    heartbeat.heard();
+                    end = self.take(message, connection, &mut inbox);
+                }
+                // It ends with `ended`, or a session that is over waits for it.
+                _ = connection.writer.ended(), if connection.writer.running.is_some() => {}
                 () = outgoing.caught_up(), if is_behind && end.is_none() => {}
-                () = outgoing.closing().cancelled(), if end.is_none() => {
+                () = closing.as_mut(), if end.is_none() => {
                     // Messages of a client that the service has disconnected are not handled.
                     inbox.clear();
                     end = Some(End::Close(Close::new(1000, "")));
                 }
-                () = outgoing.ended().cancelled(), if !is_gone => end = Some(End::Gone),
-                () = self.server.closing.cancelled(), if end.is_none() => {
+                () = ended.as_mut(), if !is_gone => end = Some(End::Gone),
+                () = stopping.as_mut(), if end.is_none() => {
                     // A client that is gone needs no farewell.
                     let _ = outgoing.force(self.server.settings.shutdown_frame());
                     end = Some(End::Close(Close::new(1001, &self.server.settings.shutdown_message)));
@@ -177,6 +218,7 @@ impl Session {
                         Verdict::Wait | Verdict::Close(_) => {}
                     }
                 }
+                () = std::future::ready(()), if is_burst => burst = 0,
             }
             if matches!(end, Some(End::Gone)) && connection.stream.is_some() {
                 self.disconnect(connection);

@@ -1,4 +1,4 @@
-//! The task that writes the frames of one client.
+//! Writes the frames of one client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +7,17 @@ use axum::extract::ws::{CloseFrame, Message};
 use futures_util::{Sink, SinkExt as _};
 use tracing::{debug, warn};
 
+use super::close::Close;
 use super::outgoing::{Outgoing, Step};
+use super::settings::BUFFER;
+use super::waiting_frames::size;
 use crate::runtime::BytesWritten;
 
 /// How long a connection may accept no byte until the client is disconnected. A client that reads slowly stays.
 const STALLED: Duration = Duration::from_secs(30);
+
+/// The largest header of a frame that the service writes.
+const FRAME_HEADER: usize = 10;
 
 /// Writes until the connection is closed, the client is gone, or it doesn't read any more. Returns whether the close
 /// frame has been written, so that it may be answered.
@@ -41,24 +47,25 @@ async fn write_all(
 ) -> bool {
     loop {
         let step = outgoing.next().await;
-        let message = match &step {
-            Step::Ping => Some(Message::Ping(bytes::Bytes::new())),
-            Step::Pong => None,
-            Step::Frame(frame) => Some(frame.clone()),
-            Step::Close(close) => Some(Message::Close(Some(CloseFrame {
-                code: close.code,
-                reason: close.reason.as_str().into(),
-            }))),
-        };
+        let (is_pong, is_close) = (matches!(step, Step::Pong), matches!(step, Step::Close(_)));
         let writing = async {
-            match message {
-                Some(message) => sink.send(message).await,
-                None => sink.flush().await,
+            let mut frames = 0;
+            match step {
+                Step::Ping => sink.feed(Message::Ping(bytes::Bytes::new())).await?,
+                Step::Pong => {}
+                Step::Frame(first) => frames = feed(outgoing, sink, first).await?,
+                Step::Close(Close { code, reason, .. }) => {
+                    let close = CloseFrame { code, reason: reason.as_str().into() };
+                    sink.feed(Message::Close(Some(close))).await?;
+                }
             }
+            sink.flush().await.map(|()| frames)
         };
         match written.while_progressing(STALLED, writing, || outgoing.note_drained()).await {
-            Some(Ok(())) if matches!(step, Step::Close(_)) => return true,
-            Some(Ok(())) => outgoing.done(&step),
+            Some(Ok(_)) if is_close => return true,
+            Some(Ok(0)) if is_pong => outgoing.pong_written(),
+            Some(Ok(0)) => {}
+            Some(Ok(frames)) => outgoing.frames_written(frames),
             Some(Err(error)) => {
                 debug!(client, %error, "writing to a client failed");
                 return false;
@@ -67,6 +74,24 @@ async fn write_all(
                 warn!(client, stalled = ?STALLED, "a client has read nothing; it is disconnected");
                 return false;
             }
+        }
+    }
+}
+
+/// Writes a frame into the connection's buffer, and others that wait, until the buffer is full. Returns their number.
+async fn feed(
+    outgoing: &Outgoing,
+    sink: &mut (impl Sink<Message, Error = axum::Error> + Unpin),
+    first: Message,
+) -> Result<u64, axum::Error> {
+    let (mut frame, mut frames, mut bytes) = (first, 0, 0);
+    loop {
+        bytes += size(&frame) + FRAME_HEADER;
+        sink.feed(frame).await?;
+        frames += 1;
+        match (bytes < BUFFER).then(|| outgoing.next_frame()).flatten() {
+            Some(next) => frame = next,
+            None => return Ok(frames),
         }
     }
 }
