@@ -196,3 +196,28 @@ fn builder(quiet_time: Duration) -> Builder<TokioExecutor> {
         .keep_alive_timeout(quiet_time);
     builder
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::http::places::AddressPlace;
+
+    /// Returns the size of what a function returns.
+    fn size<A, F>(_: impl FnOnce(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_connection_takes_little_memory() {
+        let peer = SocketAddr::from(([127, 0, 0, 1], 0));
+        let connection = size(|(server, stream): (Arc<ConnectionServer>, TcpStream)| {
+            server.serve(stream, peer, None, None::<AddressPlace>)
+        });
+        let request = size(|(site, request): (Site, Request)| site.answer(request));
+        assert!(connection <= 6 * 1024, "the task of a connection has {connection} bytes");
+        assert!(request <= 2 * 1024, "the request of a connection has {request} bytes");
+    }
+}

@@ -1,6 +1,6 @@
 //! Refuses requests that change state if a page of another origin makes them.
 
-use axum::http::header::{COOKIE, HOST, ORIGIN};
+use axum::http::header::{COOKIE, HOST, HeaderName, ORIGIN};
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, Uri};
@@ -8,6 +8,8 @@ use daebus_caller::wire::Fault;
 use url::Url;
 
 use super::cors::Cors;
+
+static SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Refuses requests that change state if a page of another origin makes them: a browser sends a form of any page, with the
 /// cookies of this service's users. The rules are those of Go's `http.CrossOriginProtection`.
@@ -32,8 +34,8 @@ impl CrossOriginProtection {
         if matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
-        let origin = text(&request.headers, ORIGIN.as_str());
-        let is_own = match (text(&request.headers, "sec-fetch-site"), origin) {
+        let origin = text(&request.headers, &ORIGIN);
+        let is_own = match (text(&request.headers, &SEC_FETCH_SITE), origin) {
             (Some(site), _) => matches!(site, "same-origin" | "none"),
             (None, Some(origin)) => is_host(origin, &request.headers, &request.uri, Ports::Compared),
             (None, None) => true,
@@ -58,7 +60,7 @@ impl CrossOriginProtection {
 }
 
 /// Returns a header that is text; one that isn't counts as empty, which no page may send.
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
@@ -72,7 +74,7 @@ pub(crate) enum Ports {
 /// Returns whether an origin is the host that the request is for. The scheme isn't compared: behind a proxy that terminates TLS
 /// the service doesn't have it.
 pub(crate) fn is_host(origin: &str, headers: &HeaderMap, uri: &Uri, ports: Ports) -> bool {
-    let host = uri.authority().map(Authority::as_str).or_else(|| text(headers, HOST.as_str()));
+    let host = uri.authority().map(Authority::as_str).or_else(|| text(headers, &HOST));
     let (Some(host), Ok(origin)) = (host, Url::parse(origin)) else { return false };
     let Ok(host) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
     let is_same_port =

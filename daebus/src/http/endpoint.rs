@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext};
@@ -17,6 +17,9 @@ use super::route::{Pattern, Route, set_status};
 use crate::handler::layer::HandlerService;
 use crate::handler::{Context, Core, Definition, Endpoint, HttpRequest, Invocation, Report};
 use crate::runtime::Workers;
+
+static TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+static TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// What the routes of a server run in.
 #[derive(Clone)]
@@ -115,9 +118,9 @@ impl RouteEndpoint {
 
 /// Returns the trace that a request belongs to. A request has one `traceparent`; the lines of `tracestate` are one list.
 fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut traceparents = headers.get_all("traceparent").iter();
+    let mut traceparents = headers.get_all(&TRACEPARENT).iter();
     let (Some(traceparent), None) = (traceparents.next(), traceparents.next()) else { return None };
-    let lines: Result<Vec<&str>, _> = headers.get_all("tracestate").iter().map(HeaderValue::to_str).collect();
+    let lines: Result<Vec<&str>, _> = headers.get_all(&TRACESTATE).iter().map(HeaderValue::to_str).collect();
     let tracestate = lines.ok().filter(|lines| !lines.is_empty()).map(|lines| lines.join(","));
     TraceContext::new(traceparent.to_str().ok()?, tracestate.as_deref())
 }

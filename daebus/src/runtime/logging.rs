@@ -12,6 +12,9 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+
+use super::log_fields::LogFields;
+
 pub(crate) const DEFAULT_FILTER: &str = "info";
 
 /// The environment variables with the filter. The first that is set takes precedence.
@@ -136,7 +139,7 @@ fn set_up(filter: EnvFilter, format: Format) -> bool {
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         Format::Json => registry.with(lines.json()).try_init().is_ok(),
-        Format::Text => registry.with(lines).try_init().is_ok(),
+        Format::Text => registry.with(lines.fmt_fields(LogFields::default())).try_init().is_ok(),
     }
 }
 

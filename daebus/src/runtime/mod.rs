@@ -4,6 +4,7 @@ mod address;
 mod clock;
 mod episode_count;
 mod host;
+mod log_fields;
 mod log_on_change;
 pub mod logging;
 mod panics;

@@ -17,17 +17,20 @@ use super::run_on::RunOn;
 
 /// The tasks of one running service.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Workers {
-    tasks: TaskTracker,
+pub(crate) struct Workers(Arc<Tasks>);
+
+#[derive(Debug, Default)]
+struct Tasks {
+    tracker: TaskTracker,
     cut: CancellationToken,
-    named: Arc<Mutex<BTreeMap<String, usize>>>,
+    named: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Workers {
     /// Spawns a task that [`drain`](Self::drain) waits for.
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         // An async function with the task as its argument would store the task three times.
-        self.tasks.spawn(task.with_cancellation_token_owned(self.cut.clone()));
+        self.0.tracker.spawn(task.with_cancellation_token_owned(self.0.cut.clone()));
     }
 
     /// Runs a task as [`spawn`](Self::spawn) does, in a span, which costs nothing if the subscriber disables it.
@@ -45,39 +48,39 @@ impl Workers {
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        let workers = self.clone();
-        RunOn::new(future.with_cancellation_token_owned(self.cut.clone()), move |future| {
-            if !workers.cut.is_cancelled() {
-                workers.tasks.spawn(future.map(drop).in_current_span());
+        let (workers, future) = (self.clone(), Box::pin(future));
+        RunOn::new(future.with_cancellation_token_owned(self.0.cut.clone()), move |future| {
+            if !workers.0.cut.is_cancelled() {
+                workers.0.tracker.spawn(future.map(drop).in_current_span());
             }
         })
     }
 
     /// Counts work that isn't a handler of the registry as running until the guard is dropped. Errors list it by `name`.
     pub(crate) fn enter(&self, name: String) -> Entered {
-        *self.named.lock().entry(name.clone()).or_default() += 1;
+        *self.0.named.lock().entry(name.clone()).or_default() += 1;
         Entered { workers: self.clone(), name }
     }
 
     /// Returns the names that were entered and are still running, with their counts.
     pub(crate) fn entered(&self) -> Vec<(String, usize)> {
-        self.named.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
+        self.0.named.lock().iter().map(|(name, count)| (name.clone(), *count)).collect()
     }
 
     /// Returns a token that counts as a task until it is dropped, for work that is about to be spawned.
     pub(crate) fn hold(&self) -> TaskTrackerToken {
-        self.tasks.token()
+        self.0.tracker.token()
     }
 
     /// Waits until every task has ended. Returns `false` if some are still running after `within`.
     pub(crate) async fn drain(&self, within: Duration) -> bool {
-        self.tasks.close();
-        tokio::time::timeout(within, self.tasks.wait()).await.is_ok()
+        self.0.tracker.close();
+        tokio::time::timeout(within, self.0.tracker.wait()).await.is_ok()
     }
 
     /// Cancels all tasks at their next await point.
     pub(crate) fn cut_off(&self) {
-        self.cut.cancel();
+        self.0.cut.cancel();
     }
 }
 
@@ -90,7 +93,7 @@ pub(crate) struct Entered {
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        let mut named = self.workers.named.lock();
+        let mut named = self.workers.0.named.lock();
         if let Some(count) = named.get_mut(&self.name) {
             *count -= 1;
             if *count == 0 {

@@ -19,7 +19,7 @@ use super::client::Client;
 use super::outgoing::Outgoing;
 use super::server::SocketServer;
 use super::session::Session;
-use super::settings::BUFFER;
+use super::settings::{BUFFER, READ_BUFFER};
 use super::upgrade::{Upgrade, check_origin};
 use crate::http::problem;
 use crate::runtime::BytesWritten;
@@ -94,7 +94,7 @@ impl Acceptor {
         let hard_limit = server.settings.hard_limit();
         let workers = server.workers.clone();
         Ok(upgrade
-            .read_buffer_size(BUFFER)
+            .read_buffer_size(READ_BUFFER)
             .write_buffer_size(BUFFER)
             .max_write_buffer_size(server.settings.write_buffer_limit())
             .max_message_size(hard_limit)

@@ -170,11 +170,8 @@ impl MessageHandlers<'_> {
         })
     }
 
-    fn run(
-        &self,
-        handler: &Arc<Endpoint>,
-        cx: Context,
-    ) -> impl Future<Output = JsonOutcome> + Send + use<> + 'static {
+    /// Runs a handler. Boxed: each of the futures around it would otherwise hold it twice.
+    fn run(&self, handler: &Arc<Endpoint>, cx: Context) -> BoxFuture<'static, JsonOutcome> {
         let core = &self.server.core;
         let run = Invocation::new(core, "socket", &handler.definition, Report::Reply)
             .limited_by(core.admission.turns());
@@ -183,7 +180,7 @@ impl MessageHandlers<'_> {
             run.span().record("request_id", cut(id.as_str().trim_matches('"'), SHOWN_ID_BYTES));
         }
         let handler = Arc::clone(handler);
-        async move { run.call(&handler, cx).await }
+        Box::pin(async move { run.call(&handler, cx).await })
     }
 
     fn overloaded(&self) -> Fault {

@@ -22,8 +22,8 @@ use super::inbox::{Inbound, Inbox};
 use super::messages::{Done, MessageHandlers};
 use super::outgoing::Outgoing;
 use super::server::{ConnectionSlot, SocketServer};
-use super::writer;
-use crate::runtime::{BytesWritten, RunOn};
+use super::writer::{self, Writer};
+use crate::runtime::BytesWritten;
 
 /// How long a connection is kept whose client sends what isn't read any more, so that it finds the close frame before
 /// its connection is reset.
@@ -59,30 +59,6 @@ struct Connection {
     joined: bool,
     /// Pings of ours that are not answered yet; their pongs don't count against the client's rate.
     pings: u32,
-}
-
-/// Writes the client's queue, in the session's task. If the session is cut off, the writer still writes the close frame, in
-/// a task of its own that is not among the service's workers.
-struct Writer {
-    /// `None` once it has ended.
-    running: Option<RunOn<bool, fn(BoxFuture<'static, bool>)>>,
-    /// Whether it has written the close frame.
-    is_closing: bool,
-}
-
-impl Writer {
-    fn new(writing: impl Future<Output = bool> + Send + 'static) -> Self {
-        Self { running: Some(RunOn::new(writing, |writing| drop(tokio::spawn(writing)))), is_closing: false }
-    }
-
-    /// Waits until the writer has ended. Returns whether it has written the close frame.
-    async fn ended(&mut self) -> bool {
-        if let Some(running) = &mut self.running {
-            self.is_closing = running.await;
-            self.running = None;
-        }
-        self.is_closing
-    }
 }
 
 /// Returns the next message of a client, and `None` once it has gone.
@@ -190,7 +166,7 @@ impl Session {
                     end = self.take(message, connection, &mut inbox);
                 }
                 // It ends with `ended`, or a session that is over waits for it.
-                _ = connection.writer.ended(), if connection.writer.running.is_some() => {}
+                _ = connection.writer.ended(), if connection.writer.is_running() => {}
                 () = outgoing.caught_up(), if is_behind && end.is_none() => {}
                 () = closing.as_mut(), if end.is_none() => {
                     // Messages of a client that the service has disconnected are not handled.
@@ -362,4 +338,26 @@ impl Drop for CutOff<'_> {
 
 fn too_large(limit: usize) -> Close {
     Close::new(1009, &format!("messages have at most {limit} bytes here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::SplitSink;
+
+    use super::*;
+
+    /// Returns the size of what a function returns.
+    fn size<A, B, C, F>(_: impl FnOnce(A, B, C) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_idle_client_takes_little_memory() {
+        let session = size(Session::run);
+        assert!(session <= 4 * 1024, "the task of a client has {session} bytes");
+        let writer = size(|outgoing: Arc<Outgoing>, sink: SplitSink<WebSocket, Message>, client| {
+            writer::write(outgoing, sink, BytesWritten::default(), client)
+        });
+        assert!(writer <= 2 * 1024, "the writer of a client has {writer} bytes");
+    }
 }

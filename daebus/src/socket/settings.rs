@@ -14,9 +14,13 @@ use super::upgrade::Upgrade;
 use super::waiting_frames::{QueueBounds, WhenFull};
 use crate::error::Mistake;
 
-/// How much tungstenite buffers of each connection's reads and writes; its own default of twice 128 KiB is a lot for
+/// How much tungstenite buffers of each connection's writes, while it writes; its own default of 128 KiB is a lot for
 /// hundreds of connections that are mostly silent.
 pub(super) const BUFFER: usize = 8 * 1024;
+
+/// The same for reads. Every connection has this buffer, which is cleared for each read; a larger message has a buffer of
+/// its own size.
+pub(super) const READ_BUFFER: usize = 4 * 1024;
 
 /// The longest time of a rate; governor counts in nanoseconds, of which 64 bits hold some centuries.
 const LONGEST_WINDOW: Duration = Duration::from_secs(366 * 86_400);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message};
+use futures_util::future::BoxFuture;
 use futures_util::{Sink, SinkExt as _};
 use tracing::{debug, warn};
 
@@ -11,13 +12,41 @@ use super::close::Close;
 use super::outgoing::{Outgoing, Step};
 use super::settings::BUFFER;
 use super::waiting_frames::size;
-use crate::runtime::BytesWritten;
+use crate::runtime::{BytesWritten, RunOn};
 
 /// How long a connection may accept no byte until the client is disconnected. A client that reads slowly stays.
 const STALLED: Duration = Duration::from_secs(30);
 
 /// The largest header of a frame that the service writes.
 const FRAME_HEADER: usize = 10;
+
+/// Writes the client's queue, in the session's task. If the session is cut off, the writer still writes the close frame, in
+/// a task of its own that is not among the service's workers.
+pub(super) struct Writer {
+    /// `None` once it has ended.
+    running: Option<RunOn<bool, fn(BoxFuture<'static, bool>)>>,
+    /// Whether it has written the close frame.
+    is_closing: bool,
+}
+
+impl Writer {
+    pub(super) fn new(writing: impl Future<Output = bool> + Send + 'static) -> Self {
+        Self { running: Some(RunOn::new(writing, |writing| drop(tokio::spawn(writing)))), is_closing: false }
+    }
+
+    /// Waits until the writer has ended. Returns whether it has written the close frame.
+    pub(super) async fn ended(&mut self) -> bool {
+        if let Some(running) = &mut self.running {
+            self.is_closing = running.await;
+            self.running = None;
+        }
+        self.is_closing
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+}
 
 /// Writes until the connection is closed, the client is gone, or it doesn't read any more. Returns whether the close
 /// frame has been written, so that it may be answered.
