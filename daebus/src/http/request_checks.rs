@@ -49,9 +49,9 @@ impl RequestChecks {
     {
         let (uri, is_head) = (request.uri().clone(), request.method() == Method::HEAD);
         let span = info_span!("http", method = %request.method(), path = uri.path(), status = field::Empty);
-        let admitted = span.in_scope(|| self.admit(request));
-        let admitted =
-            admitted.map(|(request, late)| (AssertUnwindSafe(inner(request)).catch_unwind(), late));
+        let admitted = self
+            .admit(request)
+            .map(|(request, late)| (AssertUnwindSafe(inner(request)).catch_unwind(), late));
         async move {
             let response = match admitted {
                 Ok((handler, late)) => self.answered(handler.await, &late),

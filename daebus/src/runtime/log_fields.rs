@@ -1,6 +1,6 @@
 //! Writes the fields of spans and events as tracing-subscriber does, in fewer steps if there are no colours.
 
-use std::fmt::{self, Debug};
+use std::fmt::{self, Debug, Write as _};
 
 use tracing::field::{Field, Visit};
 use tracing_subscriber::field::{RecordFields, VisitOutput as _};
@@ -13,47 +13,44 @@ use tracing_subscriber::fmt::format::{DefaultFields, DefaultVisitor, Writer};
 pub(super) struct LogFields(DefaultFields);
 
 impl<'writer> FormatFields<'writer> for LogFields {
-    fn format_fields<R: RecordFields>(&self, writer: Writer<'writer>, fields: R) -> fmt::Result {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'writer>, fields: R) -> fmt::Result {
         if writer.has_ansi_escapes() {
             return self.0.format_fields(writer, fields);
         }
-        let mut visitor = PlainVisitor { writer, is_empty: true, result: Ok(()) };
+        let mut visitor = PlainVisitor { line: String::with_capacity(LINE), result: Ok(()) };
         fields.record(&mut visitor);
-        visitor.result
+        visitor.result?;
+        writer.write_str(&visitor.line)
     }
 }
 
+/// How many bytes most spans' fields have, so that their text isn't allocated several times.
+const LINE: usize = 160;
+
 /// Writes fields without colours.
-struct PlainVisitor<'a> {
-    writer: Writer<'a>,
-    is_empty: bool,
+struct PlainVisitor {
+    line: String,
     result: fmt::Result,
 }
 
-impl PlainVisitor<'_> {
-    /// Writes a field, unless writing has failed before.
-    fn field(&mut self, field: &Field, value: impl FnOnce(&mut Writer<'_>) -> fmt::Result) {
-        let (separator, name) = (if self.is_empty { "" } else { " " }, field.name());
-        let write = || {
-            self.writer.write_str(separator)?;
-            self.writer.write_str(name.strip_prefix("r#").unwrap_or(name))?;
-            self.writer.write_char('=')?;
-            value(&mut self.writer)
-        };
-        if self.result.is_ok() {
-            self.result = write();
-            self.is_empty = false;
+impl PlainVisitor {
+    /// Writes the beginning of a field, and returns the text for its value.
+    fn begin(&mut self, field: &Field) -> &mut String {
+        if !self.line.is_empty() {
+            self.line.push(' ');
         }
+        let name = field.name();
+        self.line.push_str(name.strip_prefix("r#").unwrap_or(name));
+        self.line.push('=');
+        &mut self.line
     }
 
     /// Writes a field that needs what tracing-subscriber does for messages, errors and records of the crate `log`.
-    fn as_default(&mut self, field: &Field, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
-        if self.result.is_ok() {
-            let mut visitor = DefaultVisitor::new(self.writer.by_ref(), self.is_empty);
-            record(&mut visitor);
-            self.result = visitor.finish();
-            self.is_empty &= field.name().starts_with("log.");
-        }
+    fn as_default(&mut self, record: impl FnOnce(&mut DefaultVisitor<'_>)) {
+        let is_empty = self.line.is_empty();
+        let mut visitor = DefaultVisitor::new(Writer::new(&mut self.line), is_empty);
+        record(&mut visitor);
+        self.result = self.result.and(visitor.finish());
     }
 }
 
@@ -61,31 +58,31 @@ fn is_plain(field: &Field) -> bool {
     field.name() != "message" && !field.name().starts_with("log.")
 }
 
-impl Visit for PlainVisitor<'_> {
+impl Visit for PlainVisitor {
     fn record_str(&mut self, field: &Field, value: &str) {
         let needs_no_escapes = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         if !is_plain(field) {
-            self.as_default(field, |visitor| visitor.record_str(field, value));
+            self.as_default(|visitor| visitor.record_str(field, value));
         } else if value.bytes().all(needs_no_escapes) {
-            self.field(field, |writer| {
-                writer.write_char('"')?;
-                writer.write_str(value)?;
-                writer.write_char('"')
-            });
+            let line = self.begin(field);
+            line.push('"');
+            line.push_str(value);
+            line.push('"');
         } else {
-            self.field(field, |writer| write!(writer, "{value:?}"));
+            self.record_debug(field, &value);
         }
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.as_default(field, |visitor| visitor.record_error(field, value));
+        self.as_default(|visitor| visitor.record_error(field, value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if is_plain(field) {
-            self.field(field, |writer| write!(writer, "{value:?}"));
+            let written = write!(self.begin(field), "{value:?}");
+            self.result = self.result.and(written);
         } else {
-            self.as_default(field, |visitor| visitor.record_debug(field, value));
+            self.as_default(|visitor| visitor.record_debug(field, value));
         }
     }
 }

@@ -49,10 +49,13 @@ impl Workers {
         F: Future<Output: Send> + Send + 'static,
     {
         let (workers, future) = (self.clone(), Box::pin(future));
+        // The task that polls it may not be one of the workers: a stream of HTTP/2 has a task of hyper's.
+        let held = self.hold();
         RunOn::new(future.with_cancellation_token_owned(self.0.cut.clone()), move |future| {
             if !workers.0.cut.is_cancelled() {
                 workers.0.tracker.spawn(future.map(drop).in_current_span());
             }
+            drop(held);
         })
     }
 

@@ -20,11 +20,13 @@ const STALLED: Duration = Duration::from_secs(30);
 /// The largest header of a frame that the service writes.
 const FRAME_HEADER: usize = 10;
 
+type Spawn = fn(BoxFuture<'static, bool>);
+
 /// Writes the client's queue, in the session's task. If the session is cut off, the writer still writes the close frame, in
 /// a task of its own that is not among the service's workers.
 pub(super) struct Writer {
     /// `None` once it has ended.
-    running: Option<RunOn<bool, fn(BoxFuture<'static, bool>)>>,
+    running: Option<RunOn<bool, Spawn>>,
     /// Whether it has written the close frame.
     is_closing: bool,
 }
