@@ -19,6 +19,8 @@ struct Plot {
     title: &'static str,
     x: &'static str,
     values: &'static [u32],
+    /// Whether the cost grows so much that it needs a logarithmic scale.
+    is_steep: bool,
 }
 
 const PLOTS: [Plot; 4] = [
@@ -27,24 +29,28 @@ const PLOTS: [Plot; 4] = [
         title: "Cost of a call and the size of its payload",
         x: "payload in bytes, each way",
         values: &[64, 256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576],
+        is_steep: true,
     },
     Plot {
         name: "actions",
         title: "Cost of a call and the number of actions",
         x: "actions of the service",
         values: &[1, 3, 10, 30, 100],
+        is_steep: false,
     },
     Plot {
         name: "callers",
         title: "Cost of a call and the number of callers",
         x: "connected callers",
         values: &[1, 3, 10, 30, 100, 300, 1_000],
+        is_steep: false,
     },
     Plot {
         name: "instances",
         title: "Cost of a call and the number of instances",
         x: "instances of the service",
         values: &[1, 2, 4, 8],
+        is_steep: false,
     },
 ];
 
@@ -53,10 +59,11 @@ pub(crate) fn draw(bench: &Bench) -> Result<(), String> {
     let folder = bench.root.join(FOLDER);
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let (_server, port) = redis()?;
-    for Plot { name, title, x, values } in PLOTS {
+    for Plot { name, title, x, values, is_steep } in PLOTS {
         let file = folder.join(name).with_extension("svg");
         let mut plot = bench.program("plot");
         plot.arg(&file).args(["--title", title, "--x", x, "--y", "CPU time per call in µs"]);
+        plot.args(is_steep.then_some("--log"));
         for (value, cost) in costs(bench, port, name, values)? {
             eprintln!("   {value} {x}: {cost:.1} µs");
             plot.args(["--point", &format!("{value}:{cost}")]);

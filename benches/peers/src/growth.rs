@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use clap::Args;
 use daebus::{Blueprint, Caller, Daebus, Json, Payload};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use crate::calls::stop;
@@ -43,10 +44,8 @@ pub async fn run(Growth { url, payload, actions, callers, instances, time }: Gro
         let blueprint = actions.iter().fold(blueprint, |blueprint, action| blueprint.action(action, echo));
         services.push(Daebus::new("growth").bus(&url).register(blueprint).start().await?);
     }
-    let mut connected = Vec::new();
-    for _ in 0..callers {
-        connected.push(Caller::connect(&url, "growth").await?);
-    }
+    let connecting = (0..callers).map(|_| Caller::connect(&url, "growth"));
+    let connected: Vec<Caller> = stream::iter(connecting).buffer_unordered(IN_FLIGHT).try_collect().await?;
     let (callers, note) = (Arc::<[Caller]>::from(connected), Note { text: "x".repeat(payload) });
     let call = move |i: u64| {
         let turn = usize::try_from(i).unwrap_or_default();
