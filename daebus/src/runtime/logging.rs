@@ -12,7 +12,6 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-
 use super::log_fields::LogFields;
 
 pub(crate) const DEFAULT_FILTER: &str = "info";
