@@ -70,6 +70,8 @@ pub mod contract;
 pub mod error;
 mod left_runs;
 mod number_map;
+#[doc(hidden)]
+pub mod session;
 pub mod wire;
 
 #[doc(hidden)]
@@ -82,8 +84,12 @@ pub use fred;
 pub use bus::Bus;
 #[doc(hidden)]
 pub use caller::Link;
-pub use caller::{Balance, Call, Caller, Job, Listening, Retry, Update, Updates, deadline, trace};
+pub use caller::{
+    Answered, Balance, Call, Caller, EachCall, Job, Listening, ReplyError, Retry, StreamCall, Streaming,
+    Update, Updates, Workflow, WorkflowReply, WorkflowUpdate, deadline, trace,
+};
 pub use error::{BusError, CallError};
+pub use futures_util::Stream;
 pub use wire::{Fault, Instance, InstanceId, InstanceState};
 
 #[doc = include_str!("docs/fault.md")]

@@ -11,6 +11,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use super::directory::member::Member;
 use super::request_id::{RequestId, RequestIds};
+use super::sessions::OpenSessions;
 use crate::bus::{BusState, Deliver, Message};
 use crate::number_map::NumberMap;
 use crate::wire::{
@@ -45,6 +46,7 @@ pub(super) enum NoAnswer {
 pub(super) struct Pending {
     ids: RequestIds,
     shards: [Mutex<PendingCalls>; SHARDS],
+    sessions: OpenSessions,
 }
 
 #[derive(Debug, Default)]
@@ -107,8 +109,14 @@ impl Pending {
         removed.is_some()
     }
 
+    /// Returns the open sessions of the inbox.
+    pub(super) fn sessions(&self) -> &OpenSessions {
+        &self.sessions
+    }
+
     /// Ends all calls, later ones included.
     fn close(&self) {
+        self.sessions.close();
         for shard in &self.shards {
             let mut calls = shard.lock();
             calls.is_closed = true;
@@ -122,7 +130,7 @@ impl Pending {
     pub(super) fn lose(&self, instance: &Arc<Member>) -> usize {
         let is_lost =
             |call: &PendingCall| call.instance.as_ref().is_some_and(|called| Arc::ptr_eq(called, instance));
-        let mut count = 0;
+        let mut count = self.sessions.lose(instance);
         for shard in &self.shards {
             let lost: Vec<PendingCall> =
                 shard.lock().by_number.extract_if(|_, call| is_lost(call)).map(|(_, call)| call).collect();
@@ -141,7 +149,7 @@ impl Pending {
 
     /// How many calls are in flight.
     pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().by_number.len()).sum()
+        self.shards.iter().map(|shard| shard.lock().by_number.len()).sum::<usize>() + self.sessions.len()
     }
 
     fn take_reply(&self, message: &Bytes, reply: &Reply<'_>) {
@@ -149,6 +157,9 @@ impl Pending {
             tracing::trace!("a reply without an id of ours is ignored");
             return;
         };
+        if self.sessions.take_reply(number, message, reply) {
+            return;
+        }
         let payload = |part: Option<&RawValue>| part.map(|part| RawJson::slice_of(message, part));
         if reply.is_final {
             let Some(call) = self.shard(number).lock().by_number.remove(&number) else {

@@ -53,7 +53,7 @@ impl OutgoingRequest {
         }
     }
 
-    fn select(&self, tried: &[Arc<Member>]) -> Option<Arc<Member>> {
+    pub(super) fn select(&self, tried: &[Arc<Member>]) -> Option<Arc<Member>> {
         match &self.choice {
             Choice::Any(Balance::ByKey) => self.directory.select_by_key(self.payload.as_str(), tried),
             Choice::ByKey(key) => self.directory.select_by_key(key, tried),

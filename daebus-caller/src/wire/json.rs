@@ -263,6 +263,11 @@ pub(super) fn read_text(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
+/// Reads a count. A JSON number that isn't a whole one reads as absent.
+pub(super) fn number(fields: &Fields<'_>, name: &str) -> Option<u64> {
+    fields.get(name).and_then(|value| serde_json::from_str(value.get()).ok())
+}
+
 /// Writes a JSON object field by field, taking fields that are JSON already as they are.
 pub(super) struct ObjectWriter(Vec<u8>);
 

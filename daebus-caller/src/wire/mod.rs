@@ -14,6 +14,7 @@ mod reply;
 mod request;
 #[doc(hidden)]
 pub mod selection;
+mod session;
 mod trace_context;
 mod unit;
 
@@ -36,3 +37,5 @@ pub use payload::{decode_answer, decode_message, decode_payload, encode, encode_
 pub use reply::{Reply, ReplyWriter, Status};
 #[doc(hidden)]
 pub use request::{Request, RequestWriter, reply_channel};
+#[doc(hidden)]
+pub use session::{Credit, FromCaller, Malformed, SessionAddress, SessionMessage, is_session_action};

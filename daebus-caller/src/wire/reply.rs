@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::fault::Fault;
-use super::json::{Fields, ObjectWriter, RawJson, read_object};
+use super::json::{Fields, ObjectWriter, RawJson, number, read_object};
 
 /// What a reply says of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub enum Status {
     Error,
     /// Under way.
     Progress,
+    /// Extension: credit of a session.
+    Credit,
+    /// Extension: an item of a session.
+    Item,
+    /// Extension: a question of a session.
+    Ask,
 }
 
 /// A reply as it arrived, borrowed from the message.
@@ -36,6 +42,10 @@ pub struct Reply<'a> {
     pub instance: Option<Cow<'a, str>>,
     /// Extension: whether the service refused the request without running it. Anything but `true` reads as false.
     pub refused: bool,
+    /// Extension: the number of a session's item; in a final reply that of the last one.
+    pub seq: Option<u64>,
+    /// Extension: the number of a session's question.
+    pub ask: Option<u64>,
 }
 
 /// The fields of a reply as services write them. Any other form is read field by field.
@@ -53,6 +63,8 @@ struct UsualReply<'a> {
     instance: Option<&'a str>,
     #[serde(default)]
     refused: bool,
+    seq: Option<u64>,
+    ask: Option<u64>,
 }
 
 impl<'a> From<UsualReply<'a>> for Reply<'a> {
@@ -64,6 +76,8 @@ impl<'a> From<UsualReply<'a>> for Reply<'a> {
             is_final: usual.is_final,
             instance: usual.instance.map(Cow::Borrowed),
             refused: usual.refused,
+            seq: usual.seq,
+            ask: usual.ask,
         }
     }
 }
@@ -93,6 +107,8 @@ impl<'a> Reply<'a> {
             is_final,
             instance: fields.text("instance"),
             refused: fields.get("refused").is_some_and(|refused| refused.get() == "true"),
+            seq: number(&fields, "seq"),
+            ask: number(&fields, "ask"),
         })
     }
 
@@ -108,6 +124,9 @@ impl Status {
         match word {
             Some("error") => Self::Error,
             Some("progress") => Self::Progress,
+            Some("item") => Self::Item,
+            Some("credit") => Self::Credit,
+            Some("ask") => Self::Ask,
             _ => Self::Success,
         }
     }
@@ -118,6 +137,9 @@ impl Status {
             Self::Success => "success",
             Self::Error => "error",
             Self::Progress => "progress",
+            Self::Credit => "credit",
+            Self::Item => "item",
+            Self::Ask => "ask",
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::batch::BATCH;
 use super::json::{Fields, ObjectWriter, RawJson, is_named, read_object, read_text};
+use super::session::Credit;
 
 /// Headers of a request: `traceparent`, `tracestate`, and the application's own.
 pub type Headers = BTreeMap<String, String>;
@@ -37,6 +38,8 @@ pub struct Request<'a> {
     pub timeout: Option<Duration>,
     /// Extension: whether the caller's inbox accepts batches.
     pub accepts_batches: bool,
+    /// Extension: opens a session, with the credit for the service's stream.
+    pub session: Option<Credit>,
 }
 
 /// The fields of a request as callers write them. Any other form is read field by field.
@@ -56,6 +59,8 @@ struct UsualRequest<'a> {
     timeout_ms: Option<f64>,
     #[serde(default, deserialize_with = "accepts_batches")]
     accepts: bool,
+    #[serde(borrow)]
+    session: Option<&'a RawValue>,
 }
 
 impl<'a> Request<'a> {
@@ -85,6 +90,7 @@ impl<'a> Request<'a> {
             request.headers = fields.get("headers").map(read_headers).unwrap_or_default();
             request.timeout = fields.get("timeout_ms").and_then(read_millis);
             request.accepts_batches = fields.get("accepts").is_some_and(names_batch);
+            request.session = fields.get("session").and_then(read_session);
         } else {
             request.payload = flat_payload(&fields).map(Cow::Owned);
         }
@@ -145,6 +151,10 @@ fn budget(millis: f64) -> Duration {
     Duration::from_secs_f64((millis / 1000.0).clamp(0.0, 86_400.0))
 }
 
+fn read_session(value: &RawValue) -> Option<Credit> {
+    Credit::read(Fields::read(value.get()).ok()?.get("credit")?)
+}
+
 fn names_batch(value: &RawValue) -> bool {
     let words: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
     words.into_iter().filter_map(read_text).any(|word| word == BATCH)
@@ -184,6 +194,7 @@ impl<'a> From<UsualRequest<'a>> for Request<'a> {
             headers: usual.headers.unwrap_or_default(),
             timeout: usual.timeout_ms.map(budget),
             accepts_batches: usual.accepts,
+            session: usual.session.and_then(read_session),
         }
     }
 }
@@ -212,6 +223,16 @@ pub struct RequestWriter<'a> {
 impl RequestWriter<'_> {
     /// The request as a message.
     pub fn write(&self) -> Bytes {
+        self.object().finish().into_bytes()
+    }
+
+    /// The request as a message that opens a session, with the credit for the service's stream.
+    pub fn write_session(&self, credit: Credit) -> Bytes {
+        let session = ObjectWriter::new(64).raw("credit", credit.write().as_str()).finish();
+        self.object().raw("session", session.as_str()).finish().into_bytes()
+    }
+
+    fn object(&self) -> ObjectWriter {
         let payload = self.payload.as_str();
         let mut object =
             ObjectWriter::new(payload.len() + 256).text("action", self.action).raw("payload", payload);
@@ -231,6 +252,6 @@ impl RequestWriter<'_> {
         if !self.accepts.is_empty() {
             object = object.field("accepts", self.accepts);
         }
-        object.finish().into_bytes()
+        object
     }
 }
