@@ -9,7 +9,9 @@ pub use ::serde_json::Value;
 pub use ::std;
 
 pub use crate::backoff::{Backoff, jitter};
-pub use crate::caller::{Call, Caller, Listening};
+pub use futures_util::Stream;
+
+pub use crate::caller::{Answered, Call, Caller, EachCall, Listening, StreamCall, Streaming, Workflow};
 pub use crate::contract::{Action, Event, FromFault, IntoFault, chain, error_of, fault_of};
 pub use crate::error::{BusError, CallError};
 pub use crate::left_runs::LeftRuns;
@@ -178,6 +180,18 @@ impl<T: IntoFault> StubError<true> for T {
 impl<T> StubError<false> for T {
     type Remote = Fault;
 }
+
+/// The payload of an action that also takes a stream of `T`, where a contract and its blueprint are compared.
+#[derive(Debug)]
+pub struct WithItems<P, T>(std::marker::PhantomData<(P, T)>);
+
+/// The answer of an action that returns a stream of `T`, where a contract and its blueprint are compared.
+#[derive(Debug)]
+pub struct StreamOf<T>(std::marker::PhantomData<T>);
+
+/// The answer of a workflow, where a contract and its blueprint are compared.
+#[derive(Debug)]
+pub struct WorkflowAnswer<T>(std::marker::PhantomData<T>);
 
 /// Compiles if a type can be the error of a handler.
 pub const fn is_error<T: IntoFault>() {}

@@ -27,6 +27,11 @@ pub fn action(arguments: TokenStream, item: TokenStream) -> TokenStream {
 }
 
 #[proc_macro_attribute]
+pub fn workflow(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    endpoint::expand(attr::Kind::Workflow, arguments.into(), &item.into()).into()
+}
+
+#[proc_macro_attribute]
 pub fn listen(arguments: TokenStream, item: TokenStream) -> TokenStream {
     endpoint::expand(attr::Kind::Listen, arguments.into(), &item.into()).into()
 }

@@ -26,6 +26,32 @@ pub(crate) struct Method {
     pub(crate) error: Option<TokenStream>,
     pub(crate) progress: Option<TokenStream>,
     pub(crate) idempotent: bool,
+    /// How the call opens a session, if it does.
+    pub(crate) session: Option<SessionForm>,
+}
+
+/// A call that opens a session, or one that sends each item of a stream to an action.
+#[derive(Clone)]
+pub(crate) enum SessionForm {
+    /// Returns a stream, and may take one.
+    Streams { incoming: Option<Parameter> },
+    /// Takes a stream, and returns a value.
+    Takes { incoming: Parameter },
+    /// A workflow, with what it tells and asks.
+    Workflow { tell: Option<TokenStream>, ask: Option<TokenStream> },
+    /// Sends each item to the action.
+    Each { items: Parameter },
+}
+
+impl SessionForm {
+    fn incoming(&self) -> Option<&Parameter> {
+        match self {
+            Self::Streams { incoming } => incoming.as_ref(),
+            Self::Takes { incoming } => Some(incoming),
+            Self::Workflow { .. } => None,
+            Self::Each { items } => Some(items),
+        }
+    }
 }
 
 /// A payload, or a field of one, under its name.
@@ -51,6 +77,9 @@ impl Method {
                 (quote!(#(#names: #types),*), quote!(&#ty { #(#names),* }))
             }
         };
+        if let Some(form) = &self.session {
+            return self.expand_session(form, private, &(parameters, payload));
+        }
         let many = (!self.fields.is_empty()).then(|| quote!(#[allow(clippy::too_many_arguments)]));
         // The types are written out once more, so that what one of them lacks is reported on it.
         let is_result = self.is_result.clone().unwrap_or_else(|| quote!(false));
@@ -65,6 +94,71 @@ impl Method {
             #vis fn #ident(&self, #parameters) -> #p::Call<#answer, #error, #progress> {
                 #call(&self.caller, #action, #payload, #idempotent)
             }
+        }
+    }
+}
+
+impl Method {
+    /// The method of a call that opens a session.
+    fn expand_session(
+        &self,
+        form: &SessionForm,
+        private: &Private,
+        (parameters, payload): &(TokenStream, TokenStream),
+    ) -> TokenStream {
+        let p = private.here();
+        let Self { attrs, vis, ident, action, answer, idempotent, .. } = self;
+        let error = remote(self.error.as_ref(), private);
+        let items = form.incoming().map(|Parameter { name, ty }| {
+            quote!(#name: impl #p::Stream<Item = #ty> + #p::core::marker::Send + 'static)
+        });
+        let name = form.incoming().map(|Parameter { name, .. }| name);
+        let or_value = |ty: &Option<TokenStream>| ty.clone().unwrap_or_else(|| quote!(#p::Value));
+        let opens = match form {
+            SessionForm::Streams { .. } => quote!(#p::Streaming<#answer, #error>),
+            SessionForm::Takes { .. } => quote!(#p::Answered<#answer, #error>),
+            SessionForm::Workflow { tell, ask } => {
+                let (tell, ask) = (or_value(tell), or_value(ask));
+                quote!(#p::Workflow<#answer, #error, #ask, #tell>)
+            }
+            SessionForm::Each { .. } => {
+                return quote! {
+                    #(#attrs)*
+                    #vis fn #ident(&self, #items) -> #p::EachCall<#error> {
+                        #p::Caller::__each(&self.caller, #action, #name, #idempotent)
+                    }
+                };
+            }
+        };
+        let items = items.map(|items| if parameters.is_empty() { items } else { quote!(, #items) });
+        let with_items = name.map(|name| quote!(.items(#name)));
+        quote! {
+            #(#attrs)*
+            #[allow(clippy::too_many_arguments)]
+            #vis fn #ident(&self, #parameters #items) -> #p::StreamCall<#opens> {
+                #p::Caller::__open::<#opens>(&self.caller, #action, #payload) #with_items
+            }
+        }
+    }
+
+    /// The type of the payload as a contract and its blueprint compare it.
+    pub(crate) fn compared_payload(&self, private: &Private) -> TokenStream {
+        let p = private.here();
+        let payload = self.payload.as_ref().map_or_else(|| quote!(()), |payload| payload.ty.clone());
+        match self.session.as_ref().and_then(SessionForm::incoming) {
+            Some(Parameter { ty, .. }) => quote!(#p::WithItems<#payload, #ty>),
+            None => payload,
+        }
+    }
+
+    /// The type of the answer as a contract and its blueprint compare it.
+    pub(crate) fn compared_answer(&self, private: &Private) -> TokenStream {
+        let p = private.here();
+        let answer = &self.answer;
+        match &self.session {
+            Some(SessionForm::Streams { .. }) => quote!(#p::StreamOf<#answer>),
+            Some(SessionForm::Workflow { .. }) => quote!(#p::WorkflowAnswer<#answer>),
+            _ => answer.clone(),
         }
     }
 }

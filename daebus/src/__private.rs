@@ -9,7 +9,8 @@ pub use crate::blueprint::{
 pub use crate::handler::extract::{Argument, argument};
 pub use crate::handler::{
     ArgumentSchema, Context, Definition, Endpoint, MakeSchema, Needs, Outcome, Ret, SchemaProbe,
-    SchemaProbeFallback, Schemas, Source, ViaNothing, ViaResult, ViaValue, blocking, kind,
+    SchemaProbeFallback, Schemas, Source, ViaNothing, ViaResult, ViaResultStream, ViaStream, ViaValue,
+    blocking, kind,
 };
 pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 
@@ -51,6 +52,11 @@ impl<T> ArgumentProbe<crate::Progress<T>> {
     pub const IS_PROGRESS: bool = true;
 }
 
+impl<T> ArgumentProbe<crate::Incoming<T>> {
+    /// It is the caller's stream.
+    pub const IS_INCOMING: bool = true;
+}
+
 impl<T: axum::extract::FromRequest<()>> ArgumentProbe<T> {
     /// `true` for axum's extractors that read the body.
     pub const READS_BODY: bool = true;
@@ -62,6 +68,8 @@ pub trait ArgumentProbeFallback {
     const IS_PAYLOAD: bool = false;
     /// `false` for all other types.
     const IS_PROGRESS: bool = false;
+    /// It isn't.
+    const IS_INCOMING: bool = false;
     /// `false` for all other types.
     const READS_BODY: bool = false;
 

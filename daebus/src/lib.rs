@@ -143,8 +143,10 @@ pub mod __parsers;
 pub mod __private;
 
 pub use daebus_caller as caller;
+pub use daebus_caller::session::SessionError;
 pub use daebus_caller::{
-    Balance, BoxError, BusError, Call, CallError, Caller, Fault, Instance, InstanceId, Listening, Update,
+    Balance, BoxError, BusError, Call, CallError, Caller, Fault, Instance, InstanceId, Listening, ReplyError,
+    Stream, Update, Workflow, WorkflowReply, WorkflowUpdate,
 };
 
 #[doc = include_str!("docs/action.md")]
@@ -185,6 +187,8 @@ pub use daebus_macros::socket_disconnect;
 pub use daebus_macros::socket_register;
 #[doc = include_str!("docs/thread.md")]
 pub use daebus_macros::thread;
+#[doc = include_str!("docs/workflow.md")]
+pub use daebus_macros::workflow;
 
 #[cfg(feature = "args")]
 pub use args::ServiceArgs;
@@ -202,7 +206,8 @@ pub use error::{Error, Mistake, Result};
 pub use events::{EventGuard, EventHandler, Events};
 pub use feature::{Feature, FeatureContext, Repeater};
 pub use handler::extract::{
-    Broadcast, Cache, CacheError, Callers, Extension, Extract, Payload, Progress, Request, State,
+    Broadcast, Cache, CacheError, Callers, Dialog, DialogError, Extension, Extract, Incoming, IncomingError,
+    Payload, Progress, Request, State,
 };
 pub use handler::layer::{self, Next};
 pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Json, Needs, Outcome, kind};

@@ -17,6 +17,21 @@ pub(crate) struct Action {
     pub(crate) concurrency: Option<usize>,
     pub(crate) idempotent: bool,
     pub(crate) types: Types,
+    /// What a workflow tells and asks, if it is one.
+    pub(crate) workflow: Option<WorkflowTypes>,
+}
+
+/// What the stub of a workflow receives, as far as the attribute names it.
+#[derive(Clone)]
+pub(crate) struct WorkflowTypes {
+    pub(crate) tell: Option<Type>,
+    pub(crate) ask: Option<Type>,
+}
+
+impl WorkflowTypes {
+    pub(crate) fn take(arguments: &mut Arguments, mistakes: &mut Mistakes) -> Self {
+        Self { tell: arguments.ty("tell", mistakes), ask: arguments.ty("ask", mistakes) }
+    }
 }
 
 /// What the stub is told about types that can't be seen in the signature.
@@ -47,7 +62,26 @@ impl Action {
         };
         arguments.finish(mistakes);
         let name = name.unwrap_or_else(|| LitStr::new("", span));
-        Self { name, timeout, concurrency, idempotent, types }
+        Self { name, timeout, concurrency, idempotent, types, workflow: None }
+    }
+
+    /// `#[workflow("connect_wifi", tell = Step, ask = Question)]`.
+    pub(super) fn check_workflow(mut arguments: Arguments, mistakes: &mut Mistakes) -> Self {
+        let span = arguments.span;
+        let name = arguments
+            .name("the workflow", "\"connect_wifi\"", mistakes)
+            .and_then(|name| checked_action_name(name, mistakes));
+        let concurrency = arguments.count("concurrency", mistakes);
+        let workflow = Some(WorkflowTypes::take(&mut arguments, mistakes));
+        let types = Types {
+            payload: arguments.ty("payload", mistakes),
+            answer: arguments.ty("answer", mistakes),
+            error: arguments.ty("error", mistakes),
+            progress: None,
+        };
+        arguments.finish(mistakes);
+        let name = name.unwrap_or_else(|| LitStr::new("", span));
+        Self { name, timeout: None, concurrency, idempotent: false, types, workflow }
     }
 }
 

@@ -9,7 +9,7 @@ use syn::{Expr, Ident, Lit, Path, Token, Type};
 use super::literal::literal;
 
 /// Keys whose value is a type; every other value is read as an expression.
-const TYPE_KEYS: [&str; 4] = ["payload", "answer", "error", "progress"];
+const TYPE_KEYS: [&str; 6] = ["payload", "answer", "error", "progress", "tell", "ask"];
 
 /// Keys whose value is a path.
 const PATH_KEYS: [&str; 3] = ["contract", "crate", "event"];

@@ -49,6 +49,7 @@ impl RawAttribute {
         }
         match kind {
             Kind::Action => Some(Checked::Action(Box::new(Action::check(arguments, mistakes)))),
+            Kind::Workflow => Some(Checked::Action(Box::new(Action::check_workflow(arguments, mistakes)))),
             Kind::Listen => Listen::check(arguments, mistakes).map(Checked::Listen),
             Kind::Route => Route::check(arguments, mistakes).map(Checked::Route),
             Kind::Socket => Socket::check(arguments, mistakes).map(Checked::Socket),

@@ -9,6 +9,7 @@ use super::hook::Hook;
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Action,
+    Workflow,
     Listen,
     Route,
     Socket,
@@ -22,8 +23,9 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Action,
+        Self::Workflow,
         Self::Listen,
         Self::Route,
         Self::Socket,
@@ -45,6 +47,7 @@ impl Kind {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Action => "action",
+            Self::Workflow => "workflow",
             Self::Listen => "listen",
             Self::Route => "route",
             Self::Socket => "socket",

@@ -16,7 +16,7 @@ mod route;
 mod socket;
 mod thread;
 
-pub(crate) use action::{Action, checked_action_name};
+pub(crate) use action::{Action, WorkflowTypes, checked_action_name};
 pub(crate) use arguments::Arguments;
 pub(crate) use attribute::{Checked, RawAttribute};
 pub(crate) use background::{Background, Overlap, When};

@@ -68,13 +68,10 @@ fn offers(private: &Private, handler: &Handler, method: &Method) -> Vec<Offer> {
         name,
         cfgs: cfgs(&handler.function.attrs),
         function: Ident::clone(&method.ident),
-        payload: method
-            .payload
-            .as_ref()
-            .map_or_else(|| nothing.clone(), |payload| parsed(payload.ty.clone())),
+        payload: parsed(method.compared_payload(private)),
         answer: match &handler.function.sig.output {
             syn::ReturnType::Default => nothing.clone(),
-            syn::ReturnType::Type(..) => parsed(method.answer.clone()),
+            syn::ReturnType::Type(..) => parsed(method.compared_answer(private)),
         },
         error: parsed(stub::remote_at(method.error.as_ref(), private, span)),
         progress: parsed(method.progress.clone().unwrap_or_else(value)),

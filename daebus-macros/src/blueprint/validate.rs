@@ -7,13 +7,13 @@ use syn::{FnArg, Ident, LitStr, ReturnType};
 use super::model::Blueprint;
 use super::parse::{Module, ModuleItem};
 use super::scope;
-use crate::attr::{Arguments, Checked};
+use crate::attr::{Arguments, Checked, WorkflowTypes};
 use crate::endpoint::{self, Handler};
 use crate::inherited::cfgs;
 use crate::mistakes::Mistakes;
 use crate::names;
 use crate::private::Private;
-use crate::stub::{self, Method, Parameter};
+use crate::stub::{self, Method, Parameter, SessionForm};
 
 /// Checks what concerns the module. What is wrong with one handler is reported by that handler's own attribute.
 pub(super) fn validate(
@@ -193,6 +193,15 @@ pub(super) fn method(
     };
     let tokens = |ty: &syn::Type| ty.to_token_stream();
     let progress = handler.arguments.iter().find_map(endpoint::progress_of).map(tokens);
+    let incoming = incoming(handler);
+    let session = match (&action.workflow, output.stream, incoming) {
+        (Some(WorkflowTypes { tell, ask }), ..) => {
+            Some(SessionForm::Workflow { tell: tell.as_ref().map(tokens), ask: ask.as_ref().map(tokens) })
+        }
+        (None, Some(_), incoming) => Some(SessionForm::Streams { incoming }),
+        (None, None, Some(incoming)) => Some(SessionForm::Takes { incoming }),
+        (None, None, None) => None,
+    };
     Some(Method {
         attrs,
         vis: function.vis.to_token_stream(),
@@ -204,7 +213,23 @@ pub(super) fn method(
         error: action.types.error.as_ref().map(tokens).or(output.error),
         progress: action.types.progress.as_ref().map(tokens).or(progress),
         idempotent: action.idempotent,
+        session,
         action: action.name,
+    })
+}
+
+/// The caller's stream by its spelling.
+fn incoming(handler: &Handler) -> Option<Parameter> {
+    handler.function.sig.inputs.iter().find_map(|argument| match argument {
+        FnArg::Typed(argument) => {
+            let item = endpoint::incoming_of(&argument.ty)?;
+            let name = match stub::parameter_name(&argument.pat) {
+                name if name == "payload" => Ident::new("items", proc_macro2::Span::mixed_site()),
+                name => name,
+            };
+            Some(Parameter { name, ty: quote!(#item) })
+        }
+        FnArg::Receiver(_) => None,
     })
 }
 

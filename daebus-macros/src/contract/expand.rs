@@ -225,8 +225,8 @@ fn types(private: &Private, action: &ContractAction, marker: &Ident) -> TokenStr
     let p = private.here();
     let name = &action.method.action;
     let key = hash(&name.value());
-    let payload = action.payload();
-    let answer = &action.method.answer;
+    let payload = action.method.compared_payload(private);
+    let answer = action.method.compared_answer(private);
     let error = stub::remote(action.method.error.as_ref(), private);
     let progress = action.method.progress.clone().unwrap_or_else(|| quote!(#p::Value));
     let lints = lints(&action.method.attrs);

@@ -11,15 +11,19 @@ use syn::{
 use super::generated_names::{names_of_event, payload_name};
 use super::model::{Contract, ContractAction, ContractEvent};
 use super::parse::Declaration;
-use crate::attr::{Arguments, checked_action_name, checked_channel};
-use crate::endpoint;
+use crate::attr::{Arguments, WorkflowTypes, checked_action_name, checked_channel};
+use crate::endpoint::{self, ReturnedStream};
 use crate::mistakes::Mistakes;
 use crate::names;
 use crate::private::Private;
-use crate::stub::{self, Method, Parameter};
+use crate::stub::{self, Method, Parameter, SessionForm};
 
 const ACTION: &str =
     "`#[action(\"get_user\")] async fn get_user(query: GetUser) -> Result<User, UserError>;`";
+const EACH: &str =
+    "`#[action(\"add_item\", each)] async fn add_many_items(items: impl Stream<Item = String>);`";
+const WORKFLOW: &str =
+    "`#[workflow(\"connect_wifi\")] async fn connect(wifi: Wifi) -> Result<Connected, WifiError>;`";
 const EVENT: &str = "`#[event(\"user_events\")] fn user_event(event: UserEvent);`";
 
 pub(super) fn validate(
@@ -77,6 +81,7 @@ fn declaration(item: &ItemTrait, mistakes: &mut Mistakes) {
 /// One of our attributes on a method.
 enum MethodKind {
     Action,
+    Workflow,
     Event,
 }
 
@@ -84,6 +89,7 @@ fn method_kind(attribute: &Attribute) -> Option<MethodKind> {
     let last = &attribute.path().segments.last()?.ident;
     match () {
         () if last == "action" => Some(MethodKind::Action),
+        () if last == "workflow" => Some(MethodKind::Workflow),
         () if last == "event" => Some(MethodKind::Event),
         () => None,
     }
@@ -109,12 +115,28 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     for (_, other) in ours {
         mistakes.on(other, "a function of a contract is one action or one event; write a second function");
     }
-    let payload = signature(function, mistakes);
+    let arguments = signature(function, mistakes);
+    let (streams, payload): (Vec<&PatType>, Vec<&PatType>) =
+        arguments.into_iter().partition(|argument| endpoint::stream_item_of(&argument.ty).is_some());
     let payload = payload.as_slice();
+    if let Some(second) = streams.get(1) {
+        mistakes.on(second, "a caller sends one stream; make its items an enum");
+    }
     let output = &function.sig.output;
     if let ReturnType::Type(_, ty) = output {
-        nameable(ty, &function.sig.generics, mistakes);
+        match endpoint::output_of(output, private).stream {
+            None => nameable(ty, &function.sig.generics, mistakes),
+            Some(ReturnedStream::OfResults) => {}
+            Some(ReturnedStream::OfOthers) => mistakes.on(
+                ty,
+                "the items of a stream are results, since a stream can fail at any time: `impl Stream<Item = Result<T, E>>`",
+            ),
+        }
     }
+    let incoming = streams.first().and_then(|stream| {
+        let ty = endpoint::stream_item_of(&stream.ty)?.to_token_stream();
+        Some(Parameter { name: stub::parameter_name(&stream.pat), ty })
+    });
     refuse_taken(function, &kind, contract, mistakes);
     // Whatever is wrong with the attribute, the caller gets its method.
     let is_sound = mistakes.len() == before;
@@ -130,14 +152,29 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
     match kind {
         MethodKind::Action => {
             let arguments = Arguments::read(arguments, "action", span, mistakes);
-            let payload = (&contract.item.ident, payload);
+            let payload = (&contract.item.ident, payload, incoming);
             let action = action(arguments, function, payload, private, mistakes);
+            if is_sound {
+                contract.actions.extend(same_action(action, contract, mistakes));
+            }
+        }
+        MethodKind::Workflow => {
+            let arguments = Arguments::read(arguments, "workflow", span, mistakes);
+            if let Some(stream) = streams.first() {
+                mistakes
+                    .on(stream, format!("a workflow takes no stream; it asks for what it needs: {WORKFLOW}"));
+            }
+            let payload = (&contract.item.ident, payload, None);
+            let action = workflow(arguments, function, payload, private, mistakes);
             if is_sound {
                 contract.actions.extend(same_action(action, contract, mistakes));
             }
         }
         MethodKind::Event => {
             let arguments = Arguments::read(arguments, "event", span, mistakes);
+            if let Some(stream) = streams.first() {
+                mistakes.on(stream, "an event is one message; publish each item by itself");
+            }
             let event = event(arguments, function, payload, mistakes);
             contract.events.extend(event.filter(|_| is_sound));
         }
@@ -153,6 +190,9 @@ fn same_action(
     let name = action.method.action.value();
     let first = contract.actions.iter().find(|first| first.method.action.value() == name);
     let Some(first) = first.filter(|_| !name.is_empty()) else { return Some(action) };
+    if action.sends_items_of(first) || first.sends_items_of(&action) {
+        return Some(action);
+    }
     let has_fields = !action.method.fields.is_empty() && !first.method.fields.is_empty();
     if has_fields {
         action.method.payload.clone_from(&first.method.payload);
@@ -206,7 +246,8 @@ fn signature<'a>(function: &'a TraitItemFn, mistakes: &mut Mistakes) -> Vec<&'a 
                 );
             }
             FnArg::Typed(argument) => {
-                nameable(&argument.ty, &sig.generics, mistakes);
+                let ty = endpoint::stream_item_of(&argument.ty).unwrap_or(&argument.ty);
+                nameable(ty, &sig.generics, mistakes);
                 arguments.push(argument);
             }
         }
@@ -244,7 +285,7 @@ fn refuse_taken(function: &TraitItemFn, kind: &MethodKind, contract: &Contract, 
     let of_events = contract.events.iter().flat_map(|event| names_of_event(&event.ident));
     let taken: Vec<String> = methods.chain(of_events).collect();
     let new = match kind {
-        MethodKind::Action => vec![ident.to_string()],
+        MethodKind::Action | MethodKind::Workflow => vec![ident.to_string()],
         MethodKind::Event => names_of_event(ident).to_vec(),
     };
     if let Some(new) = new.iter().find(|new| taken.contains(new)) {
@@ -255,15 +296,63 @@ fn refuse_taken(function: &TraitItemFn, kind: &MethodKind, contract: &Contract, 
 fn action(
     mut arguments: Arguments,
     function: &TraitItemFn,
-    (contract, payload): (&Ident, &[&PatType]),
+    (contract, payload, incoming): (&Ident, &[&PatType], Option<Parameter>),
     private: &Private,
     mistakes: &mut Mistakes,
 ) -> ContractAction {
     let name = arguments.name("the action", "\"get_user\"", mistakes);
+    let idempotent = arguments.flag("idempotent", mistakes);
+    let is_each = arguments.flag("each", mistakes);
+    let progress = arguments.ty("progress", mistakes);
+    let returns_stream = endpoint::output_of(&function.sig.output, private).stream.is_some();
+    if is_each && (incoming.is_none() || !payload.is_empty() || returns_stream) {
+        mistakes.on(&function.sig.ident, format!("`each` sends the items of one stream: {EACH}"));
+    }
+    let session = match incoming {
+        Some(items) if is_each => Some(SessionForm::Each { items }),
+        incoming if returns_stream => Some(SessionForm::Streams { incoming }),
+        Some(incoming) => Some(SessionForm::Takes { incoming }),
+        None => None,
+    };
+    let mut action =
+        described(arguments, function, (contract, payload), (name, progress, session), private, mistakes);
+    action.method.idempotent = idempotent;
+    // It is a second way to call an ordinary action, which a blueprint has under its own name.
+    action.is_alias = is_each;
+    action
+}
+
+fn workflow(
+    mut arguments: Arguments,
+    function: &TraitItemFn,
+    (contract, payload, _): (&Ident, &[&PatType], Option<Parameter>),
+    private: &Private,
+    mistakes: &mut Mistakes,
+) -> ContractAction {
+    let name = arguments.name("the workflow", "\"connect_wifi\"", mistakes);
+    let WorkflowTypes { tell, ask } = WorkflowTypes::take(&mut arguments, mistakes);
+    for ty in [&tell, &ask].into_iter().flatten() {
+        nameable(ty, &function.sig.generics, mistakes);
+    }
+    if endpoint::output_of(&function.sig.output, private).stream.is_some() {
+        mistakes.on(&function.sig.output, format!("a workflow returns one answer: {WORKFLOW}"));
+    }
+    let tokens = |ty: &syn::Type| ty.to_token_stream();
+    let form = SessionForm::Workflow { tell: tell.as_ref().map(tokens), ask: ask.as_ref().map(tokens) };
+    described(arguments, function, (contract, payload), (name, None, Some(form)), private, mistakes)
+}
+
+/// The rest of an action or a workflow.
+fn described(
+    mut arguments: Arguments,
+    function: &TraitItemFn,
+    (contract, payload): (&Ident, &[&PatType]),
+    (name, progress, session): (Option<LitStr>, Option<syn::Type>, Option<SessionForm>),
+    private: &Private,
+    mistakes: &mut Mistakes,
+) -> ContractAction {
     let name = name.and_then(|name| checked_action_name(name, mistakes));
     let name = name.unwrap_or_else(|| LitStr::new("", arguments.span));
-    let idempotent = arguments.flag("idempotent", mistakes);
-    let progress = arguments.ty("progress", mistakes);
     let answer = arguments.ty("answer", mistakes);
     let error = arguments.ty("error", mistakes);
     arguments.finish(mistakes);
@@ -297,7 +386,8 @@ fn action(
         is_result: if answer.is_some() { None } else { output.is_result(private) },
         error: error.as_ref().map(ToTokens::to_token_stream).or_else(|| output.error.clone()),
         progress: progress_tokens,
-        idempotent,
+        idempotent: false,
+        session,
         action: name,
     };
     let signature = handler_signature(&method, sig, progress.as_ref());
@@ -326,6 +416,19 @@ fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&sy
         };
         arguments.push(format!("Payload({pattern}): Payload<{}>", stub::shown(ty)));
     }
+    let incoming = match &method.session {
+        Some(SessionForm::Streams { incoming: Some(incoming) } | SessionForm::Takes { incoming }) => {
+            Some(incoming)
+        }
+        _ => None,
+    };
+    if let Some(Parameter { name, ty }) = incoming {
+        arguments.push(format!("{name}: Incoming<{}>", stub::shown(ty)));
+    }
+    let is_workflow = matches!(method.session, Some(SessionForm::Workflow { .. }));
+    if is_workflow {
+        arguments.push("mut dialog: Dialog".to_owned());
+    }
     if let Some(progress) = progress {
         arguments.push(format!("progress: Progress<{}>", stub::shown(progress)));
     }
@@ -333,8 +436,9 @@ fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&sy
         ReturnType::Default => String::new(),
         ReturnType::Type(_, ty) => format!(" -> {}", stub::shown(ty)),
     };
+    let attribute = if is_workflow { "workflow" } else { "action" };
     format!(
-        "#[action(\"{}\")] async fn {}({}){output}",
+        "#[{attribute}(\"{}\")] async fn {}({}){output}",
         method.action.value(),
         sig.ident,
         arguments.join(", ")

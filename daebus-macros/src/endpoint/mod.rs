@@ -8,6 +8,7 @@ mod path_parameters;
 mod shadowing;
 mod signature;
 mod spelling;
+mod streams;
 mod type_contents;
 mod validate;
 
@@ -17,7 +18,9 @@ pub(crate) use model::Handler;
 pub(crate) use parse::Function;
 pub(crate) use shadowing::shadows;
 pub(crate) use signature::refuse_receiver;
-pub(crate) use spelling::{Output, output_of, payload_of, progress_of};
+pub(crate) use spelling::{
+    Output, ReturnedStream, incoming_of, output_of, payload_of, progress_of, stream_item_of,
+};
 pub(crate) use type_contents::{borrow_in, contains_impl_trait, reference_in};
 pub(crate) use validate::{validate, validate_method};
 

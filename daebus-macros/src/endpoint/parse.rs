@@ -72,7 +72,7 @@ pub(super) fn explain(kind: Kind, item: &TokenStream, error: syn::Error) -> syn:
     let message = format!(
         "`#[{name}]` belongs on a function: `#[{name}{}] async fn …`",
         match kind {
-            Kind::Action | Kind::Listen | Kind::Socket | Kind::Thread => "(\"…\")",
+            Kind::Action | Kind::Workflow | Kind::Listen | Kind::Socket | Kind::Thread => "(\"…\")",
             Kind::Background => "(\"…\", 3600)",
             Kind::Route => "(\"/…\")",
             _ => "",

@@ -2,7 +2,7 @@
 
 use syn::{FnArg, GenericParam, Receiver, ReceiverKind, Safety, Signature, Type};
 
-use super::spelling::payload_of;
+use super::spelling::{incoming_of, payload_of, stream_item_of};
 use super::type_contents::{borrow_in, contains_impl_trait};
 use crate::mistakes::Mistakes;
 
@@ -60,7 +60,9 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
                 "`cfg` on an argument is not supported; put it on the function, and write a second one",
             );
         }
-        if contains_impl_trait(&argument.ty) {
+        if stream_item_of(&argument.ty).is_some() {
+            mistakes.on(&argument.ty, "the caller's stream is the argument `items: Incoming<T>`");
+        } else if contains_impl_trait(&argument.ty) {
             mistakes.on(&argument.ty, format!("`impl Trait` doesn't say what to extract; {INSTEAD}"));
         } else if let Some(borrowed) = borrow_in(&argument.ty, &sig.generics) {
             mistakes.on(
@@ -72,6 +74,12 @@ fn arguments(sig: &Signature, mistakes: &mut Mistakes) -> Vec<Type> {
             mistakes.on(
                 &argument.ty,
                 "a message has one payload, and an argument before this one takes it; put both into one struct",
+            );
+        }
+        if incoming_of(&argument.ty).is_some() && types.iter().any(|ty| incoming_of(ty).is_some()) {
+            mistakes.on(
+                &argument.ty,
+                "a caller sends one stream, and an argument before this one takes it; make its items an enum",
             );
         }
         types.push((*argument.ty).clone());

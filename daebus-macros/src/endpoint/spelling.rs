@@ -4,7 +4,7 @@
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens as _, quote, quote_spanned};
 use syn::spanned::Spanned as _;
-use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type};
+use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type, TypeParamBound};
 
 use super::type_contents::contains_impl_trait;
 use crate::private::Private;
@@ -19,6 +19,44 @@ pub(crate) fn progress_of(ty: &Type) -> Option<&Type> {
     only_argument(ty, "Progress")
 }
 
+/// `T` of an argument spelled `Incoming<T>`.
+pub(crate) fn incoming_of(ty: &Type) -> Option<&Type> {
+    only_argument(ty, "Incoming")
+}
+
+/// Whether an argument is spelled `Dialog`.
+pub(super) fn is_dialog(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|segment| segment.ident == "Dialog")
+}
+
+/// `T` of `impl Stream<Item = T>` or `BoxStream<T>`.
+pub(crate) fn stream_item_of(ty: &Type) -> Option<&Type> {
+    match ty {
+        Type::ImplTrait(ty) => ty.bounds.iter().find_map(|bound| match bound {
+            TypeParamBound::Trait(bound) => {
+                let segment = bound.path.segments.last().filter(|segment| segment.ident == "Stream")?;
+                let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+                arguments.args.iter().find_map(|argument| match argument {
+                    GenericArgument::AssocType(item) if item.ident == "Item" => Some(&item.ty),
+                    _ => None,
+                })
+            }
+            _ => None,
+        }),
+        Type::Group(group) => stream_item_of(&group.elem),
+        Type::Paren(paren) => stream_item_of(&paren.elem),
+        ty => only_argument(ty, "BoxStream"),
+    }
+}
+
+/// The stream of a return type: itself, or the value of a `Result`.
+fn returned_stream(ty: &Type) -> Option<&Type> {
+    stream_item_of(ty).or_else(|| {
+        let segment = last_segment(ty).filter(|segment| segment.ident == "Result")?;
+        stream_item_of(type_arguments(segment).first()?)
+    })
+}
+
 /// A return value as a stub sees it.
 pub(crate) struct Output {
     /// What the caller gets.
@@ -31,6 +69,16 @@ pub(crate) struct Output {
     pub(crate) is_guess: bool,
     /// It contains an `impl Trait`, which has no name that a stub could use.
     pub(crate) is_opaque: bool,
+    /// It is a stream. `answer` and `error` are those of its items.
+    pub(crate) stream: Option<ReturnedStream>,
+}
+
+/// The items of a stream that a handler returns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReturnedStream {
+    OfResults,
+    /// Refused: an item is no `Result`.
+    OfOthers,
 }
 
 impl Output {
@@ -43,12 +91,37 @@ impl Output {
 /// Takes a return type apart.
 pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
     let ReturnType::Type(_, ty) = output else {
-        return Output { answer: quote!(()), error: None, ty: quote!(()), is_guess: false, is_opaque: false };
+        return Output {
+            answer: quote!(()),
+            error: None,
+            ty: quote!(()),
+            is_guess: false,
+            is_opaque: false,
+            stream: None,
+        };
     };
     let tokens = ty.to_token_stream();
+    if let Some(item) = returned_stream(ty) {
+        let parts = last_segment(item).filter(|segment| segment.ident == "Result").map(type_arguments);
+        let (answer, error, stream) = match parts.as_deref() {
+            Some([answer, error]) => {
+                (answer.to_token_stream(), Some(error.to_token_stream()), ReturnedStream::OfResults)
+            }
+            _ => (item.to_token_stream(), None, ReturnedStream::OfOthers),
+        };
+        let stream = Some(stream);
+        return Output { answer, error, ty: tokens, is_guess: false, is_opaque: false, stream };
+    }
     let is_opaque = contains_impl_trait(ty);
     let Some(segment) = last_segment(ty) else {
-        return Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque };
+        return Output {
+            answer: tokens.clone(),
+            error: None,
+            ty: tokens,
+            is_guess: !is_opaque,
+            is_opaque,
+            stream: None,
+        };
     };
     let arguments = type_arguments(segment);
     let name = segment.ident.to_string();
@@ -59,6 +132,7 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
             ty: tokens,
             is_guess: true,
             is_opaque,
+            stream: None,
         },
         (name, [_, ..]) if name.ends_with("Result") => {
             let p = private.at(ty.span());
@@ -73,9 +147,17 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
                 ty: tokens,
                 is_guess: true,
                 is_opaque,
+                stream: None,
             }
         }
-        _ => Output { answer: tokens.clone(), error: None, ty: tokens, is_guess: !is_opaque, is_opaque },
+        _ => Output {
+            answer: tokens.clone(),
+            error: None,
+            ty: tokens,
+            is_guess: !is_opaque,
+            is_opaque,
+            stream: None,
+        },
     }
 }
 

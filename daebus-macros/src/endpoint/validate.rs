@@ -1,6 +1,6 @@
 //! Function and raw attributes → a checked handler.
 
-use super::{marker, model::Handler, parse::Function, path_parameters, shadowing, signature};
+use super::{marker, model::Handler, parse::Function, path_parameters, shadowing, signature, streams};
 use crate::attr::{Checked, RawAttribute};
 use crate::mistakes::Mistakes;
 
@@ -63,6 +63,7 @@ fn checked(
         }
         endpoints.push(endpoint);
     }
+    streams::check(&function.sig, &arguments, &endpoints, mistakes);
     // The struct of a function that was marked is there already, or nobody waits for it.
     let has_struct = has_struct && !is_marked;
     let is_method = false;

@@ -24,6 +24,7 @@ use super::early_cancels::{EarlyCancels, read_cancel};
 use super::episode::Incident;
 use super::pulse::Pulse;
 use super::refusals::{PushRefusal, Reason, Refusals};
+use super::sessions::Sessions;
 use super::shared::{Decision, Receivers, SharedRequests};
 use crate::blueprint::Registry;
 use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Report, UnreadableRequest};
@@ -48,6 +49,7 @@ struct Dispatcher {
     built_ins: BuiltIns,
     running: Cancellations,
     early_cancels: EarlyCancels,
+    sessions: Sessions,
     /// The requests that have been admitted and whose final reply has not been sent.
     answering: TaskTracker,
     draining: CancellationToken,
@@ -69,17 +71,21 @@ impl Actions {
     ) -> Self {
         let (loops, drained) = (Workers::default(), CancellationToken::new());
         let refusals = Refusals::new(&core, limits.refusals, loops.clone(), drained.clone());
+        let (running, draining, answering) =
+            (Cancellations::default(), CancellationToken::new(), TaskTracker::new());
+        let ends = (&draining, &answering);
         Self(Arc::new(Dispatcher {
             built_ins: BuiltIns::new(&core, &registry, refusals.clone(), loops.clone()),
             shared: SharedRequests::new(&core, membership, everyone, limits.intake.bytes),
+            sessions: Sessions::new(&core, limits, &refusals, &running, ends, &workers),
             refusals,
             core,
             registry,
             limits,
-            running: Cancellations::default(),
+            running,
             early_cancels: EarlyCancels::default(),
-            answering: TaskTracker::new(),
-            draining: CancellationToken::new(),
+            answering,
+            draining,
             drained,
             workers,
             loops,
@@ -210,7 +216,7 @@ impl Actions {
         if action == "$cancel" {
             return self.cancel(&envelope);
         }
-        if inner.built_ins.answer(action, &envelope) {
+        if inner.built_ins.answer(action, &envelope) || inner.sessions.take_in(action, &envelope) {
             return;
         }
         let key = inner.running.keys().of(&envelope);
@@ -293,6 +299,18 @@ impl Actions {
         let Some(action) = inner.registry.action(action).cloned() else {
             return refuse(Reason::UnknownAction(action.to_owned()));
         };
+        if action.definition.session || envelope.session.is_some() {
+            if let Err(reason) = inner.sessions.open(envelope, &action) {
+                return refuse(reason);
+            }
+            // A `$cancel` that arrived before the session was entered has not found it.
+            if inner.early_cancels.take(key, envelope.received)
+                && let Some(key) = key
+            {
+                inner.running.cancel(key);
+            }
+            return;
+        }
         let own = action.definition.timeout;
         let budget = envelope.timeout.into_iter().chain(own).min().unwrap_or(inner.limits.timeout);
         // Counted from the reception: the caller's time went on while the request waited in the queue.
@@ -377,8 +395,12 @@ impl Actions {
         }
     }
 
-    /// Applies a `$cancel`, also to a request that still waits in the queue. Returns whether the message is one.
+    /// Hands a message to its session, or applies a `$cancel`, also to a request that still waits in the queue. Returns
+    /// whether the message is either.
     fn cancel_early(&self, message: &Message) -> bool {
+        if self.0.sessions.deliver(message) {
+            return true;
+        }
         let Some(request) = read_cancel(message) else { return false };
         let key = self.0.running.keys().of_cancelled(&request);
         // Added first: the request may be admitted meanwhile.

@@ -20,7 +20,7 @@ const SHARDS: usize = 16;
 
 /// Who asked and under which id; ids are chosen by callers, so the inbox belongs to the key. It is a hash that is keyed at
 /// random, so that no caller can choose two requests that have one key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct RequestKey(pub(super) u64);
 
 /// Makes the keys of requests.
@@ -38,7 +38,8 @@ impl RequestKeys {
         self.key(&cancelled.inbox, &cancelled.request_id)
     }
 
-    fn key(&self, inbox: &str, request_id: &str) -> RequestKey {
+    /// Returns the key of the request of an inbox, whose id is JSON.
+    pub(super) fn key(&self, inbox: &str, request_id: &str) -> RequestKey {
         RequestKey(self.0.hash_one((inbox, request_id)))
     }
 

@@ -13,6 +13,7 @@ mod intake;
 mod listeners;
 mod pulse;
 mod refusals;
+mod sessions;
 mod shared;
 
 use std::time::Duration;

@@ -17,7 +17,7 @@ use tracing::{debug, warn};
 
 use super::cancellations::EndedBy;
 use super::episode::{Episode, Incident};
-use crate::handler::{Core, Envelope, Replier, ReplyAddress};
+use crate::handler::{Core, Envelope, Replier, ReplyAddress, session_required};
 use crate::introspection::Load;
 use crate::runtime::Workers;
 
@@ -43,6 +43,8 @@ pub(super) enum Reason {
     Cancelled,
     /// Answered only if no other process can have the action.
     UnknownAction(String),
+    /// The action takes or returns a stream, and the request opens no session.
+    NeedsSession(&'static str),
     Failed(Fault),
 }
 
@@ -53,6 +55,7 @@ impl Reason {
             Self::ShuttingDown => FaultCode::ShuttingDown,
             Self::Cancelled => FaultCode::Cancelled,
             Self::UnknownAction(_) => FaultCode::UnknownAction,
+            Self::NeedsSession(_) => FaultCode::InvalidPayload,
             Self::Failed(fault) => fault.reserved_code().unwrap_or(FaultCode::Internal),
         }
     }
@@ -101,7 +104,11 @@ struct RefusedRequest {
 impl RefusedRequest {
     fn size(&self) -> usize {
         let text = match &self.reason {
-            Reason::Overloaded | Reason::ShuttingDown | Reason::Lapsed | Reason::Cancelled => 0,
+            Reason::Overloaded
+            | Reason::ShuttingDown
+            | Reason::Lapsed
+            | Reason::Cancelled
+            | Reason::NeedsSession(_) => 0,
             Reason::UnknownAction(action) => action.len(),
             Reason::Failed(fault) => fault.error().len(),
         };
@@ -326,6 +333,7 @@ impl Refusals {
                 let text = format!("this instance of {service} was disconnected; the request was not run");
                 Fault::reserved(FaultCode::Overloaded, text)
             }
+            Reason::NeedsSession(action) => session_required(action),
             Reason::UnknownAction(action) => {
                 let subscribers = if is_sole { Ok(Some(1)) } else { self.subscribers(received).await };
                 debug!(service, action, ?subscribers, "no handler for this action");

@@ -6,10 +6,11 @@ use axum::response::Response;
 use daebus_caller::wire::RawJson;
 
 use super::failure::Failure;
+use super::items::Items;
 
-/// The answer of a handler: JSON, or an HTTP response.
+/// The answer of a handler: JSON, a stream of JSON items, or an HTTP response.
 ///
-/// Actions and sockets answer with JSON. Routes answer with JSON if their value is serialized, and with an HTTP response if
+/// Actions and sockets answer with JSON, and actions that return a stream with its items, which layers can't see. Routes answer with JSON if their value is serialized, and with an HTTP response if
 /// axum sends the value: a `String`, a `Redirect`, a stream. A layer may replace one by the other on a route; an HTTP response
 /// of a layer around an action or a socket is answered with `internal`.
 ///
@@ -35,6 +36,7 @@ pub struct Answer(Body);
 
 enum Body {
     Json(RawJson),
+    Items(Items),
     /// Boxed, since a response is large and most answers are JSON.
     Http(Box<Response>),
 }
@@ -44,7 +46,7 @@ impl Answer {
     pub fn json(&self) -> Option<&RawJson> {
         match &self.0 {
             Body::Json(json) => Some(json),
-            Body::Http(_) => None,
+            Body::Items(_) | Body::Http(_) => None,
         }
     }
 
@@ -52,7 +54,7 @@ impl Answer {
     pub fn http(&self) -> Option<&Response> {
         match &self.0 {
             Body::Http(response) => Some(response),
-            Body::Json(_) => None,
+            Body::Json(_) | Body::Items(_) => None,
         }
     }
 
@@ -60,7 +62,7 @@ impl Answer {
     pub fn http_mut(&mut self) -> Option<&mut Response> {
         match &mut self.0 {
             Body::Http(response) => Some(response),
-            Body::Json(_) => None,
+            Body::Json(_) | Body::Items(_) => None,
         }
     }
 
@@ -68,16 +70,35 @@ impl Answer {
     pub(crate) fn into_json(self) -> Result<RawJson, Failure> {
         match self.0 {
             Body::Json(json) => Ok(json),
+            Body::Items(_) => Err(Failure::internal("a stream can only be sent in a session")),
             Body::Http(_) => {
                 Err(Failure::internal("a layer answered with an HTTP response, which only routes can send"))
             }
         }
     }
 
-    /// Returns the HTTP response; `write` makes one of JSON.
-    pub(crate) fn into_response(self, write: impl FnOnce(&RawJson) -> Response) -> Response {
+    /// Creates the answer that is a stream of items.
+    pub(crate) fn from_items(items: Items) -> Self {
+        Self(Body::Items(items))
+    }
+
+    /// Returns the stream of items, or the answer if it is none.
+    pub(crate) fn into_items(self) -> Result<Items, Self> {
+        match self.0 {
+            Body::Items(items) => Ok(items),
+            body => Err(Self(body)),
+        }
+    }
+
+    /// Returns the HTTP response; `write` makes one of JSON, and `send` one of a stream.
+    pub(crate) fn into_response(
+        self,
+        write: impl FnOnce(&RawJson) -> Response,
+        send: impl FnOnce(Items) -> Response,
+    ) -> Response {
         match self.0 {
             Body::Json(json) => write(&json),
+            Body::Items(items) => send(items),
             Body::Http(response) => *response,
         }
     }
@@ -99,6 +120,7 @@ impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Body::Json(json) => f.debug_tuple("Json").field(json).finish(),
+            Body::Items(_) => f.write_str("Items"),
             Body::Http(response) => f.debug_tuple("Http").field(&response.status()).finish(),
         }
     }

@@ -87,6 +87,12 @@ impl Context {
         self
     }
 
+    /// The message of a request that stays open, without a deadline.
+    pub(crate) fn with_open_message(mut self, message: Arc<Envelope>) -> Self {
+        self.message = Some(message);
+        self
+    }
+
     pub(crate) fn with_deadline(mut self, deadline: Deadline) -> Self {
         self.deadline = Some(deadline);
         self

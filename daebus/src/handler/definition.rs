@@ -57,6 +57,8 @@ pub struct Definition {
     pub(crate) idempotent: bool,
     /// Of several instances of the service, one runs the handler.
     pub(crate) singleton: bool,
+    /// A request has to open a session.
+    pub(crate) session: bool,
     pub(crate) doc: &'static str,
     pub(crate) schemas: Schemas,
     /// The runs that have begun or wait for their turn.
@@ -72,6 +74,7 @@ impl Definition {
         Self {
             name: source.function(),
             source,
+            session: needs.has_session(),
             needs,
             timeout: None,
             concurrency: None,
@@ -111,6 +114,13 @@ impl Definition {
     #[must_use]
     pub fn singleton(mut self) -> Self {
         self.singleton = true;
+        self
+    }
+
+    /// Declares that the handler returns a stream, so that requests have to open a session.
+    #[must_use]
+    pub fn session(mut self) -> Self {
+        self.session = true;
         self
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use daebus_caller::bus::{Batching, Message};
 use daebus_caller::wire::{
-    Channel, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
+    Channel, Credit, Headers, NameError, RawJson, ReadError, Request, read_message, reply_channel,
 };
 use serde_json::value::RawValue;
 use tokio::time::Instant;
@@ -30,6 +30,8 @@ pub(crate) struct Envelope {
     pub(crate) timeout: Option<Duration>,
     /// Whether the inbox for the reply accepts batches.
     pub(crate) accepts_batches: bool,
+    /// The credit for the service's stream, if the request opens a session.
+    pub(crate) session: Option<Credit>,
     pub(crate) received: Instant,
 }
 
@@ -103,6 +105,7 @@ impl Envelope {
             headers: Headers::new(),
             timeout: None,
             accepts_batches: false,
+            session: None,
             received: Instant::now(),
         }
     }
@@ -124,6 +127,7 @@ impl Envelope {
             headers: request.headers.clone(),
             timeout: request.timeout,
             accepts_batches: request.accepts_batches,
+            session: request.session,
             received,
         }
     }

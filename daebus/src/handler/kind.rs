@@ -7,13 +7,16 @@ pub trait Kind: Send + Sync + 'static {}
 #[diagnostic::on_unimplemented(
     message = "`Request` can't be an argument of a handler of kind `{Self}`",
     label = "not an extractor here",
-    note = "only a message on the bus has an envelope: actions and listeners take `Request`"
+    note = "only a message on the bus has an envelope: actions, workflows and listeners take `Request`"
 )]
 pub trait HasMessage: Kind {}
 
 /// A handler that answers requests.
 #[derive(Debug)]
 pub struct Action;
+/// A handler that answers requests and asks its callers questions.
+#[derive(Debug)]
+pub struct Workflow;
 /// A handler that hears a channel.
 #[derive(Debug)]
 pub struct Listen;
@@ -40,6 +43,7 @@ pub struct Background;
 pub struct Thread;
 
 impl Kind for Action {}
+impl Kind for Workflow {}
 impl Kind for Listen {}
 impl Kind for Socket {}
 impl Kind for SocketBinary {}
@@ -49,4 +53,5 @@ impl Kind for Route {}
 impl Kind for Background {}
 impl Kind for Thread {}
 impl HasMessage for Action {}
+impl HasMessage for Workflow {}
 impl HasMessage for Listen {}

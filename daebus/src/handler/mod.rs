@@ -15,12 +15,14 @@ mod failure;
 mod hook;
 mod identity;
 mod invoke;
+mod items;
 pub mod kind;
 pub mod layer;
 mod outcome;
 mod reply;
 mod schema_probe;
 mod schemas;
+mod session;
 mod state;
 mod turn;
 
@@ -40,11 +42,15 @@ pub use failure::Failure;
 pub(crate) use hook::run_hook;
 pub(crate) use identity::Identity;
 pub(crate) use invoke::{Invocation, Report, handler_span};
+pub(crate) use items::Items;
 pub(crate) use outcome::JsonOutcome;
-pub use outcome::{Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaValue};
+pub use outcome::{
+    Handler, IntoOutcome, Json, Outcome, Ret, ViaNothing, ViaResult, ViaResultStream, ViaStream, ViaValue,
+};
 pub(crate) use reply::{Replier, ReplyAddress};
 pub use schema_probe::{SchemaProbe, SchemaProbeFallback};
 pub use schemas::{ArgumentSchema, MakeSchema, Schemas};
+pub(crate) use session::{RequestSession, session_required};
 pub use state::Needs;
 pub(crate) use state::States;
 pub(crate) use turn::current_turn;

@@ -5,6 +5,7 @@ use std::future::Future;
 use axum::extract::FromRequest;
 use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
+use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use super::answer::Answer;
 use super::context::Context;
 use super::extract::Extract;
 use super::failure::Failure;
+use super::items::encoded;
 use super::state::Needs;
 
 /// The result of a handler: the answer, or why there is none.
@@ -136,7 +138,7 @@ impl_handler!(A, B, C, D, E, G, H);
 impl_handler!(A, B, C, D, E, G, H, I);
 
 /// A handler's return value on its way to an [`Outcome`], told apart by traits through autoref: the generated code
-/// calls `(&mut &mut &mut Ret(Some(value))).reply()`, and method lookup takes the first of the three that fits.
+/// calls `(&mut &mut &mut &mut &mut Ret(Some(value))).reply()`, and method lookup takes the first trait that fits.
 #[derive(Debug)]
 pub struct Ret<T>(pub Option<T>);
 
@@ -147,7 +149,47 @@ impl<T> Ret<T> {
     }
 }
 
-/// First: a `Result` whose value serializes and whose error is a fault.
+/// First: a `Result` of a stream of results.
+pub trait ViaResultStream {
+    /// The outcome.
+    fn reply(&mut self) -> Outcome;
+}
+
+#[allow(clippy::mut_mut)]
+impl<S, T, E, F> ViaResultStream for &mut &mut &mut &mut Ret<Result<S, F>>
+where
+    S: Stream<Item = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: IntoFault,
+    F: IntoFault,
+{
+    fn reply(&mut self) -> Outcome {
+        match self.take()? {
+            Ok(items) => Ok(Answer::from_items(encoded(items))),
+            Err(error) => Err::<(), F>(error).into_outcome(),
+        }
+    }
+}
+
+/// Second: a stream of results.
+pub trait ViaStream {
+    /// The outcome.
+    fn reply(&mut self) -> Outcome;
+}
+
+#[allow(clippy::mut_mut)]
+impl<S, T, E> ViaStream for &mut &mut &mut Ret<S>
+where
+    S: Stream<Item = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: IntoFault,
+{
+    fn reply(&mut self) -> Outcome {
+        Ok(Answer::from_items(encoded(self.take()?)))
+    }
+}
+
+/// Third: a `Result` whose value serializes and whose error is a fault.
 pub trait ViaResult {
     /// The outcome.
     fn reply(&mut self) -> Outcome;
@@ -161,7 +203,7 @@ impl<T: Serialize, E: IntoFault> ViaResult for &mut &mut Ret<Result<T, E>> {
     }
 }
 
-/// Second: any value that serializes.
+/// Fourth: any value that serializes.
 pub trait ViaValue {
     /// The outcome.
     fn reply(&mut self) -> Outcome;
@@ -195,6 +237,7 @@ impl<T> ViaNothing<T> for Ret<T> {
 #[diagnostic::on_unimplemented(
     message = "a handler can't return `{Self}`",
     note = "return `()`, a value that derives `Serialize`, or a `Result` of one with an error that derives `Fault`",
+    note = "a stream is `impl Stream<Item = Result<T, E>>`",
     note = "`BoxError` as the error reaches the caller as `internal`"
 )]
 pub trait Reply {

@@ -65,7 +65,10 @@ impl Need {
 
 /// What a handler needs before it can run; checked when the service starts.
 #[derive(Debug, Clone, Default)]
-pub struct Needs(Vec<Need>);
+pub struct Needs {
+    values: Vec<Need>,
+    session: bool,
+}
 
 impl Needs {
     /// Adds the need for a `.state(T)`.
@@ -78,19 +81,28 @@ impl Needs {
         self.add(TypeId::of::<WebSocketAttached>(), "WebSocket");
     }
 
+    /// Adds the need for a request that opens a session.
+    pub fn session(&mut self) {
+        self.session = true;
+    }
+
+    pub(crate) fn has_session(&self) -> bool {
+        self.session
+    }
+
     /// Keeps each need once, so that each is one mistake if it isn't met.
     fn add(&mut self, id: TypeId, type_name: &'static str) {
-        if self.0.iter().all(|need| need.id != id) {
-            self.0.push(Need { id, type_name });
+        if self.values.iter().all(|need| need.id != id) {
+            self.values.push(Need { id, type_name });
         }
     }
 
     #[cfg(feature = "testing")]
     pub(crate) fn has_web_socket(&self) -> bool {
-        self.0.iter().any(|need| need.id == TypeId::of::<WebSocketAttached>())
+        self.values.iter().any(|need| need.id == TypeId::of::<WebSocketAttached>())
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Need> {
-        self.0.iter()
+        self.values.iter()
     }
 }

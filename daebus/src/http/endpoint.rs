@@ -106,11 +106,14 @@ impl RouteEndpoint {
         let cx = Context::new(Arc::clone(&self.core), self.definition.name)
             .with_http(HttpRequest::new(parts, body, parameters), deadline);
         match run.run(Some(deadline), Box::pin(self.handler.clone().run(cx))).await {
-            Ok(answer) => answer.into_response(|json| {
-                let mut response = json_response(StatusCode::OK, json.as_bytes().clone());
-                set_status(&mut response, self.status);
-                response
-            }),
+            Ok(answer) => answer.into_response(
+                |json| {
+                    let mut response = json_response(StatusCode::OK, json.as_bytes().clone());
+                    set_status(&mut response, self.status);
+                    response
+                },
+                |_| problem(&Fault::internal()),
+            ),
             Err(failure) => problem(failure.fault()),
         }
     }

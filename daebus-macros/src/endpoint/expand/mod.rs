@@ -20,6 +20,7 @@ use self::settings::{schedule, thread_options, within};
 use self::source::source;
 use super::marker::mark_unrecognised;
 use super::model::Handler;
+use super::spelling::output_of;
 use crate::attr::{Checked, Hook, Topic};
 use crate::inherited::inherited;
 use crate::mistakes::Mistakes;
@@ -114,7 +115,10 @@ fn mounted(private: &Private, handler: &Handler, endpoint: &Checked, blueprint: 
             let timeout = within(private, action.timeout);
             let concurrency = action.concurrency.map(|most| quote!(.concurrency(#most)));
             let idempotent = action.idempotent.then(|| quote!(.idempotent()));
-            (quote!(Action), quote!(Action(#name)), quote!(#timeout #concurrency #idempotent))
+            let streams = output_of(&handler.function.sig.output, private).stream.is_some();
+            let session = streams.then(|| quote!(.session()));
+            let kind = if action.workflow.is_some() { quote!(Workflow) } else { quote!(Action) };
+            (kind, quote!(Action(#name)), quote!(#timeout #concurrency #idempotent #session))
         }
         Checked::Listen(listen) => {
             let topic = topic(handler, &listen.topic, private);
@@ -234,9 +238,9 @@ fn run(
     };
     let returned = private.at(span);
     let value = Ident::new("value", Span::mixed_site());
-    let reply = quote_spanned!(span=> (&mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
+    let reply = quote_spanned!(span=> (&mut &mut &mut &mut &mut #returned::Ret(#returned::core::option::Option::Some(#value))).reply());
     let body = quote! {
-        use #p::{ViaNothing as _, ViaResult as _, ViaValue as _};
+        use #p::{ViaNothing as _, ViaResult as _, ViaResultStream as _, ViaStream as _, ViaValue as _};
         #extracts
         #p::core::mem::drop(#context);
         let #value = #call;

@@ -7,6 +7,7 @@ use syn::{ReturnType, Type};
 
 use crate::attr::Checked;
 use crate::endpoint::model::Handler;
+use crate::endpoint::spelling::output_of;
 use crate::endpoint::type_contents::contains_impl_trait;
 use crate::private::Private;
 
@@ -26,8 +27,18 @@ pub(super) fn schemas(private: &Private, handler: &Handler, endpoint: &Checked) 
         let schema = probe(ty, "ARGUMENT");
         quote!(.argument(#schema))
     });
+    let output = output_of(&handler.function.sig.output, private);
     let returned = match (&handler.function.sig.output, endpoint) {
         (_, Checked::Listen(_)) | (ReturnType::Default, _) => None,
+        (ReturnType::Type(..), _) if output.stream.is_some() => {
+            let item = |ty: &TokenStream| {
+                let p = private.at(ty.span());
+                quote_spanned!(ty.span()=> #p::SchemaProbe::<#ty>::SENT)
+            };
+            let (answer, error) = (item(&output.answer), output.error.as_ref().map(item));
+            let error = error.map(|error| quote!(.error(#error)));
+            Some(quote!(.answer(#answer) #error))
+        }
         (ReturnType::Type(_, ty), _) => (!contains_impl_trait(ty)).then(|| {
             let (ok, sent, err) = (probe(ty, "OK"), probe(ty, "SENT"), probe(ty, "ERR"));
             // A `Result` may have a schema of its own, which isn't that of the answer.

@@ -4,7 +4,9 @@ mod argument;
 mod broadcast;
 mod cache;
 mod callers;
+mod dialog;
 mod extension;
+mod incoming;
 mod member;
 mod payload;
 mod plain_text;
@@ -20,7 +22,9 @@ pub use argument::{Argument, argument};
 pub use broadcast::Broadcast;
 pub use cache::{Cache, CacheError};
 pub use callers::Callers;
+pub use dialog::{Dialog, DialogError};
 pub use extension::Extension;
+pub use incoming::{Incoming, IncomingError};
 pub use payload::Payload;
 pub use progress::Progress;
 pub use request::Request;
@@ -66,7 +70,8 @@ use crate::runtime::Shutdown;
     message = "`{Self}` can't be an argument of a handler of kind `{K}`",
     label = "not an extractor here",
     note = "every handler takes: State<T>, Broadcast, Callers, Cache, Tasks, Events, Sockets, Shutdown, Extension<T>",
-    note = "actions also take: Payload<T>, Valid<T> (feature `garde`), Request, Progress<T>",
+    note = "actions also take: Payload<T>, Valid<T> (feature `garde`), Request, Progress<T>, Incoming<T>",
+    note = "workflows also take: Payload<T>, Valid<T> (feature `garde`), Request, Dialog",
     note = "listeners also take: Payload<T>, Valid<T> (feature `garde`), Request, Lease",
     note = "schedules also take: Lease",
     note = "sockets also take: Payload<T>, Valid<T> (feature `garde`), Client, Frame",

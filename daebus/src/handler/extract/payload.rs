@@ -5,7 +5,7 @@ use daebus_caller::wire::{Fault, FaultCode, PayloadError, RawJson, decode_messag
 use super::Extract;
 use crate::handler::context::Context;
 use crate::handler::failure::Failure;
-use crate::handler::kind::{Action, Listen, Socket};
+use crate::handler::kind::{Action, Listen, Socket, Workflow};
 
 /// The payload of the message, deserialized as `T`. An argument of actions, listeners, routes and socket handlers.
 ///
@@ -36,6 +36,12 @@ pub struct Payload<T>(pub T);
 impl<T: DeserializeOwned> Extract<Action> for Payload<T> {
     async fn extract(cx: &mut Context) -> Result<Self, Failure> {
         decode_payload(cx.payload().map(RawJson::as_str)).map(Payload).map_err(|error| invalid(&error))
+    }
+}
+
+impl<T: DeserializeOwned> Extract<Workflow> for Payload<T> {
+    async fn extract(cx: &mut Context) -> Result<Self, Failure> {
+        <Self as Extract<Action>>::extract(cx).await
     }
 }
 
