@@ -1,7 +1,8 @@
 //! `daebus call`.
 
 use daebus_caller::wire::FaultCode;
-use daebus_caller::{CallError, Fault, Update};
+use daebus_caller::{CallError, Fault, Update, Workflow, WorkflowUpdate};
+use futures_util::stream;
 use serde_json::{Value, json};
 
 use crate::arguments::Call;
@@ -17,12 +18,17 @@ pub(crate) async fn run(
     payload: Value,
 ) -> Result<(), Failure> {
     let Call { service, action, on, all, timeout, header, .. } = call;
-    let mut call = connection.caller(&service).send_request::<Value>(&action, payload).timeout(timeout);
+    let caller = connection.caller(&service);
+    let mut call = caller.send_request::<Value>(&action, payload.clone()).timeout(timeout);
+    let mut session =
+        caller.workflow::<Value>(&action, payload).timeout(timeout).items(stream::empty::<Value>());
     for (name, value) in header {
-        call = call.header(name, value);
+        call = call.header(&name, &value);
+        session = session.header(name, value);
     }
     if let Some(instance) = on {
-        call = call.on_instance(instance);
+        call = call.on_instance(&instance);
+        session = session.on_instance(instance);
     }
     if all {
         return on_all(connection, output, &service, call).await;
@@ -36,10 +42,48 @@ pub(crate) async fn run(
         }
     };
     match outcome {
+        Err(CallError::Service(fault)) if needs_session(&fault) => match session.await {
+            Ok(session) => print_stream(output, session).await,
+            Err(error) => Err(explained(connection, &service, &action, error).await),
+        },
         Ok(answer) if output.is_json() => Ok(output.object(&json!({"answer": answer}))?),
         Ok(answer) => Ok(output.line(&pretty(&answer))?),
         Err(error) => Err(explained(connection, &service, &action, error).await),
     }
+}
+
+/// Whether the action takes or returns a stream. It was not run then.
+fn needs_session(fault: &Fault) -> bool {
+    fault.is_refused() && fault.code() == Some("session_required")
+}
+
+/// Prints each item as it arrives, and then the answer if there is one.
+async fn print_stream(output: Output, mut session: Workflow<Value>) -> Result<(), Failure> {
+    let mut items = 0_u64;
+    while let Some(update) = session.next().await {
+        match update {
+            WorkflowUpdate::Tell(item) => {
+                items += 1;
+                if output.is_json() {
+                    output.object(&json!({"item": item}))?;
+                } else {
+                    output.line(&item.to_string())?;
+                }
+            }
+            WorkflowUpdate::Ask { question, .. } => {
+                let text = format!("the workflow asks {question}, which `daebus call` can't answer");
+                return Err(Failure::Answer(Fault::new("question_unanswered", text)));
+            }
+            // The final reply of a stream has no answer.
+            WorkflowUpdate::Done(Ok(answer)) if items > 0 && answer == json!({}) => {}
+            WorkflowUpdate::Done(Ok(answer)) if output.is_json() => {
+                output.object(&json!({"answer": answer}))?
+            }
+            WorkflowUpdate::Done(Ok(answer)) => output.line(&pretty(&answer))?,
+            WorkflowUpdate::Done(Err(error)) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 fn progress(output: Output, update: &Value) -> std::io::Result<()> {

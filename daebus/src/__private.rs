@@ -18,7 +18,8 @@ pub use crate::tasks::{Overlap, Restart, Schedule, ThreadOptions, on_thread};
 pub mod route {
     pub use crate::http::route::{
         Answered, PathParameter, Route, RouteArg, RouteRequest, RouteRet, RouteViaNothing, RouteViaResponse,
-        RouteViaResult, RouteViaResultResponse, RouteViaUnit, RouteViaValue, argument, parameter,
+        RouteViaResult, RouteViaResultResponse, RouteViaResultStream, RouteViaStream, RouteViaUnit,
+        RouteViaValue, argument, parameter,
     };
 }
 

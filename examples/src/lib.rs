@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use daebus::caller::bus::BusUrl;
-use daebus::{BoxError, Http, WebSocket, contract};
+use daebus::{BoxError, Http, Stream, WebSocket, contract};
 
 /// Returns the number of seconds in an environment variable, or `None` if it isn't set.
 ///
@@ -83,6 +83,9 @@ pub trait Shopping {
     /// Adds an item to the shopping list.
     #[action("add_item")]
     async fn add_item(item: String);
+    /// Adds each item of a stream, in order.
+    #[action("add_item", each)]
+    async fn add_many_items(items: impl Stream<Item = String>);
     /// Clears the shopping list.
     #[action("clear_items", idempotent)]
     async fn clear_items();

@@ -43,8 +43,8 @@ pub(super) fn check(sig: &Signature, arguments: &[Type], endpoints: &[Checked], 
     let incoming = arguments.iter().find(|ty| incoming_of(ty).is_some());
     for endpoint in endpoints {
         let Some(what) = not_an_action(endpoint) else { continue };
-        if streams {
-            mistakes.on(&sig.output, format!("{what} can't answer with a stream; only an action can"));
+        if streams && !matches!(endpoint, Checked::Route(_)) {
+            mistakes.on(&sig.output, format!("{what} can't answer with a stream; actions and routes can"));
         }
         if let Some(incoming) = incoming.filter(|_| is_message(endpoint)) {
             mistakes.on(incoming, format!("{what} receives one message, and no stream; only an action can"));

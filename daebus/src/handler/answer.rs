@@ -3,10 +3,13 @@
 use std::fmt;
 
 use axum::response::Response;
+use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::RawJson;
+use futures_util::Stream;
+use serde::Serialize;
 
 use super::failure::Failure;
-use super::items::Items;
+use super::items::{Items, encoded};
 
 /// The answer of a handler: JSON, a stream of JSON items, or an HTTP response.
 ///
@@ -78,8 +81,13 @@ impl Answer {
     }
 
     /// Creates the answer that is a stream of items.
-    pub(crate) fn from_items(items: Items) -> Self {
-        Self(Body::Items(items))
+    pub(crate) fn of_stream<S, T, E>(items: S) -> Self
+    where
+        S: Stream<Item = Result<T, E>> + Send + 'static,
+        T: Serialize,
+        E: IntoFault,
+    {
+        Self(Body::Items(encoded(items)))
     }
 
     /// Returns the stream of items, or the answer if it is none.

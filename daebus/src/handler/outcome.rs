@@ -17,7 +17,6 @@ use super::answer::Answer;
 use super::context::Context;
 use super::extract::Extract;
 use super::failure::Failure;
-use super::items::encoded;
 use super::state::Needs;
 
 /// The result of a handler: the answer, or why there is none.
@@ -165,7 +164,7 @@ where
 {
     fn reply(&mut self) -> Outcome {
         match self.take()? {
-            Ok(items) => Ok(Answer::from_items(encoded(items))),
+            Ok(items) => Ok(Answer::of_stream(items)),
             Err(error) => Err::<(), F>(error).into_outcome(),
         }
     }
@@ -185,7 +184,7 @@ where
     E: IntoFault,
 {
     fn reply(&mut self) -> Outcome {
-        Ok(Answer::from_items(encoded(self.take()?)))
+        Ok(Answer::of_stream(self.take()?))
     }
 }
 

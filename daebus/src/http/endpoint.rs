@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout_at;
 
 use super::early_body;
+use super::items;
 use super::problem::{invalid_path, json_response, overloaded, problem};
 use super::route::{Pattern, Route, set_status};
 use crate::handler::layer::HandlerService;
@@ -93,7 +94,7 @@ impl RouteEndpoint {
             }
         };
         let deadline = Deadline::after(self.timeout);
-        let trace = trace_of(&parts.headers);
+        let (trace, as_events) = (trace_of(&parts.headers), items::wants_events(&parts.headers));
         // Waits for its turn while the body arrives, so that requests whose clients send none take no more than their
         // handler's share of the places.
         let run = Invocation::new(&self.core, "route", &self.definition, Report::Reply)
@@ -112,7 +113,11 @@ impl RouteEndpoint {
                     set_status(&mut response, self.status);
                     response
                 },
-                |_| problem(&Fault::internal()),
+                |items| {
+                    let mut response = items::response(&self.core, self.definition.name, items, as_events);
+                    set_status(&mut response, self.status);
+                    response
+                },
             ),
             Err(failure) => problem(failure.fault()),
         }

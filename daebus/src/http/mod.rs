@@ -12,6 +12,7 @@ mod cross_origin;
 mod early_body;
 mod endpoint;
 mod fallback;
+mod items;
 mod layer;
 mod limits;
 mod method_not_allowed;

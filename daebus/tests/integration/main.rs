@@ -34,6 +34,7 @@ mod macro_rules;
 mod methods;
 mod schedules;
 mod schedules_added;
+mod sessions;
 mod socket;
 mod start;
 mod testing;

@@ -7,21 +7,19 @@
 
 use daebus::prelude::*;
 use daebus_examples::ShoppingCaller;
+use futures_util::stream;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     daebus::logging::init();
     let shopping = ShoppingCaller::connect(&daebus_examples::bus_url()?).await?;
-    let [orange, bread, cheese] = ["orange", "bread", "cheese"].map(String::from);
 
     println!("{:?}", shopping.get_items().await?);
 
-    shopping.add_item(&orange).await?;
+    shopping.add_item(&"orange".to_owned()).await?;
     println!("{:?}", shopping.get_items().await?);
 
-    for item in [bread, cheese] {
-        shopping.add_item(&item).await?;
-    }
+    shopping.add_many_items(stream::iter(["bread".to_owned(), "cheese".to_owned()])).await?;
     println!("{:?}", shopping.get_items().await?);
 
     shopping.clear_items().await?;

@@ -1,7 +1,8 @@
 //! One of several instances of a service, for tests that kill, stop and freeze it. Its id is the first argument.
 
-use daebus::Lease;
 use daebus::prelude::*;
+use daebus::{IncomingError, Lease};
+use futures_util::{StreamExt as _, stream};
 
 #[derive(Clone)]
 struct Name(String);
@@ -35,6 +36,38 @@ async fn hold(Payload(hold): Payload<Hold>, State(Name(name)): State<Name>, broa
     name
 }
 
+/// Counts, and reports how far its stream was asked for.
+#[action("count")]
+async fn count(
+    Payload(to): Payload<u64>,
+    broadcast: Broadcast,
+) -> impl Stream<Item = Result<String, BoxError>> {
+    stream::iter(0..to).then(move |n| {
+        let broadcast = broadcast.clone();
+        async move {
+            let _ = broadcast.send("counted", json!(n)).await;
+            // 1 KiB each.
+            Ok(format!("{n:>1024}"))
+        }
+    })
+}
+
+/// Adds the lengths of the items, and reports how its stream ended.
+#[action("measure")]
+async fn measure(mut items: Incoming<String>, broadcast: Broadcast) -> Result<usize, IncomingError> {
+    let mut sum = 0;
+    while let Some(item) = items.next().await {
+        match item {
+            Ok(item) => sum += item.len(),
+            Err(error) => {
+                let _ = broadcast.send("measured", json!({"error": error.to_string(), "sum": sum})).await;
+                return Err(error);
+            }
+        }
+    }
+    Ok(sum)
+}
+
 /// Reports which instance runs the singleton.
 #[background("tick", every = "100ms", singleton)]
 async fn tick(lease: Lease, State(Name(name)): State<Name>, broadcast: Broadcast) -> Result<(), BoxError> {
@@ -57,5 +90,7 @@ async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let id = std::env::args().nth(1).unwrap_or_default();
     let app = Daebus::new("cluster").instance_id(&id).state(Name(id));
-    app.register(blueprint_of!["cluster"; work, hold, tick, connected, disconnected]).run().await
+    app.register(blueprint_of!["cluster"; work, hold, count, measure, tick, connected, disconnected])
+        .run()
+        .await
 }

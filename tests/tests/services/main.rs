@@ -25,5 +25,6 @@ mod request_replies;
 mod route;
 mod service_process;
 mod service_redis;
+mod sessions;
 mod systemd;
 mod wait_for_bus;

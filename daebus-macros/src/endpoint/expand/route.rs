@@ -121,11 +121,11 @@ fn run(
     };
     let returned = private.at(span);
     let response = quote_spanned!(span=>
-        (&mut &mut &mut &mut &mut #returned::route::RouteRet(#returned::core::option::Option::Some(#value))).respond()
+        (&mut &mut &mut &mut &mut &mut &mut #returned::route::RouteRet(#returned::core::option::Option::Some(#value))).respond()
     );
     let body = quote! {
         use #p::route::{
-            RouteViaNothing as _, RouteViaResponse as _, RouteViaResult as _, RouteViaResultResponse as _, RouteViaUnit as _, RouteViaValue as _,
+            RouteViaNothing as _, RouteViaResponse as _, RouteViaResult as _, RouteViaResultResponse as _, RouteViaResultStream as _, RouteViaStream as _, RouteViaUnit as _, RouteViaValue as _,
         };
         #(#parameters)*
         #extracts

@@ -1,13 +1,15 @@
 //! From a function's return value to an answer, by traits through autoref: the generated code calls
-//! `(&mut &mut &mut &mut &mut RouteRet(Some(value))).respond()`, and method lookup takes the first of the impls that fits.
+//! `(&mut &mut &mut &mut &mut &mut &mut RouteRet(Some(value))).respond()`, and method lookup takes the first of the impls
+//! that fits.
 
 use axum::response::IntoResponse;
 use daebus_caller::contract::IntoFault;
 use daebus_caller::wire::{RawJson, encode};
+use futures_util::Stream;
 use serde::Serialize;
 
 use super::refusal::{Answered, Refusal};
-use crate::handler::Failure;
+use crate::handler::{Answer, Failure};
 
 /// A route's return value on its way to a response.
 #[derive(Debug)]
@@ -20,7 +22,44 @@ impl<T> RouteRet<T> {
     }
 }
 
-/// First: nothing to say, which is `{}` as on the bus, where axum would send no body.
+/// First: a stream of results, sent item by item.
+pub trait RouteViaStream {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+#[allow(clippy::mut_mut)]
+impl<S, T, E> RouteViaStream for &mut &mut &mut &mut &mut &mut RouteRet<S>
+where
+    S: Stream<Item = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: IntoFault,
+{
+    fn respond(&mut self) -> Answered {
+        Ok(Answer::of_stream(self.take()?))
+    }
+}
+
+/// Second: a stream of results, or an error before it.
+pub trait RouteViaResultStream {
+    /// The response.
+    fn respond(&mut self) -> Answered;
+}
+
+#[allow(clippy::mut_mut)]
+impl<S, T, E, F> RouteViaResultStream for &mut &mut &mut &mut &mut RouteRet<Result<S, F>>
+where
+    S: Stream<Item = Result<T, E>> + Send + 'static,
+    T: Serialize,
+    E: IntoFault,
+    F: IntoFault,
+{
+    fn respond(&mut self) -> Answered {
+        self.take()?.map(Answer::of_stream).map_err(refusal)
+    }
+}
+
+/// Third: nothing to say, which is `{}` as on the bus, where axum would send no body.
 pub trait RouteViaUnit {
     /// The response.
     fn respond(&mut self) -> Answered;
@@ -43,7 +82,7 @@ impl<E: IntoFault> RouteViaUnit for &mut &mut &mut &mut RouteRet<Result<(), E>> 
     }
 }
 
-/// Second: what axum can send.
+/// Fourth: what axum can send.
 pub trait RouteViaResponse {
     /// The response.
     fn respond(&mut self) -> Answered;
@@ -56,7 +95,7 @@ impl<T: IntoResponse> RouteViaResponse for &mut &mut &mut RouteRet<T> {
     }
 }
 
-/// Third: what axum can send, or an error that is a fault.
+/// Fifth: what axum can send, or an error that is a fault.
 pub trait RouteViaResultResponse {
     /// The response.
     fn respond(&mut self) -> Answered;
@@ -69,7 +108,7 @@ impl<T: IntoResponse, E: IntoFault> RouteViaResultResponse for &mut &mut RouteRe
     }
 }
 
-/// Fourth: a `Result` of something that serializes. Its error has to be a fault; serde could write a whole `Result`,
+/// Sixth: a `Result` of something that serializes. Its error has to be a fault; serde could write a whole `Result`,
 /// which nobody means.
 pub trait RouteViaResult<E> {
     /// The response.
@@ -87,7 +126,7 @@ impl<T: Serialize, E> RouteViaResult<E> for &mut RouteRet<Result<T, E>> {
     }
 }
 
-/// Fifth: any value that serializes.
+/// Seventh: any value that serializes.
 pub trait RouteViaValue {
     /// The response.
     fn respond(&mut self) -> Answered;

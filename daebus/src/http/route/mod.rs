@@ -20,8 +20,8 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::future::BoxFuture;
 
 pub use answer::{
-    RouteRet, RouteViaNothing, RouteViaResponse, RouteViaResult, RouteViaResultResponse, RouteViaUnit,
-    RouteViaValue,
+    RouteRet, RouteViaNothing, RouteViaResponse, RouteViaResult, RouteViaResultResponse,
+    RouteViaResultStream, RouteViaStream, RouteViaUnit, RouteViaValue,
 };
 pub use argument::{RouteArg, argument};
 pub(crate) use body::{Late, Timed, too_large};
