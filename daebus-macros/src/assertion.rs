@@ -52,9 +52,10 @@ pub(crate) fn error(ty: &TokenStream, attrs: &[Attribute], private: &Private) ->
 pub(crate) enum Extractor {
     Payload,
     Progress,
+    Incoming,
 }
 
-/// That an argument isn't one of the two extractors under another name.
+/// That an argument isn't one of these extractors under another name.
 pub(crate) fn argument(
     name: &str,
     ty: &Type,
@@ -67,13 +68,19 @@ pub(crate) fn argument(
     let (probe, key, spelled) = match extractor {
         Extractor::Payload => ("IS_PAYLOAD", "payload", "Payload"),
         Extractor::Progress => ("IS_PROGRESS", "progress", "Progress"),
+        Extractor::Incoming => ("IS_INCOMING", "caller's stream", "Incoming"),
     };
     let probe = Ident::new(probe, span);
     let holds = quote_spanned!(span=> !#p::ArgumentProbe::<#ty>::#probe);
-    let message = format!(
-        "the {key} of `{name}` comes under another name: write `{spelled}<T>`, or say what it is, \
-         `#[action(\"…\", {key} = T)]`"
-    );
+    let message = match extractor {
+        Extractor::Payload | Extractor::Progress => format!(
+            "the {key} of `{name}` comes under another name: write `{spelled}<T>`, or say what it is, \
+             `#[action(\"…\", {key} = T)]`"
+        ),
+        Extractor::Incoming => {
+            format!("the {key} of `{name}` is under another name: write `{spelled}<T>`")
+        }
+    };
     assert(&quote!(ArgumentProbeFallback), &holds, &message, span, attrs, private)
 }
 

@@ -2,8 +2,10 @@
 
 use tokio::time::{Instant, sleep_until};
 
+use super::Session;
+use super::error::SessionError;
+use super::limits::BEAT;
 use super::state::Due;
-use super::{BEAT, Session, SessionError};
 use crate::error::BusError;
 use crate::wire::SessionMessage;
 

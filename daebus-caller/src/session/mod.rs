@@ -6,7 +6,10 @@
 mod error;
 mod flow;
 mod heartbeat;
+mod limits;
 mod state;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::sync::Arc;
@@ -19,17 +22,12 @@ use tokio::time::{Instant, timeout_at};
 
 pub use self::error::SessionError;
 pub use self::flow::Window;
+use self::limits::{BEAT, LOST};
 pub use self::state::Received;
 use self::state::State;
 pub use self::transport::Transport;
 use crate::error::BusError;
 use crate::wire::{Credit, Fault, RawJson, SessionMessage};
-
-/// After this time without a message of its own, a side repeats its credit.
-pub(crate) const BEAT: Duration = Duration::from_secs(5);
-
-/// After this time without a message of the peer, the session ends.
-pub(crate) const LOST: Duration = Duration::from_secs(15);
 
 /// One side of an open session. Clones share it.
 #[derive(Debug, Clone)]

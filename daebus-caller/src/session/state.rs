@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::error::SessionError;
 use super::flow::{ReceiveFlow, SendFlow, Window};
-use super::{BEAT, LOST};
+use super::limits::{BEAT, LOST};
 use crate::wire::{Credit, Fault, RawJson, SessionMessage};
 
 /// How long credit that isn't worth a message of its own waits: the sender of an item that is larger than the window waits

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use daebus::prelude::*;
 use daebus_tests::{Process, RedisServer, until, within};
-use serde_json::json;
+use futures_util::stream;
 
 use crate::program::{daebus, run, run_with_input};
 use crate::service;
@@ -47,6 +48,31 @@ async fn progress_is_printed_before_the_answer() {
         (ran.lines(), ran.err.trim_end()),
         (vec!["{".into(), "\"counted\": 1".into(), "}".into()], r#"progress: {"at":1}"#)
     );
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_printed_item_by_item() {
+    #[action("range")]
+    async fn range(Payload(to): Payload<u64>) -> impl Stream<Item = Result<Value, Fault>> {
+        let item = |n| if n == 4 { Err(Fault::new("too_far", "4 is too far")) } else { Ok(json!({"n": n})) };
+        stream::iter((1..=to).map(item))
+    }
+    #[workflow("ask")]
+    async fn ask(mut dialog: Dialog) -> Result<String, BoxError> {
+        Ok(dialog.ask("who?").await?)
+    }
+    let redis = RedisServer::start();
+    let service = Daebus::new("streams").bus(redis.url()).register(blueprint_of!["streams"; range, ask]);
+    let service = service.start().await.unwrap();
+    let ran = run(&redis, &["call", "streams", "range", "2"]).ended(0);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("{\"n\":1}\n{\"n\":2}\n", ""));
+    let ran = run(&redis, &["call", "--json", "streams", "range", "1"]).ended(0);
+    assert_eq!(ran.objects(), [json!({"item": {"n": 1}})]);
+    let ran = run(&redis, &["call", "streams", "range", "9"]);
+    assert!(ran.out.ends_with("{\"n\":3}\n") && ran.err.contains("4 is too far"), "{} {}", ran.out, ran.err);
+    let ran = run(&redis, &["call", "streams", "ask"]);
+    assert!(ran.err.contains("the workflow asks \"who?\""), "{}", ran.err);
     service.stop().await.unwrap();
 }
 

@@ -37,6 +37,9 @@ pub(super) fn of_handler(handler: &Handler, private: &Private) -> TokenStream {
         if endpoint::progress_of(ty).is_none() && action.types.progress.is_none() {
             refuse(ty, Extractor::Progress);
         }
+        if endpoint::incoming_of(ty).is_none() {
+            refuse(ty, Extractor::Incoming);
+        }
     }
     assertions
 }

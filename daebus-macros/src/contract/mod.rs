@@ -1,5 +1,6 @@
 //! A trait that says what a service and its callers agree on: tokens → methods → checked contract → tokens.
 
+mod actions;
 mod check;
 mod expand;
 mod generated_names;

@@ -57,6 +57,15 @@ fn returned_stream(ty: &Type) -> Option<&Type> {
     })
 }
 
+/// The stream that a handler returns.
+pub(super) fn stream_of(output: &ReturnType) -> Option<ReturnedStream> {
+    let ReturnType::Type(_, ty) = output else { return None };
+    let item = last_segment(returned_stream(ty)?);
+    let is_result =
+        item.is_some_and(|item| item.ident == "Result" && matches!(type_arguments(item).as_slice(), [_, _]));
+    Some(if is_result { ReturnedStream::OfResults } else { ReturnedStream::OfOthers })
+}
+
 /// A return value as a stub sees it.
 pub(crate) struct Output {
     /// What the caller gets.
@@ -102,14 +111,12 @@ pub(crate) fn output_of(output: &ReturnType, private: &Private) -> Output {
     };
     let tokens = ty.to_token_stream();
     if let Some(item) = returned_stream(ty) {
-        let parts = last_segment(item).filter(|segment| segment.ident == "Result").map(type_arguments);
-        let (answer, error, stream) = match parts.as_deref() {
-            Some([answer, error]) => {
-                (answer.to_token_stream(), Some(error.to_token_stream()), ReturnedStream::OfResults)
-            }
-            _ => (item.to_token_stream(), None, ReturnedStream::OfOthers),
+        let stream = stream_of(output);
+        let parts = last_segment(item).filter(|_| stream == Some(ReturnedStream::OfResults));
+        let (answer, error) = match parts.map(type_arguments).as_deref() {
+            Some([answer, error]) => (answer.to_token_stream(), Some(error.to_token_stream())),
+            _ => (item.to_token_stream(), None),
         };
-        let stream = Some(stream);
         return Output { answer, error, ty: tokens, is_guess: false, is_opaque: false, stream };
     }
     let is_opaque = contains_impl_trait(ty);

@@ -3,10 +3,9 @@
 use syn::spanned::Spanned as _;
 use syn::{ReturnType, Signature, Type};
 
-use super::spelling::{ReturnedStream, incoming_of, is_dialog, output_of, progress_of};
+use super::spelling::{ReturnedStream, incoming_of, is_dialog, progress_of, stream_of};
 use crate::attr::Checked;
 use crate::mistakes::Mistakes;
-use crate::private::Private;
 
 pub(super) fn check(sig: &Signature, arguments: &[Type], endpoints: &[Checked], mistakes: &mut Mistakes) {
     let workflows = || {
@@ -15,7 +14,7 @@ pub(super) fn check(sig: &Signature, arguments: &[Type], endpoints: &[Checked], 
             _ => None,
         })
     };
-    let returned = output_of(&sig.output, &Private::of_service()).stream;
+    let returned = stream_of(&sig.output);
     if let (Some(name), false) = (workflows().next(), arguments.iter().any(is_dialog)) {
         mistakes.at(
             sig.ident.span(),

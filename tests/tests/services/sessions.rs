@@ -121,7 +121,8 @@ async fn a_restart_of_redis_ends_the_sessions_on_both_sides() {
     assert!(is_named, "{error:?}");
     // The next one is served.
     eventually("a stream is opened", async || {
-        matches!(caller.stream::<String>("count", 1).await, Ok(mut stream) if matches!(stream.next().await, Some(Ok(_))))
+        let Ok(mut stream) = caller.stream::<String>("count", 1).await else { return false };
+        matches!(stream.next().await, Some(Ok(_)))
     })
     .await;
 }

@@ -35,8 +35,17 @@ fn the_compiler_notes_list_the_same_extractors() {
         listed.collect()
     };
     let extract = extractors_in_notes("pub trait Extract<K>");
-    let kinds =
-        ["all", "actions", "listeners", "schedules", "sockets", "binary sockets", "threads", "member hooks"];
+    let kinds = [
+        "all",
+        "actions",
+        "workflows",
+        "listeners",
+        "schedules",
+        "sockets",
+        "binary sockets",
+        "threads",
+        "member hooks",
+    ];
     assert_eq!(extract, of(&kinds));
     let route = extractors_in_notes("pub trait RouteArg<Via>");
     assert_eq!(route, of(&["all", "routes"]));
@@ -126,6 +135,7 @@ fn implementation(line: &str) -> Option<(&str, &str)> {
 fn plural(kind: &str) -> &'static str {
     match kind {
         "Action" => "actions",
+        "Workflow" => "workflows",
         "Listen" => "listeners",
         "Socket" => "sockets",
         "SocketBinary" => "binary sockets",

@@ -6,7 +6,6 @@ mod run;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use daebus_caller::bus::Message;
 use daebus_caller::session::{Session, SessionError, Transport, Window};
@@ -188,6 +187,3 @@ impl Drop for OpenSession {
         table.ended.add(self.key);
     }
 }
-
-/// How long the handler of a session that has failed may run on: it finds the error in its stream or dialog.
-const GRACE: Duration = Duration::from_secs(5);

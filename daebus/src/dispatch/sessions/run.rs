@@ -14,12 +14,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, warn};
 
-use super::GRACE;
 use crate::dispatch::cancellations::{CancellableRequest, EndedBy};
 use crate::handler::{
     Context, Core, Endpoint, Envelope, Failure, Invocation, Items, JsonOutcome, ReplyAddress, Report,
     RequestSession,
 };
+
+/// How long the handler of a session that has failed may run on: it finds the error in its stream or dialog.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How long the final reply is repeated while the caller's inbox has no receiver.
 const FINAL_REPLY: Duration = Duration::from_secs(30);

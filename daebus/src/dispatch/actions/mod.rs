@@ -1,10 +1,12 @@
 //! Requests on the channels of the service and of this instance: admitted, run and answered.
 
+mod arrivals;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use daebus_caller::bus::{Deliver, Message, Queue, QueueReceiver};
+use daebus_caller::bus::{Message, Queue, QueueReceiver};
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
 use tokio::sync::OwnedSemaphorePermit;
@@ -14,19 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{TaskTracker, task_tracker::TaskTrackerToken};
 use tracing::{debug, error, warn};
 
-use super::HandlerLimits;
-use super::batches::for_each_request;
-use super::built_in::BuiltIns;
-use super::cancellations::{
-    CancellableRequest, Cancellations, CancelledRequest, EndedBy, RequestKey, cancelled_request,
-};
-use super::early_cancels::{EarlyCancels, read_cancel};
-use super::episode::Incident;
-use super::pulse::Pulse;
-use super::refusals::{PushRefusal, Reason, Refusals};
-use super::sessions::Sessions;
-use super::shared::{Decision, Receivers, SharedRequests};
 use crate::blueprint::Registry;
+use crate::dispatch::HandlerLimits;
+use crate::dispatch::batches::for_each_request;
+use crate::dispatch::built_in::BuiltIns;
+use crate::dispatch::cancellations::{CancellableRequest, Cancellations, EndedBy, RequestKey};
+use crate::dispatch::early_cancels::EarlyCancels;
+use crate::dispatch::episode::Incident;
+use crate::dispatch::pulse::Pulse;
+use crate::dispatch::refusals::{PushRefusal, Reason, Refusals};
+use crate::dispatch::sessions::Sessions;
+use crate::dispatch::shared::{Decision, Receivers, SharedRequests};
 use crate::handler::{Context, Core, Endpoint, Envelope, Failure, Invocation, Report, UnreadableRequest};
 use crate::presence::{Join, Membership, Taken};
 use crate::runtime::Workers;
@@ -376,46 +376,5 @@ impl Actions {
                 }
             }
         }
-    }
-
-    fn cancel(&self, envelope: &Envelope) {
-        let Some(request) = cancelled_request(envelope) else {
-            return debug!("a $cancel that names no request; it is ignored");
-        };
-        let known = self.take_back(&request, self.0.running.keys().of_cancelled(&request));
-        debug!(request_id = request.request_id, known, "$cancel received");
-    }
-
-    /// Receives a message in the bus's reader. A `$cancel` doesn't wait behind requests, which would run in vain.
-    fn arrive(&self, message: Message, queue: &Queue) {
-        // A panic over the content of a message must not end the reader.
-        let panics = &self.0.core.panics;
-        if !panics.contain_sync("intake", || self.cancel_early(&message)).unwrap_or_default() {
-            queue.deliver(message);
-        }
-    }
-
-    /// Hands a message to its session, or applies a `$cancel`, also to a request that still waits in the queue. Returns
-    /// whether the message is either.
-    fn cancel_early(&self, message: &Message) -> bool {
-        if self.0.sessions.deliver(message) {
-            return true;
-        }
-        let Some(request) = read_cancel(message) else { return false };
-        let key = self.0.running.keys().of_cancelled(&request);
-        // Added first: the request may be admitted meanwhile.
-        self.0.early_cancels.add(key, message.received);
-        let known = self.take_back(&request, key);
-        if known {
-            self.0.early_cancels.remove(key);
-        }
-        debug!(request_id = request.request_id, known, "$cancel arrived");
-        true
-    }
-
-    /// Ends the handler of a request and stops repeating its reply. Returns whether the request was known.
-    fn take_back(&self, request: &CancelledRequest, key: RequestKey) -> bool {
-        let is_withdrawn = self.0.core.outbox.withdraw(&request.inbox, &request.request_id);
-        self.0.running.cancel(key) || is_withdrawn
     }
 }
