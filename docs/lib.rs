@@ -15,8 +15,8 @@ macro_rules! chapters {
 }
 
 chapters! {
-    start handlers extractors blueprints calling errors http websockets schedules features configuration deployment testing
-    scaling operating python protocol
+    start handlers extractors blueprints calling streams workflows errors http websockets schedules features configuration
+    deployment testing scaling operating python protocol
 }
 
 // Chapters whose file names aren't Rust identifiers.
