@@ -14,7 +14,8 @@ use crate::wire::{FromCaller, SessionAddress};
 type Sent = Arc<Mutex<Vec<SessionMessage>>>;
 
 async fn side(window: Window) -> (Session, Sent, Arc<dyn Bus>, Subscription) {
-    let (bus, sent) = (MemoryBus::new(), Sent::default());
+    let bus: Arc<dyn Bus> = MemoryBus::new();
+    let sent = Sent::default();
     let received = Arc::clone(&sent);
     let receiver = move |message: Message| {
         let text = std::str::from_utf8(&message.payload).unwrap();
