@@ -77,7 +77,7 @@ async fn print_stream(output: Output, mut session: Workflow<Value>) -> Result<()
             // The final reply of a stream has no answer.
             WorkflowUpdate::Done(Ok(answer)) if items > 0 && answer == json!({}) => {}
             WorkflowUpdate::Done(Ok(answer)) if output.is_json() => {
-                output.object(&json!({"answer": answer}))?
+                output.object(&json!({"answer": answer}))?;
             }
             WorkflowUpdate::Done(Ok(answer)) => output.line(&pretty(&answer))?,
             WorkflowUpdate::Done(Err(error)) => return Err(error.into()),

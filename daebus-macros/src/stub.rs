@@ -37,7 +37,7 @@ pub(crate) enum SessionForm {
     Streams { incoming: Option<Parameter> },
     /// Takes a stream, and returns a value.
     Takes { incoming: Parameter },
-    /// A workflow, with what it tells and asks.
+    /// A workflow, with the types of its reports and questions.
     Workflow { tell: Option<TokenStream>, ask: Option<TokenStream> },
     /// Sends each item to the action.
     Each { items: Parameter },

@@ -90,17 +90,17 @@ async fn keep(session: Session, items: Option<EncodedItems>, closing: Arc<Cancel
         () = closing.cancelled() => session.fail(SessionError::Bus(BusError::Closed)),
         () = send => {}
     }
-    match session.failure() {
-        // The instance can't have found these errors.
-        Some(
-            SessionError::Gap { .. }
-            | SessionError::Credit { .. }
-            | SessionError::Malformed { .. }
-            | SessionError::Idle { .. }
-            | SessionError::Lost { .. }
-            | SessionError::Bus(_),
-        ) => session.report_failure().await,
-        _ => {}
+    // The instance can't have found these errors.
+    if let Some(
+        SessionError::Gap { .. }
+        | SessionError::Credit { .. }
+        | SessionError::Malformed { .. }
+        | SessionError::Idle { .. }
+        | SessionError::Lost { .. }
+        | SessionError::Bus(_),
+    ) = session.failure()
+    {
+        session.report_failure().await;
     }
 }
 

@@ -30,7 +30,7 @@ impl Caller {
         self.__open(action, &payload)
     }
 
-    /// Calls a workflow, untyped: `T` is its final answer; what it tells and asks is JSON.
+    /// Calls a workflow, untyped: `T` is its final answer; its reports and questions are JSON.
     ///
     /// ```
     /// # async fn example(caller: daebus_caller::Caller) -> Result<(), daebus_caller::CallError> {

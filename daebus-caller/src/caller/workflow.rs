@@ -37,7 +37,7 @@ pub enum WorkflowUpdate<T, E = Fault, Q = Value, P = Value> {
 
 /// A workflow that runs: a [`Stream`] of [`WorkflowUpdate`]s, which ends after [`WorkflowUpdate::Done`].
 ///
-/// `T` is the answer, `E` the error, `Q` a question, `P` what the workflow tells. Dropping it cancels the workflow.
+/// `T` is the answer, `E` the error, `Q` a question, `P` a report. Dropping it cancels the workflow.
 ///
 /// # Cancel safety
 ///
@@ -45,10 +45,11 @@ pub enum WorkflowUpdate<T, E = Fault, Q = Value, P = Value> {
 #[must_use = "a workflow waits until its updates are read"]
 pub struct Workflow<T, E = Fault, Q = Value, P = Value> {
     session: Option<OpenedSession>,
-    types: PhantomData<fn() -> Types<T, E, Q, P>>,
+    types: Types<T, E, Q, P>,
 }
 
-type Types<T, E, Q, P> = (T, E, Q, P);
+/// What a workflow is read as, without owning any of it.
+type Types<T, E, Q, P> = PhantomData<fn() -> (T, E, Q, P)>;
 
 impl<T, E, Q, P> Workflow<T, E, Q, P>
 where

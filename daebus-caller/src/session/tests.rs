@@ -17,12 +17,12 @@ async fn side(window: Window) -> (Session, Sent, Arc<dyn Bus>, Subscription) {
     let bus: Arc<dyn Bus> = MemoryBus::new();
     let sent = Sent::default();
     let received = Arc::clone(&sent);
-    let receiver = move |message: Message| {
+    let deliver = move |message: Message| {
         let text = std::str::from_utf8(&message.payload).unwrap();
         let read = FromCaller::read(&message.payload, text).unwrap().unwrap();
         received.lock().push(read.message.unwrap());
     };
-    let subscription = bus.subscribe(Topic::Channel("peer".into()), Arc::new(receiver)).await.unwrap();
+    let subscription = bus.subscribe(Topic::Channel("peer".into()), Arc::new(deliver)).await.unwrap();
     let address = SessionAddress::Instance {
         reply_to: "caller:x".into(),
         request_id: "1".into(),

@@ -17,7 +17,7 @@ pub(crate) struct Action {
     pub(crate) concurrency: Option<usize>,
     pub(crate) idempotent: bool,
     pub(crate) types: Types,
-    /// What a workflow tells and asks, if it is one.
+    /// The types of the reports and questions of a workflow, if it is one.
     pub(crate) workflow: Option<WorkflowTypes>,
 }
 

@@ -165,6 +165,7 @@ fn method(function: &mut TraitItemFn, contract: &mut Contract, private: &Private
             let arguments = Arguments::read(arguments, "event", span, mistakes);
             if let Some(stream) = streams.first() {
                 mistakes.on(stream, "an event is one message; publish each item by itself");
+                return;
             }
             let event = event(arguments, function, payload, mistakes);
             contract.events.extend(event.filter(|_| is_sound));

@@ -19,7 +19,7 @@ pub(super) fn check(sig: &Signature, arguments: &[Type], endpoints: &[Checked], 
         mistakes.at(
             sig.ident.span(),
             format!(
-                "a workflow takes a `Dialog`, to tell its caller something or ask it: `async fn {}(mut dialog: Dialog)`; \
+                "a workflow takes a `Dialog`, to ask its caller questions: `async fn {}(mut dialog: Dialog)`; \
                  without one it is an action: `#[action(\"{}\")]`",
                 sig.ident,
                 name.value()
@@ -33,7 +33,7 @@ pub(super) fn check(sig: &Signature, arguments: &[Type], endpoints: &[Checked], 
                 "the items of a stream are results, since a stream can fail at any time: `impl Stream<Item = Result<T, E>>`",
             ),
             Some(ReturnedStream::OfResults) if workflows().next().is_some() => {
-                mistakes.on(ty, "a workflow returns one answer; what comes before is told: `dialog.tell(…)`");
+                mistakes.on(ty, "a workflow returns one answer; `dialog.tell(…)` sends what comes before");
             }
             _ => {}
         }
