@@ -18,7 +18,7 @@ pub(super) const ACTION: &str =
 const EACH: &str =
     "`#[action(\"add_item\", each)] async fn add_many_items(items: impl Stream<Item = String>);`";
 pub(super) const WORKFLOW: &str =
-    "`#[workflow(\"connect_wifi\")] async fn connect(wifi: Wifi) -> Result<Connected, WifiError>;`";
+    "`#[workflow(\"connect_wifi\")] async fn connect_wifi(wifi: Wifi) -> Result<Connected, WifiError>;`";
 pub(super) fn action(
     mut arguments: Arguments,
     function: &TraitItemFn,

@@ -16,20 +16,25 @@ use futures_util::{StreamExt as _, stream};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 /// The lines of the log, for all followers.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Log(broadcast::Sender<String>);
 
+/// Selects lines.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Filter {
-    contains: String,
+    /// A text that the lines contain.
+    pub contains: String,
 }
 
+/// Why the log can't be followed.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum LogError {
+    /// Every line contains the empty text.
     #[error("a filter has at least one character")]
     EmptyFilter,
 }
 
+/// The handlers of the service.
 #[blueprint("logs")]
 pub mod logs {
     use super::*;

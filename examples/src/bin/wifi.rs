@@ -13,32 +13,48 @@ use daebus::{DialogError, WorkflowReply};
 /// A network to connect to.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Wifi {
-    ssid: String,
+    /// Its name.
+    pub ssid: String,
 }
 
-/// What the workflow tells its caller.
+/// A report of the workflow.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Step {
+    /// It looks for the network.
     Scanning,
+    /// It sends the password.
     Connecting,
 }
 
-/// What the workflow asks its caller.
+/// A question of the workflow.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Question {
-    Password { attempt: u32 },
+    /// The password of the network.
+    Password {
+        /// From 1.
+        attempt: u32,
+    },
 }
 
+/// The connection.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Connected {
-    ssid: String,
-    address: String,
+    /// The network's name.
+    pub ssid: String,
+    /// The address in the network.
+    pub address: String,
 }
 
+/// Why there is no connection.
 #[derive(Debug, thiserror::Error, Serialize, Deserialize, Fault)]
 pub enum WifiError {
+    /// There is no such network.
     #[error("no network {ssid:?} is in range")]
-    NotInRange { ssid: String },
+    NotInRange {
+        /// The network's name.
+        ssid: String,
+    },
+    /// All attempts failed.
     #[error("the password was wrong three times")]
     WrongPassword,
     /// `question_unanswered` and `invalid_answer` reach the caller as they are.
@@ -53,16 +69,17 @@ pub enum WifiError {
 pub trait Networks {
     /// Connects to a network, and asks for its password.
     #[workflow("connect_wifi", tell = Step, ask = Question)]
-    async fn connect(wifi: Wifi) -> Result<Connected, WifiError>;
+    async fn connect_wifi(wifi: Wifi) -> Result<Connected, WifiError>;
 }
 
+/// The handlers of the service.
 #[blueprint("wifi", contract = Networks)]
 pub mod wifi {
     use super::*;
 
     /// Connects to the network `office`, whose password is `secret`.
     #[workflow("connect_wifi", tell = Step, ask = Question)]
-    pub async fn connect(
+    pub async fn connect_wifi(
         Payload(Wifi { ssid }): Payload<Wifi>,
         mut dialog: Dialog,
     ) -> Result<Connected, WifiError> {
@@ -97,7 +114,7 @@ async fn main() -> Result<(), BoxError> {
 /// Runs the workflow, and answers its questions from the terminal.
 async fn connect(bus: &str, ssid: &str) -> Result<(), BoxError> {
     let networks = NetworksCaller::connect(bus).await?;
-    let mut session = networks.connect(&Wifi { ssid: ssid.to_owned() }).await?;
+    let mut session = networks.connect_wifi(&Wifi { ssid: ssid.to_owned() }).await?;
     while let Some(update) = session.next().await {
         match update {
             WorkflowUpdate::Tell(step) => println!("{step:?} …"),
