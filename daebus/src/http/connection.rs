@@ -21,7 +21,7 @@ use tracing::debug;
 
 use super::activity::Activity;
 use super::limits::HttpLimits;
-use super::places::ConnectionPlace;
+use super::places::{ConnectionPlace, OnSpareConnection};
 use super::site::Site;
 use crate::runtime::{BytesWritten, CountWritten, Workers};
 
@@ -41,10 +41,6 @@ const SPARE_TIME: Duration = Duration::from_secs(5);
 
 /// How many requests of one HTTP/2 connection are served at once: each holds its answer until the client has read it.
 const STREAMS_AT_ONCE: u32 = 32;
-
-/// Marks the requests of a connection beyond the limit, of which only those for the service's own paths are answered.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct OnSpareConnection;
 
 /// What serves connections.
 #[derive(Debug)]

@@ -14,6 +14,10 @@ use crate::runtime::EpisodeCount;
 /// Connections beyond the limit, for health probes: a busy service is not a dead one.
 const SPARE: usize = 16;
 
+/// Marks the requests of a connection beyond the limit, of which only those for the service's own paths are answered.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OnSpareConnection;
+
 /// The limits of concurrent connections of one server.
 #[derive(Debug)]
 pub(super) struct Places {

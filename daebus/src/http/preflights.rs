@@ -12,8 +12,8 @@ use axum::routing::any;
 use tower::ServiceExt as _;
 
 use super::assets::{AssetService, copy};
-use super::connection::OnSpareConnection;
 use super::fallback::has_no_such_path;
+use super::places::OnSpareConnection;
 
 /// Decides which OPTIONS requests are preflights. `CorsLayer` takes every OPTIONS request for one.
 #[derive(Debug, Clone)]

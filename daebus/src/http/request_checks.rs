@@ -17,9 +17,9 @@ use http_body_util::{BodyExt as _, Limited};
 use tokio::time::timeout;
 use tracing::{Instrument, Span, debug, error, field, info_span};
 
-use super::connection::OnSpareConnection;
 use super::cross_origin::CrossOriginProtection;
 use super::limits::HttpLimits;
+use super::places::OnSpareConnection;
 use super::problem::{overloaded, problem, tidy};
 use super::route::{Late, Timed, too_large};
 use crate::runtime::panic_message;

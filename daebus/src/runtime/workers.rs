@@ -17,10 +17,10 @@ use super::run_on::RunOn;
 
 /// The tasks of one running service.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Workers(Arc<Tasks>);
+pub(crate) struct Workers(Arc<TrackedTasks>);
 
 #[derive(Debug, Default)]
-struct Tasks {
+struct TrackedTasks {
     tracker: TaskTracker,
     cut: CancellationToken,
     named: Mutex<BTreeMap<String, usize>>,
