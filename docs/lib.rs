@@ -16,7 +16,7 @@ macro_rules! chapters {
 
 chapters! {
     start handlers extractors blueprints calling streams workflows errors http websockets schedules features configuration
-    deployment testing scaling operating python protocol
+    deployment testing scaling operating performance python protocol
 }
 
 // Chapters whose file names aren't Rust identifiers.
