@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use daebus_peers::work::Result;
-use plotters::coord::ranged1d::ValueFormatter;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
 /// Width and height, in pixels.
@@ -57,7 +57,8 @@ impl Plot {
         let mut mesh = chart.configure_mesh();
         mesh.light_line_style(TRANSPARENT).x_label_formatter(&short).y_label_formatter(&short);
         mesh.x_desc(self.x).y_desc(self.y).draw()?;
-        chart.draw_series(LineSeries::new(self.points.iter().copied(), BLUE.stroke_width(2)).point_size(3))?;
+        chart
+            .draw_series(LineSeries::new(self.points.iter().copied(), BLUE.stroke_width(2)).point_size(3))?;
         area.present()?;
         Ok(())
     }
