@@ -99,7 +99,7 @@ fn requests() {
                 "timeout_ms",
                 request.timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap().into()),
             );
-            put("accepts", (!request.accepts.is_empty()).then(|| json!(request.accepts)));
+            put("accepts", request.accepts_batches.then(|| json!(["batch"])));
             put_payload(&mut fields, request.payload.as_deref());
             Ok(Value::Object(fields))
         });
