@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::glob;
+
 /// What a subscription selects.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Topic {
@@ -19,6 +21,21 @@ impl Topic {
             Self::Pattern(name.into())
         } else {
             Self::Channel(name.into())
+        }
+    }
+
+    /// Returns whether messages on `channel` are selected, as Redis decides it.
+    ///
+    /// ```
+    /// use daebus_caller::bus::Topic;
+    ///
+    /// assert!(Topic::parse("sensor.*").matches("sensor.kitchen"));
+    /// assert!(!Topic::parse("sensor").matches("sensor.kitchen"));
+    /// ```
+    pub fn matches(&self, channel: &str) -> bool {
+        match self {
+            Self::Channel(name) => **name == *channel,
+            Self::Pattern(pattern) => glob::matches(pattern.as_bytes(), channel.as_bytes()),
         }
     }
 
