@@ -214,7 +214,9 @@ pub use handler::{Answer, Context, Extensions, Failure, Handler, IntoOutcome, Js
 pub use http::{Assets, Cors, Http, HttpLayer};
 pub use lease::Lease;
 pub use runtime::{Shutdown, logging};
-pub use socket::{Client, ClientInfo, Frame, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull};
+pub use socket::{
+    Access, Client, ClientInfo, Frame, Gateway, Room, SocketError, Sockets, Upgrade, WebSocket, WhenFull,
+};
 pub use tasks::{
     Misfire, Overlap, Restart, Running, Schedule, ScheduleInfo, TaskEnded, TaskError, TaskHandle, Tasks,
     ThreadInfo, ThreadOptions,

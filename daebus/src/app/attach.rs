@@ -105,7 +105,10 @@ impl Attached {
         if web_sockets.len() > 1 {
             mistakes.push(Mistake::new("two WebSocket are attached, but a service has only one: remove one"));
         }
-        let http = https.pop();
+        let mut http = https.pop();
+        if let (Some(http), Some(module)) = (&mut http, web_sockets.last().and_then(WebSocket::script)) {
+            http.serve_script(module);
+        }
         let mut services: Vec<PathService> = Vec::new();
         let mut collect = |found: Vec<Mistake>| mistakes.extend(found);
         let address = http.as_ref().map(Http::address);
@@ -118,7 +121,9 @@ impl Attached {
             )]);
         }
         let sockets = web_sockets.pop().and_then(|web_socket| {
-            AttachedSockets::new(web_socket, http.as_ref(), &mut services).map_err(&mut collect).ok()
+            AttachedSockets::new(web_socket, http.as_ref(), registry, &mut services)
+                .map_err(&mut collect)
+                .ok()
         });
         let http = match http {
             Some(http) => Plan::new(http, &registry.routes, services).map_err(&mut collect).ok(),
@@ -160,9 +165,10 @@ impl AttachedSockets {
     fn new(
         web_socket: WebSocket,
         http: Option<&Http>,
+        registry: &Registry,
         services: &mut Vec<PathService>,
     ) -> Result<Self, Vec<Mistake>> {
-        let mistakes = web_socket.mistakes();
+        let mistakes = web_socket.mistakes(registry);
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -170,7 +176,10 @@ impl AttachedSockets {
         let service = path_service(&web_socket, &acceptor);
         let own = match (web_socket.own_address(http.map(Http::address)), http) {
             (Some(address), _) => {
-                let server = Http::of_sockets(address, http, web_socket.most_clients());
+                let mut server = Http::of_sockets(address, http, web_socket.most_clients());
+                if let Some(module) = web_socket.script() {
+                    server.serve_script(module);
+                }
                 Some(Plan::new(server, &[], vec![service])?)
             }
             (None, Some(_)) => {

@@ -64,6 +64,8 @@ pub struct Http {
     pub(super) routers: usize,
     pub(super) assets: Option<Assets>,
     pub(super) has_service_routes: bool,
+    /// The JavaScript module for the gateway's clients, if there is a gateway.
+    pub(super) script: Option<&'static str>,
     pub(super) limits: HttpLimits,
 }
 
@@ -82,6 +84,7 @@ impl Http {
             routers: 0,
             assets: None,
             has_service_routes: true,
+            script: None,
             limits: HttpLimits::default(),
         }
     }
@@ -92,6 +95,11 @@ impl Http {
         let mut limits = http.map(|http| http.limits).unwrap_or_default();
         limits.connections = limits.connections.max(clients);
         Self { limits, ..Self::bind(address).service_routes(false) }
+    }
+
+    /// Serves the JavaScript module for the gateway's clients.
+    pub(crate) fn serve_script(&mut self, module: &'static str) {
+        self.script = Some(module);
     }
 
     /// The address it listens on, as it was given.

@@ -51,7 +51,10 @@ impl Pipeline {
         checks: Arc<RequestChecks>,
         started: Option<(&Arc<Core>, &Metrics)>,
     ) -> Self {
-        let own = http.has_service_routes.then(|| probes::routes(started).fallback_service(inner.clone()));
+        let mut own = http.has_service_routes.then(|| probes::routes(started).fallback_service(inner.clone()));
+        if let Some(module) = http.script {
+            own = Some(probes::script(module).fallback_service(own.unwrap_or_else(|| inner.clone())));
+        }
         let (own, inner) = if http.prefix.is_empty() {
             (own, inner)
         } else {

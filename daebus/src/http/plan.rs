@@ -71,7 +71,8 @@ impl Plan {
             http.assets.take().and_then(|assets| assets.service(&http.prefix).map_err(&mut collect).ok());
         let protection =
             http.protects_from_other_origins.then(|| CrossOriginProtection::new(http.cors.as_ref()));
-        let own_paths = http.has_service_routes.then(|| format!("{}{}", http.prefix, probes::ROOT));
+        let has_own_paths = http.has_service_routes || http.script.is_some();
+        let own_paths = has_own_paths.then(|| format!("{}{}", http.prefix, probes::ROOT));
         let checks = Arc::new(RequestChecks { limits: http.limits, protection, own_paths });
         let cors = http.cors.take().map(|cors| cors.layer()).transpose();
         let cors = cors.map_err(|found| mistakes.extend(found)).unwrap_or_default();
@@ -110,7 +111,8 @@ impl Plan {
             paths: fallback.router.is_none().then(|| {
                 let own =
                     http.has_service_routes.then_some(probes::PATHS).into_iter().flatten().map(str::to_owned);
-                Preflights::router(table.paths().chain(own))
+                let script = http.script.map(|_| probes::SCRIPT.to_owned());
+                Preflights::router(table.paths().chain(own).chain(script))
             }),
             assets: fallback.assets.clone(),
             prefix: http.prefix.as_str().into(),

@@ -22,6 +22,16 @@ pub(crate) type Metrics = Arc<dyn Fn() -> String + Send + Sync>;
 /// The service's own paths.
 pub(super) const PATHS: [&str; 3] = ["/_service/status", "/_service/ready", "/_service/metrics"];
 
+/// The path of the JavaScript module that speaks with the gateway.
+pub(super) const SCRIPT: &str = "/_service/daebus.js";
+
+/// Answers [`SCRIPT`] with the module.
+pub(super) fn script(module: &'static str) -> Router {
+    let headers =
+        [(header::CONTENT_TYPE, "text/javascript; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    Router::new().route(SCRIPT, get(async move || (headers, module)))
+}
+
 /// `/_service/status` answers 200 while the process lives. `/_service/ready` answers 200 while the bus is connected, the
 /// subscriptions are confirmed and the service isn't stopping. `/_service/metrics` answers with the metrics. `started` is
 /// `None` while the service starts.

@@ -16,6 +16,8 @@ use super::error::{SocketError, encoded};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ClientMessage {
     pub(super) kind: String,
+    /// For the gateway.
+    pub(super) channel: Option<String>,
     /// `None`: absent.
     pub(crate) data: Option<RawJson>,
     pub(crate) request_id: Option<RawJson>,
@@ -35,7 +37,10 @@ impl ClientMessage {
             serde_json::from_str::<Fields<'_>>(json).map(|fields| {
                 let request_id = fields.request_id.map(slice);
                 match fields.kind.map(Cow::into_owned).filter(|kind| !kind.is_empty()) {
-                    Some(kind) => Ok(Self { kind, data: fields.data.map(slice), request_id }),
+                    Some(kind) => {
+                        let channel = fields.channel.map(Cow::into_owned);
+                        Ok(Self { kind, channel, data: fields.data.map(slice), request_id })
+                    }
                     None => Err(UnreadableFrame::NoType { request_id }),
                 }
             })
@@ -83,10 +88,14 @@ pub(super) fn no_handler(kind: &str, request_id: Option<&RawJson>) -> Message {
 
 /// A message too many; `window` is the rate's time.
 pub(super) fn rate_limited(window: std::time::Duration, request_id: Option<&RawJson>) -> Message {
-    // Whole seconds, as in Python, and never fewer than the client has to wait.
-    let seconds = window.as_secs() + u64::from(window.subsec_nanos() > 0);
-    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds.to_string())];
+    let seconds = whole_seconds(window).to_string();
+    let fields = [("error", "\"Rate limit exceeded\""), ("retry_after", &seconds)];
     write("error", &fields, request_id)
+}
+
+/// Returns a time in whole seconds, as Python does, and never fewer than the client has to wait.
+pub(super) fn whole_seconds(window: std::time::Duration) -> u64 {
+    window.as_secs() + u64::from(window.subsec_nanos() > 0)
 }
 
 fn complaint(error: &str, request_id: Option<&RawJson>) -> Message {
@@ -94,7 +103,7 @@ fn complaint(error: &str, request_id: Option<&RawJson>) -> Message {
 }
 
 /// Writes the fields, which are JSON already, in the protocol's order.
-fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> Message {
+pub(super) fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> Message {
     let length: usize = fields.iter().map(|(name, json)| name.len() + json.len() + 4).sum();
     let mut text = String::with_capacity(length + kind.len() + 64);
     text.push_str("{\"type\":");
@@ -110,7 +119,7 @@ fn write(kind: &str, fields: &[(&str, &str)], request_id: Option<&RawJson>) -> M
     Message::Text(text.into())
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 
@@ -118,6 +127,7 @@ fn quoted(text: &str) -> String {
 #[derive(Default)]
 struct Fields<'a> {
     kind: Option<Cow<'a, str>>,
+    channel: Option<Cow<'a, str>>,
     data: Option<&'a RawValue>,
     request_id: Option<&'a RawValue>,
 }
@@ -142,6 +152,7 @@ impl<'de> Visitor<'de> for AnyJson {
         while let Some(key) = map.next_key::<Cow<'de, str>>()? {
             match &*key {
                 "type" => fields.kind = serde_json::from_str(map.next_value::<&RawValue>()?.get()).ok(),
+                "channel" => fields.channel = serde_json::from_str(map.next_value::<&RawValue>()?.get()).ok(),
                 "data" => fields.data = Some(map.next_value()?),
                 "request_id" => fields.request_id = Some(map.next_value()?),
                 _ => {
@@ -195,7 +206,12 @@ mod tests {
     #[track_caller]
     fn check(message: &'static str, kind: &str, data: Option<&'static str>, id: Option<&'static str>) {
         let frame = ClientMessage::read(&Bytes::from_static(message.as_bytes()));
-        let expected = ClientMessage { kind: kind.to_owned(), data: data.map(raw), request_id: id.map(raw) };
+        let expected = ClientMessage {
+            kind: kind.to_owned(),
+            channel: None,
+            data: data.map(raw),
+            request_id: id.map(raw),
+        };
         assert_eq!(frame, Ok(expected), "{message}");
     }
 

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use daebus_caller::deadline::Deadline;
 use daebus_caller::wire::{Fault, FaultCode, RawJson};
 use futures_util::future::BoxFuture;
-use tracing::{debug, error};
+use tracing::debug;
 
+use super::answers::{deliver, sendable};
 use super::client::Client;
 use super::close::{Close, cut};
-use super::error::SocketError;
 use super::extract::BinaryContent;
-use super::frame::{self, ClientMessage};
+use super::frame::{self, ClientMessage, UnreadableFrame};
+use super::gateway::{FrameKind, GatewayServer};
 use super::server::SocketServer;
 
 use crate::handler::{Context, Endpoint, Envelope, Invocation, JsonOutcome, Report};
@@ -51,7 +52,9 @@ impl MessageHandlers<'_> {
             match run.await {
                 Ok(answer) => {
                     let welcome = content(&answer).map(|answer| frame::response(answer, None));
-                    Done::Joined(welcome.map(|welcome| sendable(&client, welcome, None)))
+                    Done::Joined(
+                        welcome.map(|welcome| sendable(&client, welcome, error_frame(&client, None))),
+                    )
                 }
                 Err(failure) => Done::TurnedAway(Close::new(1008, failure.fault().error())),
             }
@@ -69,7 +72,16 @@ impl MessageHandlers<'_> {
 
     /// Handles a message and queues its answer.
     pub(super) fn message(&self, raw: &Bytes, message: ClientMessage) -> BoxFuture<'static, Done> {
-        let ClientMessage { kind, data, request_id } = message;
+        if let (Some(gateway), Some(kind)) = (&self.server.gateway, FrameKind::of(&message.kind)) {
+            let (answer, client) = (gateway.handle(self.client, kind, message), self.client.clone());
+            return Box::pin(async move {
+                if let Some(answer) = answer.await {
+                    deliver(&client, answer, error_frame(&client, None)).await;
+                }
+                Done::Handled
+            });
+        }
+        let ClientMessage { kind, data, request_id, .. } = message;
         let is_event = matches!(kind.as_str(), "connect" | "disconnect");
         let handler = self.server.registry.socket(&kind);
         let Some(handler) = handler.filter(|_| !is_event || self.server.settings.client_events) else {
@@ -93,11 +105,29 @@ impl MessageHandlers<'_> {
         self.handle(handler, cx, None)
     }
 
+    /// Answers a message that is above the rate limit.
+    pub(super) fn limited(&self, content: &Bytes) -> BoxFuture<'static, Done> {
+        let window = self.server.settings.window();
+        let answer = match ClientMessage::read(content) {
+            Ok(message) => {
+                let of_call = self
+                    .server
+                    .gateway
+                    .as_ref()
+                    .and_then(|_| GatewayServer::rate_limited(&message, frame::whole_seconds(window)));
+                of_call.unwrap_or_else(|| frame::rate_limited(window, message.request_id.as_ref()))
+            }
+            Err(UnreadableFrame::NoType { request_id }) => frame::rate_limited(window, request_id.as_ref()),
+            Err(UnreadableFrame::NotJson) => frame::rate_limited(window, None),
+        };
+        self.answer(answer)
+    }
+
     /// Queues an answer that no handler makes.
     pub(super) fn answer(&self, frame: Message) -> BoxFuture<'static, Done> {
         let client = self.client.clone();
         Box::pin(async move {
-            deliver(&client, frame, None).await;
+            deliver(&client, frame, error_frame(&client, None)).await;
             Done::Handled
         })
     }
@@ -119,7 +149,7 @@ impl MessageHandlers<'_> {
                 Err(failure) => Some(frame::error(failure.fault(), request_id)),
             };
             if let Some(answer) = answer {
-                deliver(&client, answer, request_id).await;
+                deliver(&client, answer, error_frame(&client, request_id)).await;
             }
             Done::Handled
         })
@@ -189,24 +219,13 @@ impl MessageHandlers<'_> {
     }
 }
 
-/// Queues an answer as soon as the client's queue has a place for it.
-async fn deliver(client: &Client, answer: Message, request_id: Option<&RawJson>) {
-    let answer = sendable(client, answer, request_id);
-    // A client that is gone needs no answer.
-    let _ = client.outgoing().deliver(answer).await;
-}
-
-/// Returns the answer, or an error in its place if it is larger than the client's queue.
-fn sendable(client: &Client, answer: Message, request_id: Option<&RawJson>) -> Message {
-    match client.outgoing().checked_size(&answer) {
-        Err(SocketError::TooLarge { bytes, limit }) => {
-            error!(client = client.id(), bytes, limit, "an answer is larger than WebSocket::queue_bytes");
-            let error = frame::error(&Fault::internal(), request_id);
-            // An id may be as large as the answer.
-            let is_sendable = client.outgoing().checked_size(&error).is_ok();
-            if is_sendable { error } else { frame::error(&Fault::internal(), None) }
-        }
-        _ => answer,
+/// Returns the frame of an error. The ID of the message is left out if the frame would be larger than the client's queue: an ID
+/// may be as large as the answer.
+fn error_frame<'a>(client: &'a Client, request_id: Option<&'a RawJson>) -> impl Fn(&Fault) -> Message + 'a {
+    move |fault| {
+        let error = frame::error(fault, request_id);
+        let is_sendable = client.outgoing().checked_size(&error).is_ok();
+        if is_sendable { error } else { frame::error(fault, None) }
     }
 }
 

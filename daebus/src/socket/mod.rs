@@ -1,11 +1,13 @@
 //! WebSockets: messages that clients send, answered by handlers, and what the service sends of its own accord.
 
 mod accept;
+mod answers;
 mod client;
 mod close;
 mod error;
 mod extract;
 mod frame;
+mod gateway;
 mod heartbeat;
 mod inbox;
 mod info;
@@ -31,6 +33,7 @@ pub use error::SocketError;
 pub use extract::Frame;
 #[cfg(feature = "testing")]
 pub(crate) use frame::ClientMessage;
+pub use gateway::{Access, Gateway};
 pub use info::ClientInfo;
 pub use room::Room;
 use server::SocketServer;
@@ -205,6 +208,23 @@ impl WebSocket {
         self
     }
 
+    /// Lets clients call services, subscribe to channels and publish, as far as the [`Gateway`] allows. Defaults to no gateway:
+    /// clients reach handlers only.
+    ///
+    /// Messages of the types `publish`, `subscribe`, `unsubscribe` and `broadcast` are the gateway's then; a handler of one of
+    /// these types is a configuration error. The HTTP server answers `GET /_service/daebus.js` with the JavaScript module for
+    /// browsers.
+    ///
+    /// ```
+    /// # use daebus::{Gateway, WebSocket};
+    /// let sockets = WebSocket::new().gateway(Gateway::new().subscribe(["notifications"]));
+    /// # let _ = sockets;
+    /// ```
+    pub fn gateway(mut self, gateway: Gateway) -> Self {
+        self.settings.gateway = Some(gateway);
+        self
+    }
+
     /// Of which origins pages may connect, `https://app.example.com` for example, `"*"` for all.
     ///
     /// Unless set, pages of the same host may, whatever their port: a browser connects for *any* page it shows, so
@@ -265,6 +285,11 @@ impl WebSocket {
         self.settings.connections
     }
 
+    /// Returns the JavaScript module for the gateway's clients, if there is a gateway.
+    pub(crate) fn script(&self) -> Option<&'static str> {
+        self.settings.gateway.as_ref().map(|_| include_str!("../../assets/daebus.js"))
+    }
+
     /// Where clients connect.
     pub(crate) fn path_name(&self) -> &str {
         &self.path
@@ -283,8 +308,8 @@ impl WebSocket {
     }
 
     /// What is set so that it can't work, each in a sentence.
-    pub(crate) fn mistakes(&self) -> Vec<Mistake> {
-        let mut mistakes = self.settings.mistakes();
+    pub(crate) fn mistakes(&self, registry: &Registry) -> Vec<Mistake> {
+        let mut mistakes = self.settings.mistakes(registry);
         if self.port.is_some() && self.bind.is_some() {
             mistakes.push(Mistake::new("WebSocket has both a port and an address to bind: leave out .port(…), and write the port into .bind(…)"));
         }

@@ -10,6 +10,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tracing::{info, warn};
 
+use super::client::Client;
+use super::gateway::GatewayServer;
 use super::settings::Settings;
 use super::sockets::Sockets;
 use crate::blueprint::Registry;
@@ -20,6 +22,7 @@ use crate::runtime::Workers;
 pub(super) struct SocketServer {
     pub(super) settings: Settings,
     pub(super) sockets: Sockets,
+    pub(super) gateway: Option<GatewayServer>,
     pub(super) core: Arc<Core>,
     pub(super) registry: Arc<Registry>,
     pub(super) workers: Workers,
@@ -81,19 +84,23 @@ impl ConnectionSlot {
 
 impl SocketServer {
     pub(super) fn new(
-        settings: Settings,
+        mut settings: Settings,
         sockets: Sockets,
         core: Arc<Core>,
         registry: Arc<Registry>,
         workers: Workers,
         timeout: Duration,
     ) -> Self {
+        let bytes = (settings.inbox_bytes, settings.queue.bytes);
+        let gateway = settings.gateway.take();
+        let gateway = gateway.map(|gateway| GatewayServer::new(gateway, &core, &workers, bytes));
         let slots = || Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
         let (slots, leaving) = (slots(), slots());
         let closing = CancellationToken::new();
         Self {
             settings,
             sockets,
+            gateway,
             core,
             registry,
             workers,
@@ -111,6 +118,14 @@ impl SocketServer {
         let place = self.core.admission.admit(definition);
         self.overload.lock().note(place.is_some());
         place
+    }
+
+    /// Removes a client that has gone.
+    pub(super) fn left(&self, client: &Client) {
+        self.sockets.remove(client);
+        if let Some(gateway) = &self.gateway {
+            gateway.left(client);
+        }
     }
 
     /// Returns `None` if as many connections are open as the settings allow.

@@ -16,7 +16,7 @@ use tracing::debug;
 
 use super::client::Client;
 use super::close::{CLOSE_WITHIN, Close};
-use super::frame::{self, ClientMessage, UnreadableFrame};
+use super::frame::{self, ClientMessage};
 use super::heartbeat::{Heartbeat, Verdict};
 use super::inbox::{Inbound, Inbox};
 use super::messages::{Done, MessageHandlers};
@@ -206,7 +206,7 @@ impl Session {
     /// Releases what a connection holds, though messages of its client may still have to be handled.
     fn disconnect(&self, connection: &mut Connection) {
         self.client.outgoing().end();
-        self.server.sockets.remove(&self.client);
+        self.server.left(&self.client);
         connection.stream = None;
         connection.slot.vacate();
     }
@@ -288,15 +288,7 @@ impl Session {
                 Ok(message) => return handlers.message(&content, message),
                 Err(why) => frame::unreadable(&why),
             },
-            Inbound::Limited(content) => {
-                let request_id = match ClientMessage::read(&content) {
-                    Ok(ClientMessage { request_id, .. }) | Err(UnreadableFrame::NoType { request_id }) => {
-                        request_id
-                    }
-                    Err(UnreadableFrame::NotJson) => None,
-                };
-                frame::rate_limited(self.server.settings.window(), request_id.as_ref())
-            }
+            Inbound::Limited(content) => return handlers.limited(&content),
         };
         handlers.answer(answer)
     }
@@ -323,7 +315,7 @@ struct Leave<'a>(&'a Session);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        self.0.server.sockets.remove(&self.0.client);
+        self.0.server.left(&self.0.client);
     }
 }
 

@@ -10,8 +10,10 @@ use daebus_caller::wire::RawJson;
 use governor::Quota;
 
 use super::frame;
+use super::gateway::{FrameKind, Gateway};
 use super::upgrade::Upgrade;
 use super::waiting_frames::{QueueBounds, WhenFull};
+use crate::blueprint::Registry;
 use crate::error::Mistake;
 
 /// How much tungstenite buffers of each connection's writes, while it writes; its own default of 128 KiB is a lot for
@@ -41,6 +43,8 @@ pub(super) struct Settings {
     pub(super) subprotocols: Vec<String>,
     /// Whether frames of the types `connect` and `disconnect` run the handlers of these names.
     pub(super) client_events: bool,
+    /// `None`: clients reach handlers only.
+    pub(super) gateway: Option<Gateway>,
     pub(super) origins: Option<Vec<String>>,
     pub(super) connections: usize,
     pub(super) client_ids: Option<ClientIds>,
@@ -66,6 +70,7 @@ impl Default for Settings {
             rooms: 64,
             subprotocols: Vec::new(),
             client_events: false,
+            gateway: None,
             origins: None,
             // Of the 1,024 files that a process usually may open, what HTTP's 512 connections and the bus leave.
             connections: 400,
@@ -109,8 +114,18 @@ impl Settings {
         self.queue.bytes.saturating_add(4 * BUFFER)
     }
 
-    pub(super) fn mistakes(&self) -> Vec<Mistake> {
+    pub(super) fn mistakes(&self, registry: &Registry) -> Vec<Mistake> {
         let mut mistakes = Vec::new();
+        if let Some(gateway) = &self.gateway {
+            mistakes.extend(gateway.mistakes());
+            mistakes.extend(FrameKind::NAMES.into_iter().filter_map(|kind| {
+                let source = registry.socket(kind)?.definition.source;
+                let found = format!(
+                    "messages of the type {kind:?} are the gateway's: give this handler another name"
+                );
+                Some(Mistake::new(found).at(source))
+            }));
+        }
         if self.rate.is_some() && (self.quota().is_none() || self.window() > LONGEST_WINDOW) {
             mistakes.push(Mistake::new(
                 "WebSocket::rate_limit needs at least one message, and a time that isn't zero and at most a year, for example \
@@ -144,6 +159,7 @@ impl fmt::Debug for Settings {
             .field("rooms", &self.rooms)
             .field("subprotocols", &self.subprotocols)
             .field("client_events", &self.client_events)
+            .field("gateway", &self.gateway)
             .field("origins", &self.origins)
             .field("connections", &self.connections)
             .finish_non_exhaustive()
