@@ -1,12 +1,14 @@
 //! What crosses crates: conformance, faults, interop, a browser, ui. Here is what these tests share.
 
 mod browser;
+mod node;
 mod process;
 mod programs;
 mod python;
 mod redis_server;
 
 pub use browser::{Browser, Page};
+pub use node::node;
 pub use process::Process;
 pub use programs::{example, profile_dir, workspace};
 pub use python::{PythonCaller, PythonService, python};

@@ -20,6 +20,7 @@ const MODULES: &str = "daebus, requests, websockets";
 pub(crate) fn run(report: &mut Report) {
     report.step("redis-server", |_| redis());
     report.step("chromium", |_| chromium());
+    report.step("node", |_| node());
     report.step("the Python package daebus", |_| python());
 }
 
@@ -35,6 +36,25 @@ fn redis() -> Result<(), String> {
 
 fn chromium() -> Result<(), String> {
     program("chromium", "a test opens the example kiosk in it, without a window")
+}
+
+/// Node, and for a Node without WebSockets the package that has them. Debian's packages take about 60 MB.
+fn node() -> Result<(), String> {
+    program("nodejs", "the tests run clients/js in it")?;
+    let has_sockets = |flags: &[&str]| {
+        let check = ["-e", "process.exit(typeof WebSocket === 'function' ? 0 : 1)"];
+        Command::new("nodejs").args(flags).args(check).output().is_ok_and(|output| output.status.success())
+    };
+    let has_package = || {
+        let mut require = Command::new("nodejs");
+        require.env("NODE_PATH", "/usr/share/nodejs").args(["-e", "require('ws')"]);
+        require.output().is_ok_and(|output| output.status.success())
+    };
+    if has_sockets(&[]) || has_sockets(&["--experimental-websocket"]) || has_package() {
+        return Ok(());
+    }
+    apt("node-ws")?;
+    if has_package() { Ok(()) } else { Err("node-ws was installed, but Node doesn't find it".to_owned()) }
 }
 
 /// Installs the Debian package of a program where there is no such program. `what_for` is printed.

@@ -16,6 +16,7 @@ mod examples;
 mod examples_daemon;
 mod examples_instances;
 mod examples_web;
+mod gateway_node;
 mod hygiene;
 mod instances;
 mod kiosk_browser;
