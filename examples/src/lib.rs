@@ -50,6 +50,15 @@ pub fn http() -> daebus::Result<Http> {
     Ok(Http::bind(address("DAEBUS_HTTP")?.unwrap_or_else(|| "0.0.0.0:8080".to_owned())))
 }
 
+/// Returns an HTTP server on the address in `DAEBUS_HTTP`. Defaults to port 8080 on the loopback interface.
+///
+/// # Errors
+///
+/// As [`http`].
+pub fn local_http() -> daebus::Result<Http> {
+    Ok(Http::bind(address("DAEBUS_HTTP")?.unwrap_or_else(|| "127.0.0.1:8080".to_owned())))
+}
+
 /// Returns WebSockets on `/ws`, on the address in `DAEBUS_WS`. Defaults to that of the HTTP server.
 ///
 /// # Errors

@@ -103,6 +103,16 @@ impl Page {
         evaluated["result"]["value"].take()
     }
 
+    /// Sets the size of the page's window.
+    ///
+    /// # Panics
+    ///
+    /// When the browser refuses it.
+    pub async fn resize(&mut self, width: u32, height: u32) {
+        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.command("Emulation.setDeviceMetricsOverride", size).await;
+    }
+
     /// The text of the element that a selector finds; empty where there is none.
     pub async fn text(&mut self, selector: &str) -> String {
         let text = self.evaluate(&format!("document.querySelector({selector:?})?.textContent")).await;

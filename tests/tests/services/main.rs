@@ -20,6 +20,7 @@ mod gateway_node;
 mod hygiene;
 mod instances;
 mod kiosk_browser;
+mod kiosk_outages;
 mod late_requests;
 mod replies;
 mod request_replies;

@@ -1,98 +1,147 @@
-"use strict";
+import { connect } from "/_service/daebus.js";
 
-// How many readings the plot shows, and how long to wait before connecting again: longer each time, to a bound.
-const KEPT = 120;
-const FIRST_WAIT = 250;
-const LONGEST_WAIT = 5000;
+// The plot shows the last minute. The greenhouse measures twice per second; after 2.5 s without a reading the page is not live.
+const SHOWN_MS = 60_000;
+const STALE_MS = 2_500;
+const CALL_MS = 2_000;
+const HINT = "It warms the room, slowly.";
 
 const $ = (id) => document.getElementById(id);
-let socket = null;
+const bus = connect("/ws", { maxDelay: 2_000 });
 let readings = [];
-let count = 0;
-let wait = FIRST_WAIT;
+let lastArrival = -Infinity;
+let lastTime = null;
+let lamp = null;
+let isSwitching = false;
+let isRefreshing = false;
 
-async function connect() {
-  show("connecting");
+bus.addEventListener("state", ({ state }) => {
+  if (state !== "open") lastArrival = -Infinity;
+  render();
+});
+bus.on("greenhouse.reading", (reading) => {
+  // After a gap the lamp may have been switched, or the greenhouse restarted.
+  if (!isFresh()) {
+    lamp = null;
+    refresh();
+  }
+  readings = [...readings, reading];
+  arrived();
+});
+bus.on("greenhouse.lamp", ({ lamp: isOn }) => {
+  lamp = isOn;
+  render();
+});
+$("switch").addEventListener("click", switchLamp);
+// Without readings nothing else would show that they are missing.
+setInterval(render, 250);
+setInterval(() => bus.state === "open" && (!isFresh() || lamp === null) && refresh(), 2_000);
+
+async function refresh() {
+  if (isRefreshing) return;
+  isRefreshing = true;
   try {
-    // The WebSockets may have a port of their own, and another one after each start.
-    const { port } = await (await fetch("/api/socket", { cache: "no-store" })).json();
-    const url = new URL("/ws", location.href);
-    url.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    if (port !== null) url.port = port;
-    socket = new WebSocket(url);
-    socket.onmessage = (event) => hear(JSON.parse(event.data));
-    socket.onclose = again;
-  } catch {
-    again();
+    const state = await bus.call("greenhouse", "get_state", {}, { timeout: CALL_MS });
+    readings = state.readings;
+    lamp = state.lamp;
+    render();
+  } catch (error) {
+    console.info("the state of the greenhouse is not available:", error.message);
+  } finally {
+    isRefreshing = false;
   }
 }
 
-function again() {
-  socket = null;
-  show("away");
-  // Not all pages at the same moment, when a service comes back that many of them wait for.
-  setTimeout(connect, wait * (0.75 + Math.random() / 2));
-  wait = Math.min(wait * 2, LONGEST_WAIT);
-}
-
-function hear(frame) {
-  if (frame.type === "reading") {
-    readings = [...readings, frame.data].slice(-KEPT);
-    count += 1;
-    draw();
-  } else if (frame.type === "lamp") {
-    showLamp(frame.data.lamp);
-  } else if (frame.type === "response" && frame.data.readings) {
-    // The welcome: what the page missed, or all there is.
-    wait = FIRST_WAIT;
-    readings = frame.data.readings;
-    count = readings.length;
-    showLamp(frame.data.lamp);
-    show("live");
-    draw();
-  } else if (frame.type === "response" && frame.request_id === "switch") {
-    showLamp(frame.data.lamp);
-    $("switch").disabled = false;
-  } else if (frame.type === "error") {
-    console.warn("the service says", frame);
-    $("switch").disabled = false;
+async function switchLamp() {
+  isSwitching = true;
+  say("Switching …");
+  render();
+  try {
+    lamp = (await bus.call("greenhouse", "switch_lamp", {}, { timeout: CALL_MS })).lamp;
+    say(HINT);
+  } catch (error) {
+    const isUncertain = ["timeout", "deadline_exceeded", "connection_lost"].includes(error.code);
+    say(isUncertain ? "No answer: the lamp may not have been switched." : `Not switched: ${error.message}.`, true);
+  } finally {
+    isSwitching = false;
+    render();
   }
 }
 
-function show(connection) {
-  document.body.dataset.connection = connection;
-  $("connection").textContent = { connecting: "connecting", live: "live", away: "service is away" }[connection];
-  $("switch").disabled = connection !== "live";
+function say(text, isError = false) {
+  $("message").textContent = text;
+  $("message").classList.toggle("failed", isError);
 }
 
-function showLamp(on) {
-  document.body.dataset.lamp = on ? "on" : "off";
-  $("lamp").textContent = on ? "on" : "off";
-  $("switch").textContent = on ? "Switch it off" : "Switch it on";
+function arrived() {
+  lastArrival = performance.now();
+  lastTime = new Date();
+  render();
+}
+
+function isFresh() {
+  return performance.now() - lastArrival < STALE_MS;
+}
+
+function render() {
+  const state = bus.state === "open" ? (isFresh() ? "live" : lastTime ? "stale" : "connecting") : bus.state;
+  const since = lastTime?.toLocaleTimeString("en-GB");
+  const words = {
+    live: "live",
+    stale: `no data since ${since}`,
+    connecting: bus.state === "open" ? "waiting for data" : "connecting",
+    away: "kiosk is away",
+    closed: "closed",
+  };
+  document.body.dataset.state = state;
+  if ($("state").textContent !== words[state]) $("state").textContent = words[state];
+  const shown = state === "live" && lamp !== null ? (lamp ? "on" : "off") : "unknown";
+  document.body.dataset.lamp = shown;
+  $("lamp").textContent = shown;
+  $("switch").textContent = { on: "Switch it off", off: "Switch it on", unknown: "Switch it" }[shown];
+  $("switch").disabled = bus.state !== "open" || isSwitching;
+  draw();
 }
 
 function draw() {
-  $("count").textContent = count;
   if (readings.length === 0) return;
-  $("value").textContent = readings[readings.length - 1].celsius.toFixed(2);
-  const values = readings.map((reading) => reading.celsius);
-  // At least one degree high, so that little looks like little.
+  const last = readings[readings.length - 1];
+  $("count").textContent = last.number.toLocaleString("en-GB");
+  $("value").textContent = last.celsius.toFixed(2);
+  const end = last.at;
+  readings = readings.filter(({ at }) => end - at <= SHOWN_MS && at <= end);
+
+  const values = readings.map(({ celsius }) => celsius);
+  // At least one degree high, so that noise doesn't look like a storm.
   const middle = (Math.max(...values) + Math.min(...values)) / 2;
-  const half = Math.max((Math.max(...values) - Math.min(...values)) / 2, 0.5);
-  $("highest").textContent = (middle + half).toFixed(1) + " °C";
-  $("lowest").textContent = (middle - half).toFixed(1) + " °C";
-  const x = (i) => 600 - (readings.length - 1 - i) * (600 / (KEPT - 1));
-  const y = (value) => 90 - ((value - middle) / half) * 72;
-  const points = values.map((value, i) => x(i).toFixed(1) + " " + y(value).toFixed(1));
-  const line = "M" + points.join("L");
-  $("line").setAttribute("d", line);
-  $("area").setAttribute("d", line + "L600 180L" + x(0).toFixed(1) + " 180Z");
+  const half = Math.max((Math.max(...values) - Math.min(...values)) * 0.6, 0.5);
+  const x = (at) => (600 - ((end - at) / SHOWN_MS) * 600).toFixed(1);
+  const y = (celsius) => (90 - ((celsius - middle) / half) * 89).toFixed(1);
+  // Where readings are missing, the line has a gap.
+  const runs = [];
+  readings.forEach((reading, i) => {
+    if (i === 0 || reading.at - readings[i - 1].at > STALE_MS) runs.push([]);
+    runs[runs.length - 1].push(reading);
+  });
+  const line = (run) => "M" + run.map(({ at, celsius }) => `${x(at)} ${y(celsius)}`).join("L");
+  $("line").setAttribute("d", runs.map(line).join(""));
+  $("area").setAttribute("d", runs.map((run) => `${line(run)}L${x(run[run.length - 1].at)} 180L${x(run[0].at)} 180Z`).join(""));
+  [middle + half, middle, middle - half].forEach((value, i) => {
+    $("degrees").children[i].textContent = `${value.toFixed(1)}°`;
+  });
+
+  // A tick at each full quarter of a minute, or at each half where the labels would overlap.
+  const step = $("times").clientWidth < $("times").offsetHeight * 32 ? 30_000 : 15_000;
+  const ticks = [];
+  for (let at = Math.ceil((end - SHOWN_MS) / step) * step; at <= end; at += step) ticks.push(at);
+  $("ticks").setAttribute("d", ticks.map((at) => `M${x(at)} 0V180`).join(""));
+  $("times").replaceChildren(...ticks.map((at) => {
+    const label = document.createElement("span");
+    label.textContent = new Date(at).toLocaleTimeString("en-GB");
+    // The labels at the ends stay within the plot.
+    const place = (1 - (end - at) / SHOWN_MS) * 100;
+    label.style.left = `${place}%`;
+    label.style.visibility = place < 10 || place > 94 ? "hidden" : "visible";
+    return label;
+  }));
 }
-
-$("switch").addEventListener("click", () => {
-  if (socket === null || socket.readyState !== WebSocket.OPEN) return;
-  $("switch").disabled = true;
-  socket.send(JSON.stringify({ type: "switch_lamp", data: {}, request_id: "switch" }));
-});
-
-connect();

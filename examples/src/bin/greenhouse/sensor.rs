@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How many readings a page is shown when it opens: a minute of them.
 const KEPT: usize = 120;
@@ -13,8 +13,10 @@ const WARMTH: f64 = 3.0;
 const WARMING: f64 = 0.06;
 
 /// One reading.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Reading {
+    /// The number of this reading, from 1.
+    number: u32,
     /// In milliseconds since 1970.
     at: u64,
     celsius: f64,
@@ -35,10 +37,11 @@ impl Sensor {
         let aim = if self.lamp { WARMTH } else { 0.0 };
         self.warmth += (aim - self.warmth) * WARMING;
         let n = f64::from(self.measured);
-        self.measured = self.measured.wrapping_add(1);
+        self.measured = self.measured.saturating_add(1);
         let celsius = 21.0 + 0.8 * (n / 23.0).sin() + 0.25 * (n / 5.0).sin() + self.warmth;
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let reading = Reading {
+            number: self.measured,
             at: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
             celsius: (celsius * 100.0).round() / 100.0,
         };
