@@ -15,7 +15,7 @@ macro_rules! chapters {
 }
 
 chapters! {
-    start handlers extractors blueprints calling streams workflows errors http websockets schedules features configuration
+    start handlers extractors blueprints calling streams workflows errors http websockets browsers schedules features configuration
     deployment testing scaling operating performance python protocol
 }
 
