@@ -69,6 +69,18 @@ pub trait Users {
     #[action("j")]
     fn both(event: u8);
 
+    #[event("created")]
+    fn created(event: u8);
+
+    #[action("k")]
+    async fn on_created();
+
+    #[action("l")]
+    async fn on_deleted();
+
+    #[event("deleted")]
+    fn deleted(event: u8);
+
     const SERVICE: &'static str;
 }
 

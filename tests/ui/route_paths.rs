@@ -26,6 +26,9 @@ async fn unknown_key() {}
 #[route("/users", methods = ["post", "POSTS", 7])]
 async fn methods() {}
 
+#[route("/users", methods = ["GET", "POST", "GET"])]
+async fn same_method() {}
+
 #[route("/users", methods = "POST")]
 async fn not_a_list() {}
 
