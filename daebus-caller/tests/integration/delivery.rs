@@ -152,6 +152,15 @@ async fn a_bus_that_goes_away_while_the_inbox_is_subscribed_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bus_that_goes_away_after_it_was_found_ready_gets_the_request_later() {
+    let away: Result<u64, BusError> = Err(BusError::Away { location: "odd://".into() });
+    let bus = Arc::new(Odd::new([away.clone(), away]));
+    let _service = answer(&bus).await;
+    assert_eq!(caller(&bus).send_request::<Value>("get", 1).await.unwrap(), 1);
+    assert_eq!(actions(&bus), (vec!["get".to_owned(); 3], true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn calls_without_an_answer_count_the_subscribers_together() {
     let bus = Arc::new(Odd::new([]));
     let _service = bus.subscribe(Topic::parse("svc"), nothing()).await.unwrap();

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
+use std::future::IntoFuture;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -218,5 +219,69 @@ async fn on_start_runs_in_order_and_on_stop_in_reverse() -> Result<(), BoxError>
         .await?;
     service.stop().await?;
     assert_eq!(*log.lock().unwrap(), ["start 1", "start 2", "stop 2", "stop 1"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn on_stop_runs_after_handlers_were_cut_off_and_each_has_ten_seconds() -> Result<(), BoxError> {
+    type Log = Arc<Mutex<Vec<&'static str>>>;
+    #[action("hangs")]
+    async fn hangs(State(gate): State<Gate>) {
+        gate.pass().await;
+    }
+    #[on_stop]
+    async fn last(State(log): State<Log>) {
+        log.lock().unwrap().push("last");
+    }
+    #[on_stop]
+    async fn stuck(State(log): State<Log>) {
+        log.lock().unwrap().push("stuck");
+        std::future::pending::<()>().await;
+    }
+    let (gate, mut arrivals) = Gate::new();
+    let log = Log::default();
+    let app = app("cut-hooks").drain(Duration::from_secs(3)).state(gate).state(Arc::clone(&log));
+    let service = app.register(blueprint_of!["b"; hangs, last, stuck]).start().await?;
+    let caller = Caller::connect("memory://cut-hooks", "svc").await?;
+    let _call = caller.send_request::<()>("hangs", ()).timeout(Duration::from_secs(60)).spawn();
+    next(&mut arrivals).await;
+    let began = Instant::now();
+    within(service.stop()).await.unwrap_err();
+    assert_eq!(*log.lock().unwrap(), ["stuck", "last"]);
+    // 3 s for the handler, 10 s for the hook.
+    assert!((13..=15).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_of_a_plain_fn_handler_end_with_its_deadline() -> Result<(), BoxError> {
+    #[action("left")]
+    async fn left(request: Request) -> u64 {
+        u64::try_from(request.remaining().unwrap().as_millis()).unwrap()
+    }
+    #[action("nested")]
+    fn nested(callers: Callers) -> Result<u64, BoxError> {
+        let call = callers.to("svc").send_request("left", ()).timeout(Duration::from_secs(3600));
+        Ok(daebus::block_on(call.into_future())?)
+    }
+    let service = app("plain-deadline")
+        .timeout(Duration::from_secs(7200))
+        .register(blueprint_of!["b"; left, nested])
+        .start()
+        .await?;
+    let caller = service.callers().to("svc").timeout(Duration::from_secs(20));
+    let left: u64 = caller.send_request("nested", ()).await?;
+    assert!((1..=20_000).contains(&left), "{left} ms left of 20 s");
+    Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn a_stopped_service_has_closed_its_bus() -> Result<(), BoxError> {
+    let service = app("closed-bus").start().await?;
+    // Keeps a handle of the bus.
+    let broadcast = service.broadcast();
+    service.stop().await?;
+    let sent = broadcast.send("channel", ()).await;
+    assert!(matches!(sent, Err(BusError::Closed)), "{sent:?}");
     Ok(())
 }

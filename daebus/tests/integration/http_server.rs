@@ -350,3 +350,15 @@ async fn a_stream_without_an_end_does_not_delay_the_stop() {
     assert_eq!(response.chunk().await.unwrap().unwrap(), "tick\n");
     within(service.stop()).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_service_that_is_asked_to_stop_is_not_ready() {
+    let app = app("server-stopping").register(blueprint_of!["b"; data]).attach(http());
+    let (service, url) = start(app).await;
+    assert_eq!(ask(&url, "/_service/ready").await.0, 200);
+    service.shutdown().request();
+    let (status, reason) = ask(&url, "/_service/ready").await;
+    assert!(status == 503 && reason.contains("the service is stopping"), "{status} {reason}");
+    assert_eq!(ask(&url, "/_service/status").await.0, 200);
+    service.stop().await.unwrap();
+}

@@ -344,3 +344,25 @@ async fn a_stopping_service_does_not_repeat_the_refusal_of_a_cancelled_request()
     assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_was_sent_makes_room_for_another() -> Result<(), BoxError> {
+    // Room for some five refusals at a time: 160 bytes and the texts each.
+    let app = app("refusal-room").intake_queue(1, 1 << 20).refusal_queue(1000, 1000);
+    let service = app.register(blueprint_of!["burst"; quick]).start().await?;
+    let mut peer = Peer::on("refusal-room").await;
+    for round in 0..20 {
+        tokio::task::unconstrained(async {
+            for n in 0..4 {
+                peer.request("quick", 4 * round + n).await;
+            }
+        })
+        .await;
+        let mut refused = 0;
+        for _ in 0..4 {
+            refused += u32::from(peer.reply().await["refused"] == true);
+        }
+        assert!(refused > 0, "round {round}");
+    }
+    Ok(service.stop().await?)
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // clippy's own exception ends at the test functions
 
 use daebus::prelude::*;
+use daebus::testing::TestApp;
 use daebus::{Context, Next, Outcome, layer};
 use daebus_tests_support::next;
 use tokio::sync::mpsc;
@@ -85,4 +86,22 @@ async fn layers_wrap_listeners_as_well() -> Result<(), BoxError> {
     assert_eq!(service.callers().to("svc").send_message("channel", ()).await?, 1);
     assert_eq!(next(&mut reports).await, OUTERMOST_FIRST);
     Ok(service.stop().await?)
+}
+
+#[tokio::test]
+async fn layers_wrap_routes_and_sockets_in_the_same_order() {
+    #[route("/passed")]
+    async fn route(Extension(passed): Extension<Passed>) -> Json<Vec<&'static str>> {
+        Json(passed.0)
+    }
+    #[socket("passed")]
+    async fn socket(Extension(passed): Extension<Passed>) -> Vec<&'static str> {
+        passed.0
+    }
+    let app = TestApp::new(layered("layered-route", blueprint_of!["b"; route, socket])).await;
+    app.http().get("/passed").await.assert_json(json!(OUTERMOST_FIRST));
+    let mut client = app.socket().await;
+    let passed: Vec<String> = client.ask("passed", json!({})).await.decode();
+    assert_eq!(passed, OUTERMOST_FIRST);
+    app.finish().await;
 }

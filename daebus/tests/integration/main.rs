@@ -32,6 +32,7 @@ mod listeners;
 mod logs;
 mod macro_rules;
 mod methods;
+mod schedule_delays;
 mod schedules;
 mod schedules_added;
 mod sessions;

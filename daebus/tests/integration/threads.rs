@@ -173,3 +173,48 @@ async fn a_test_starts_threads_explicitly() {
     app.published("began").await.assert_one(json!(1));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn delays_before_restarts_grow_to_a_minute_and_no_further() {
+    let app = moody_app(Restart::OnFailure, 1000).await;
+    app.start_thread("moody").await;
+    // 1 + 2 + 4 + 8 + 16 + 32 s.
+    app.advance(Duration::from_secs(64)).await;
+    assert_eq!(app.published("began").await.len(), 7);
+    app.advance(Duration::from_secs(600)).await;
+    assert_eq!(app.published("began").await.len(), 17);
+    app.panics();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_thread_that_ran_for_a_minute_is_restarted_after_a_second() {
+    /// Fails at once three times, then after a minute, then runs on.
+    async fn recovers(
+        running: Running,
+        State(runs): State<Arc<AtomicUsize>>,
+        broadcast: Broadcast,
+    ) -> Result<(), BoxError> {
+        broadcast.send("began", json!(1)).await?;
+        match runs.fetch_add(1, Ordering::SeqCst) {
+            0..=2 => {}
+            3 => tokio::time::sleep(Duration::from_secs(60)).await,
+            _ => {
+                running.stopped().await;
+                return Ok(());
+            }
+        }
+        Err("no luck".into())
+    }
+    let options = ThreadOptions::new().restart(Restart::OnFailure);
+    let blueprint = Blueprint::new("b").thread("recovers", options, recovers);
+    let app = TestApp::new(Daebus::new("svc").state(Arc::new(AtomicUsize::new(0))).register(blueprint)).await;
+    app.start_thread("recovers").await;
+    // After 1, 2 and 4 s.
+    app.advance(Duration::from_secs(8)).await;
+    assert_eq!(app.published("began").await.len(), 4);
+    // The fourth run ends at 67 s.
+    app.advance(Duration::from_secs(62)).await;
+    assert_eq!(app.published("began").await.len(), 5);
+    app.finish().await;
+}

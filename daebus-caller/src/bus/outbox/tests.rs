@@ -133,6 +133,23 @@ async fn a_bus_that_comes_back_gets_the_message() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bus_that_goes_away_after_it_was_found_ready_is_waited_for() {
+    let bus = Puppet::stuck();
+    let outbox = outbox(&bus);
+    let mut in_flight = fill(&outbox).await;
+    let publishing = tokio::spawn(async move { outbox.publish("c", Bytes::from("x"), WITHIN).await });
+    tokio::task::yield_now().await;
+    bus.state.send_replace(BusState::Away);
+    in_flight.shutdown().await;
+    tokio::time::sleep(WITHIN / 2).await;
+    assert!(!publishing.is_finished(), "nothing was sent, so it is published again");
+    bus.state.send_replace(BusState::Ready);
+    bus.go.as_ref().unwrap().notify_one();
+    assert_eq!(publishing.await.unwrap().unwrap(), 1);
+    assert_eq!(bus.on("c"), ["x"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_closed_bus_fails_at_once() {
     let outbox = outbox(&Puppet::new(BusState::Closed));
     let started = Instant::now();

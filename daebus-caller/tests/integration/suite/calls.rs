@@ -108,6 +108,11 @@ pub(crate) async fn a_call_waits_no_longer_than_the_handler_around_it(ground: Gr
     assert!(matches!(error, CallError::Timeout { after, .. } if after <= budget), "{error}");
     assert!(service.next().await["timeout_ms"].as_u64().unwrap() <= 120);
 
+    let made_outside = caller.send_request::<Value>("get", ());
+    let error = deadline::scope(Deadline::after(budget), async { made_outside.await }).await.unwrap_err();
+    assert!(matches!(error, CallError::Timeout { after, .. } if after <= budget), "{error}");
+    assert!(service.next().await["timeout_ms"].as_u64().unwrap() <= 120);
+
     // A task that is spawned from a handler doesn't inherit its deadline, but the call does.
     let job =
         deadline::sync_scope(Deadline::after(budget), || caller.send_request::<Value>("get", ()).spawn());

@@ -204,6 +204,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_clock_is_read_again_long_before_the_run() {
+        let mut ticker = six_o_clock("2026-01-01T00:00:00Z");
+        assert_eq!(ticker.look(), Some(LOOK), "the clock may be set meanwhile");
+        show(&mut ticker, "2026-01-01T05:59:50Z");
+        assert_eq!(ticker.look(), Some(Duration::from_secs(10)));
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn misfire_skip_skips_a_missed_run_of_a_cron_schedule() {
         let schedule = Schedule::cron("0 6 * * *").tz("UTC").misfire(Misfire::Skip);
         let mut ticker = ticker(&schedule, "2026-01-01T00:00:00Z");

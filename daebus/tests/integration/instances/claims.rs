@@ -209,3 +209,20 @@ async fn an_instance_without_room_leaves_the_request_to_another() {
     a.stop().await.unwrap();
     b.stop().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_claimed_make_room_for_others() {
+    let mut cluster = Cluster::new("claim-room").await;
+    // Eight units of 1 KiB, one per request.
+    let app = |name| cluster.app(name).intake_queue(1000, 8 * 1024);
+    let services = [app("a").start().await.unwrap(), app("b").start().await.unwrap()];
+    for round in 0..5 {
+        for id in 0..6 {
+            cluster.request("svc", "work", round * 6 + id).await;
+        }
+        assert_eq!(cluster.all_replies().await.len(), 6, "round {round}");
+    }
+    for service in services {
+        service.stop().await.unwrap();
+    }
+}
