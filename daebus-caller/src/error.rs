@@ -60,7 +60,7 @@ pub enum BusError {
     Refused {
         /// The bus, its password masked.
         location: String,
-        /// The server's words.
+        /// The server's words, and what to do about it if that is known.
         reason: String,
     },
     /// [`blocking`](https://docs.rs/daebus-caller) verbs can't be used here; nothing was sent.

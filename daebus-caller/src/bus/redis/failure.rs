@@ -97,9 +97,20 @@ impl Failure {
         }
     }
 
-    /// What the person could change.
+    /// What a person can change. Empty if nothing is known.
     pub(super) fn advice(&self) -> &'static str {
+        // Redis before 7 has the code of a command in a script in the middle.
+        let is = |words: &str, code: &str| words.starts_with(code) || words.contains(&format!("-{code} "));
         match self {
+            Self::Refused(words) if is(words, "OOM") => {
+                "; the server has reached its maxmemory: free memory, raise maxmemory, or set a maxmemory-policy that evicts keys"
+            }
+            Self::Refused(words) if is(words, "READONLY") => {
+                "; the server is a read-only replica: use the URL of its primary"
+            }
+            Self::Refused(words) if is(words, "MISCONF") => {
+                "; the server can't save to its disk: repair that, or set stop-writes-on-bgsave-error to no"
+            }
             Self::Refused(words) if words.starts_with("NOAUTH") => {
                 "; put the password into the URL, as in redis://user:password@host:port"
             }
@@ -109,8 +120,10 @@ impl Failure {
             Self::Refused(words) if words.contains("DB index") => {
                 "; the number at the end of the URL is the database, and the server has none of that number"
             }
-            Self::Refused(words) if words.starts_with("NOPERM") => {
-                "; the account lacks a permission that a bus needs (its ACL)"
+            Self::Refused(words)
+                if words.starts_with("NOPERM") || words.contains("ACL failure in script") =>
+            {
+                "; the account lacks a permission that a bus needs: grant it with ACL SETUSER"
             }
             _ => "",
         }

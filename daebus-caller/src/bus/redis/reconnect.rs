@@ -1,5 +1,6 @@
 //! Connects, and reconnects with backoff after each loss of a connection.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -38,15 +39,7 @@ impl Reconnector {
         let pair = loop {
             match self.connect_once().await {
                 Ok(pair) => break pair,
-                Err(failure) if failure.is_final() => {
-                    let reason = format!("{failure}{}", failure.advice());
-                    return Err(match failure {
-                        Failure::Refused(_) => {
-                            BusError::Refused { location: self.shared.location.clone(), reason }
-                        }
-                        failure => self.shared.error(failure),
-                    });
-                }
+                Err(failure) if failure.is_final() => return Err(self.shared.error(failure)),
                 Err(failure) => outage.wait(&self.shared.location, &failure).await,
             }
         };
@@ -78,8 +71,12 @@ impl Reconnector {
 
     /// Watches the connections, and replaces one that is lost.
     pub(super) async fn keep(self, mut pair: Pair) {
+        let mut refusal = RefusalLog::default();
         loop {
-            let why = self.watch(&pair).await;
+            let why = tokio::select! {
+                why = self.watch(&pair) => why,
+                never = self.restore_refused(&mut refusal) => match never {},
+            };
             self.shared.away();
             if *self.shared.state.borrow() == BusState::Closed {
                 return;
@@ -109,6 +106,25 @@ impl Reconnector {
                 why
             }
         }
+    }
+
+    /// Subscribes again, with backoff, to what the server refused after a reconnect; then waits without end.
+    async fn restore_refused(&self, log: &mut RefusalLog) -> Infallible {
+        let mut backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
+        loop {
+            let topics = self.shared.subscriptions().refused();
+            if topics.is_empty() {
+                break;
+            }
+            tokio::time::sleep(backoff.next_delay()).await;
+            for topic in &topics {
+                if let Err(failure @ Failure::Refused(_)) = self.shared.subscribe_refused(topic).await {
+                    log.begin(&self.shared.location, topic, topics.len(), &failure);
+                }
+            }
+        }
+        log.end(&self.shared.location);
+        std::future::pending().await
     }
 
     /// Subscriptions first: a request must not go out before its answer can come in.
@@ -177,14 +193,38 @@ impl Reconnector {
             };
             match self.shared.subscribe_on(subscriber, &topic).await {
                 Ok(()) => {}
-                // The rest of the bus is of use all the same.
-                Err(failure @ (Failure::Refused(_) | Failure::Shifted)) => {
-                    tracing::error!(%topic, %failure, "the subscription can't be restored; it stays silent");
-                }
+                // The bus is usable all the same; `restore_refused` subscribes again.
+                Err(Failure::Refused(_) | Failure::Shifted) => self.shared.subscriptions().refuse(&topic),
                 Err(failure) => return Err(failure),
             }
         }
         Ok(())
+    }
+}
+
+/// Logs that subscriptions are refused: once when it begins, also across reconnects, and once when it ends.
+#[derive(Default)]
+struct RefusalLog {
+    has_begun: bool,
+}
+
+impl RefusalLog {
+    fn begin(&mut self, location: &str, topic: &Topic, topics: usize, failure: &Failure) {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            tracing::error!(
+                %location,
+                %topic,
+                topics,
+                reason = %format_args!("{failure}{}", failure.advice()),
+                "the server refuses to restore subscriptions, which receive nothing meanwhile; retrying until it accepts them"
+            );
+        }
+    }
+
+    fn end(&mut self, location: &str) {
+        if std::mem::take(&mut self.has_begun) {
+            tracing::info!(%location, "all subscriptions are restored");
+        }
     }
 }
 
@@ -193,6 +233,8 @@ struct LostConnection {
     since: Instant,
     at_start: bool,
     said: bool,
+    /// The log has the reason why the server refuses the connection.
+    refusal_logged: bool,
     attempts: u32,
     backoff: Backoff,
 }
@@ -209,11 +251,18 @@ impl LostConnection {
 
     fn new(at_start: bool) -> Self {
         let backoff = Backoff::new(FIRST_DELAY, MAX_DELAY);
-        Self { since: Instant::now(), at_start, said: !at_start, attempts: 0, backoff }
+        Self { since: Instant::now(), at_start, said: !at_start, refusal_logged: false, attempts: 0, backoff }
     }
 
     async fn wait(&mut self, location: &str, failure: &Failure) {
-        if self.said {
+        let is_new_refusal = failure.is_final() && !std::mem::replace(&mut self.refusal_logged, true);
+        if self.said && is_new_refusal {
+            tracing::warn!(
+                %location,
+                reason = %format_args!("{failure}{}", failure.advice()),
+                "the server refuses the connection; retrying until it accepts it"
+            );
+        } else if self.said {
             tracing::debug!(%location, reason = %failure, attempts = self.attempts, "the bus still can't be reached");
         } else {
             tracing::warn!(

@@ -83,7 +83,9 @@ impl RedisBusState {
     pub(super) fn error(&self, failure: Failure) -> BusError {
         let location = self.location.clone();
         match failure {
-            Failure::Refused(reason) => BusError::Refused { location, reason },
+            Failure::Refused(_) => {
+                BusError::Refused { location, reason: format!("{failure}{}", failure.advice()) }
+            }
             Failure::Full => BusError::Full { location },
             Failure::Unusable(reason) => BusError::Url { url: location, reason },
             Failure::Shifted | Failure::Silent(_) | Failure::Unsure(_) => {
@@ -206,6 +208,19 @@ impl RedisBusState {
         subscriber.subscribe(kind, std::slice::from_ref(name)).await?;
         self.subscriptions().confirm(kind, name);
         Ok(())
+    }
+
+    /// Subscribes to a topic that the server refused after a reconnect, unless its listeners have left meanwhile.
+    pub(super) async fn subscribe_refused(&self, topic: &Topic) -> Result<(), Failure> {
+        let _gate = self.gate.lock().await;
+        let Some(subscriber) = self.subscriber() else { return Ok(()) };
+        if !self.subscriptions().is_refused(topic) {
+            return Ok(());
+        }
+        if matches!(topic, Topic::Pattern(_)) {
+            self.tell_who_left().await;
+        }
+        self.subscribe_on(&subscriber, topic).await
     }
 
     /// Unsubscribes while the last listener still listens: the barrier behind it comes after all that was sent before.

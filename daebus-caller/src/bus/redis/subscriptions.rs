@@ -29,8 +29,16 @@ struct Subscribed {
     confirmed: bool,
     /// The server has had this pattern for every message that is yet to come: the copies it sends can be counted on.
     settled: bool,
+    /// The server refused it after a reconnect.
+    refused: bool,
     /// The listeners that end with the connection.
     ending: Vec<u64>,
+}
+
+impl Subscribed {
+    fn is_refused(&self) -> bool {
+        self.refused && !self.listeners.is_empty()
+    }
 }
 
 /// How long a subscription lasts.
@@ -76,28 +84,41 @@ impl Subscriptions {
 
     /// Returns whether the listener has neither been removed nor ended with its connection.
     pub(super) fn has(&self, topic: &Topic, id: u64) -> bool {
-        let (kind, name) = split(topic);
-        let topics = match kind {
-            TopicKind::Channel => &self.channels,
-            TopicKind::Pattern => &self.patterns,
-        };
-        topics.get(name).is_some_and(|subscribed| subscribed.listeners.iter().any(|(other, _)| *other == id))
+        self.get(topic).is_some_and(|subscribed| subscribed.listeners.iter().any(|(other, _)| *other == id))
     }
 
     pub(super) fn is_confirmed(&self, topic: &Topic) -> bool {
-        let (kind, name) = split(topic);
-        let topics = match kind {
-            TopicKind::Channel => &self.channels,
-            TopicKind::Pattern => &self.patterns,
-        };
-        topics.get(name).is_some_and(|subscribed| subscribed.confirmed)
+        self.get(topic).is_some_and(|subscribed| subscribed.confirmed)
     }
 
     pub(super) fn confirm(&mut self, kind: TopicKind, name: &str) {
         if let Some(subscribed) = self.of(kind).get_mut(name) {
             subscribed.confirmed = true;
             subscribed.settled = true;
+            subscribed.refused = false;
         }
+    }
+
+    /// The server refuses a topic that was confirmed on an earlier connection.
+    pub(super) fn refuse(&mut self, topic: &Topic) {
+        let (kind, name) = split(topic);
+        if let Some(subscribed) = self.of(kind).get_mut(name) {
+            subscribed.refused = true;
+        }
+    }
+
+    pub(super) fn is_refused(&self, topic: &Topic) -> bool {
+        self.get(topic).is_some_and(Subscribed::is_refused)
+    }
+
+    /// Returns the topics that the server refused after a reconnect and that still have listeners.
+    pub(super) fn refused(&self) -> Vec<Topic> {
+        let names = |topics: &HashMap<Arc<str>, Subscribed>| {
+            let refused = topics.iter().filter(|(_, subscribed)| subscribed.is_refused());
+            refused.map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>()
+        };
+        let channels = names(&self.channels).into_iter().map(Topic::Channel);
+        channels.chain(names(&self.patterns).into_iter().map(Topic::Pattern)).collect()
     }
 
     /// The pattern's copies can't be counted on.
@@ -174,6 +195,15 @@ impl Subscriptions {
     pub(super) fn clear(&mut self) -> Self {
         let next_id = self.next_id;
         std::mem::replace(self, Self { next_id, ..Self::default() })
+    }
+
+    fn get(&self, topic: &Topic) -> Option<&Subscribed> {
+        let (kind, name) = split(topic);
+        let topics = match kind {
+            TopicKind::Channel => &self.channels,
+            TopicKind::Pattern => &self.patterns,
+        };
+        topics.get(name)
     }
 
     fn of(&mut self, kind: TopicKind) -> &mut HashMap<Arc<str>, Subscribed> {
