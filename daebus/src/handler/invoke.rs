@@ -13,7 +13,7 @@ use futures_util::future::Either;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 use tracing::field::Empty;
-use tracing::{Instrument, Span, debug, error, info_span};
+use tracing::{Instrument, Span, debug, error, info_span, warn};
 
 use super::context::Context;
 use super::core::Core;
@@ -202,6 +202,7 @@ impl Invocation {
             let began = Instant::now();
             // A turn that is free at once doesn't show that the deadline has passed.
             let turn = turn.filter(|_| deadline.is_none_or(|deadline| deadline.instant() > began));
+            let mut begins_timeouts = false;
             let result = match turn {
                 None => {
                     if let Some(statistics) = &this.statistics {
@@ -233,13 +234,13 @@ impl Invocation {
                         if let Err(failure) = &result {
                             running.failed(failure.fault(), this.core.clock.now());
                         }
-                        running.end(ending);
+                        begins_timeouts = running.end(ending);
                     }
                     result
                 }
             };
             if let Err(failure) = &result {
-                this.log(failure);
+                this.log(failure, begins_timeouts);
             }
             result
         }
@@ -273,10 +274,13 @@ impl Invocation {
         Turn::new(own, service, self.in_flight.take())
     }
 
-    fn log(&self, failure: &Failure) {
+    fn log(&self, failure: &Failure, begins_timeouts: bool) {
         let source = &self.subject;
         match (&self.report, failure.internal_reason()) {
             (Report::Invoker, _) => {}
+            (Report::Reply, None) if begins_timeouts => {
+                warn!(%source, error = %failure.fault(), "handler timed out; further timeouts are logged after a minute without one");
+            }
             (Report::Reply, None) => debug!(%source, error = %failure.fault(), "handler returned an error"),
             (Report::Broadcast, _) if failure.fault().reserved_code() == Some(FaultCode::InvalidPayload) => {}
             (Report::Reply | Report::Log | Report::Broadcast, _) => {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use daebus_caller::bus::QueueMeter;
 use daebus_caller::wire::Fault;
@@ -13,6 +14,9 @@ use super::histogram::{Histogram, HistogramSnapshot};
 
 /// The maximum number of bytes of an error message that are kept.
 const MESSAGE: usize = 512;
+
+/// Timeouts that follow each other within this time are one episode, of which the log has the first.
+const EPISODE: Duration = Duration::from_secs(60);
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +41,7 @@ pub(crate) struct HandlerStatistics {
     cancelled: AtomicU64,
     expired: AtomicU64,
     last_error: Mutex<Option<LastError>>,
+    last_timeout: Mutex<Option<Instant>>,
     /// The queue of a listener, once the listener is subscribed.
     queue: OnceLock<QueueMeter>,
 }
@@ -68,6 +73,12 @@ impl HandlerStatistics {
         let end = ends.into_iter().find(|end| message.is_char_boundary(*end)).unwrap_or_default();
         let message = message[..end].to_owned();
         *last_error = Some(LastError { message, code: fault.code().map(str::to_owned), at });
+    }
+
+    /// Notes a run that ended at its deadline. Returns whether it begins an episode.
+    fn begins_timeouts(&self) -> bool {
+        let last = self.last_timeout.lock().replace(Instant::now());
+        last.is_none_or(|last| last.elapsed() > EPISODE)
     }
 
     /// Reports the length and the drops of a listener's queue from now on.
@@ -106,8 +117,10 @@ impl RunningHandler {
         self.statistics.failed(fault, at);
     }
 
-    pub(crate) fn end(mut self, ending: Ending) {
+    /// Counts the run. Returns whether it begins an episode of timeouts.
+    pub(crate) fn end(mut self, ending: Ending) -> bool {
         self.ending = ending;
+        ending == Ending::Timeout && self.statistics.begins_timeouts()
     }
 }
 
@@ -173,8 +186,6 @@ impl HandlerSnapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -192,6 +203,17 @@ mod tests {
         assert_eq!((snapshot.errors, snapshot.panics, snapshot.timeouts), (1, 1, 1));
         assert_eq!((snapshot.cancelled, snapshot.expired), (1, 1));
         assert_eq!(snapshot.durations.sum(), Duration::from_millis(50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn timeouts_within_a_minute_are_one_episode() {
+        let statistics = Arc::new(HandlerStatistics::default());
+        for (pause, begins) in [(0, true), (1, false), (59, false), (61, true), (60, false)] {
+            tokio::time::advance(Duration::from_secs(pause)).await;
+            let run = Arc::clone(&statistics).begin(Instant::now());
+            assert_eq!(run.end(Ending::Timeout), begins, "after {pause} s");
+        }
+        assert!(!Arc::clone(&statistics).begin(Instant::now()).end(Ending::Success));
     }
 
     #[test]

@@ -165,3 +165,24 @@ async fn the_start_lines_show_schedules_as_on_start_has_set_them() {
     assert!(log.line("background \"banner_tick\"").contains("(every 5s)"));
     assert!(log.line("background \"banner_paused\"").contains("(every 60s, paused)"));
 }
+
+#[tokio::test]
+async fn the_timeout_of_a_handler_is_logged_once_per_episode_with_its_name() {
+    #[action("dawdle", timeout = "1s")]
+    async fn dawdle() {
+        std::future::pending::<()>().await;
+    }
+    let log = Log::of_process();
+    let app = TestApp::new(Daebus::new("slow_barista").register(blueprint_of!["coffee"; dawdle])).await;
+    for _ in 0..3 {
+        let call = app.caller().send_request::<()>("dawdle", json!({})).spawn();
+        app.settle().await;
+        app.advance(Duration::from_secs(2)).await;
+        call.await.unwrap_err();
+    }
+    app.finish().await;
+    let line = log.line("handler timed out");
+    for part in ["WARN", "service=\"slow_barista\"", "handler=\"dawdle\"", "time limit", "logs.rs:"] {
+        assert!(line.contains(part), "{part} is missing in: {line}");
+    }
+}
