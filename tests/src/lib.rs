@@ -4,6 +4,7 @@ mod browser;
 mod node;
 mod process;
 mod programs;
+mod proxy;
 mod python;
 mod redis_server;
 
@@ -11,6 +12,7 @@ pub use browser::{Browser, Page};
 pub use node::node;
 pub use process::Process;
 pub use programs::{example, profile_dir, workspace};
+pub use proxy::{Direction, Proxy};
 pub use python::{PythonCaller, PythonService, python};
 pub use redis_server::RedisServer;
 

@@ -16,6 +16,8 @@ mod examples;
 mod examples_daemon;
 mod examples_instances;
 mod examples_web;
+#[path = "../faults/mod.rs"]
+mod faults;
 mod gateway_node;
 mod hygiene;
 mod instances;

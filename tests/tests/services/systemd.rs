@@ -142,6 +142,26 @@ fn the_watchdog_is_fed_while_messages_are_taken_in_and_no_longer() {
 }
 
 #[test]
+fn the_watchdog_is_fed_twice_within_its_period() {
+    let systemd = Systemd::new();
+    let redis = RedisServer::start();
+    let daemon = systemd.start(&redis, &[("WATCHDOG_USEC", "2000000")]);
+    systemd.line("READY=1");
+    assert!(daemon.line("systemd's watchdog is fed").contains("every=1s"));
+    systemd.line("WATCHDOG=1");
+    let mut pauses: Vec<Duration> = (0..5)
+        .map(|_| {
+            let began = Instant::now();
+            systemd.line("WATCHDOG=1");
+            began.elapsed()
+        })
+        .collect();
+    pauses.sort();
+    // The median, since a busy machine delays some of them.
+    assert!(pauses[2] < Duration::from_millis(1500), "{pauses:?}");
+}
+
+#[test]
 fn a_signal_while_it_waits_for_the_bus_ends_it() {
     let systemd = Systemd::new();
     let redis = RedisServer::not_started(&[]);
