@@ -1,6 +1,7 @@
 //! `cargo xtask`: sets a machine up, tests, lints. What it runs it says, and how long each step took.
 
 mod checks;
+mod faults;
 mod fuzz;
 mod new;
 mod setup;
@@ -23,6 +24,7 @@ cargo xtask <command>
   ci      run lint, then test
   bench   measure Daebus beside its peers (Redis driver by hand, NATS, axum, tarpc, Python) in one run, and write the table
           to target/bench; cargo xtask bench --help lists its options
+  faults  repeat the faults of tests/tests/faults 50 times each, or as often as --cycles N says
   fuzz    [--seconds N] [TARGET...]: run the fuzz targets, each for 60 s by default, on a nightly compiler; CI only replays
           their corpora, as a test
   new     NAME PATH: create a project from templates/service, as in cargo xtask new room-thermostat ../thermostat
@@ -42,6 +44,9 @@ fn main() -> ExitCode {
     }
     if command == Some("fuzz") {
         return fuzz(&arguments.collect::<Vec<_>>());
+    }
+    if command == Some("faults") {
+        return run_faults(&arguments.collect::<Vec<_>>());
     }
     let for_benchmarks = command == Some("setup") && arguments.clone().eq(["--bench"]);
     if let Some(extra) = arguments.next().filter(|_| !for_benchmarks) {
@@ -71,6 +76,18 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     }
+    report.finish()
+}
+
+fn run_faults(arguments: &[&str]) -> ExitCode {
+    let Some(cycles) = faults::cycles(arguments) else {
+        eprintln!(
+            "cargo xtask faults takes nothing, or a number greater than 0, as in cargo xtask faults --cycles 10"
+        );
+        return ExitCode::from(2);
+    };
+    let mut report = Report::new();
+    faults::run(&mut report, cycles);
     report.finish()
 }
 
