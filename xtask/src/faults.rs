@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::setup;
 use crate::step::Report;
 
-/// How often each fault is repeated unless the arguments say otherwise.
+/// How often each fault is repeated by default.
 const CYCLES: u32 = 50;
 
 /// Many times what 50 cycles take on two cores.

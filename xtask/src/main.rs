@@ -24,7 +24,7 @@ cargo xtask <command>
   ci      run lint, then test
   bench   measure Daebus beside its peers (Redis driver by hand, NATS, axum, tarpc, Python) in one run, and write the table
           to target/bench; cargo xtask bench --help lists its options
-  faults  repeat the faults of tests/tests/faults 50 times each, or as often as --cycles N says
+  faults  repeat each fault of tests/tests/faults 50 times, or N times with --cycles N
   fuzz    [--seconds N] [TARGET...]: run the fuzz targets, each for 60 s by default, on a nightly compiler; CI only replays
           their corpora, as a test
   new     NAME PATH: create a project from templates/service, as in cargo xtask new room-thermostat ../thermostat

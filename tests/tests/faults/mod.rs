@@ -94,7 +94,7 @@ impl Tally {
         let began = Instant::now();
         let call = caller.send_request::<u64>("work", json!({"n": n, "ms": ms})).timeout(budget);
         let outcome = call.await;
-        // The rest is for a busy machine.
+        // Two seconds more for a busy machine.
         let limit = budget + Duration::from_secs(2);
         assert!(began.elapsed() < limit, "{n} took {:?} of {budget:?}: {outcome:?}", began.elapsed());
         match outcome {
