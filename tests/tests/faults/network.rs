@@ -38,7 +38,9 @@ async fn half_open_connections_are_noticed_and_replaced() {
             tally.finish(workers).await;
             // A connection that still receives messages is replaced once they stop.
             eventually("both connections are replaced", async || proxy.accepted() >= connected + 2).await;
-            tally.check(&caller, ONE_IN_A_THOUSAND).await;
+            // The instance's info, which lasts 15 s from its last refresh, may expire before the connection is replaced. Calls
+            // in flight then end with `InstanceLost`, so any number of them may be unanswered.
+            tally.check(&caller, 1000).await;
             assert_eq!(proxy.accepted(), connected + 2, "cycle {cycle}: each connection is replaced once");
         }
     }
