@@ -45,11 +45,11 @@ pub enum WorkflowUpdate<T, E = Fault, Q = Value, P = Value> {
 #[must_use = "a workflow waits until its updates are read"]
 pub struct Workflow<T, E = Fault, Q = Value, P = Value> {
     session: Option<OpenedSession>,
-    types: Types<T, E, Q, P>,
+    types: WorkflowTypes<T, E, Q, P>,
 }
 
 /// What a workflow is read as, without owning any of it.
-type Types<T, E, Q, P> = PhantomData<fn() -> (T, E, Q, P)>;
+type WorkflowTypes<T, E, Q, P> = PhantomData<fn() -> (T, E, Q, P)>;
 
 impl<T, E, Q, P> Workflow<T, E, Q, P>
 where

@@ -254,9 +254,9 @@ fn end(seq: u64, error: Option<&Fault>) -> ObjectWriter {
     }
 }
 
-type Parts = (Status, RawJson, Option<(&'static str, u64)>, bool);
+type ReplyParts = (Status, RawJson, Option<(&'static str, u64)>, bool);
 
-fn final_parts(seq: Option<u64>, outcome: Result<Option<&RawJson>, &Fault>) -> Parts {
+fn final_parts(seq: Option<u64>, outcome: Result<Option<&RawJson>, &Fault>) -> ReplyParts {
     let (status, payload) = match outcome {
         Ok(payload) => (Status::Success, payload.cloned().unwrap_or_else(RawJson::empty_object)),
         Err(fault) => (Status::Error, fault.to_payload()),

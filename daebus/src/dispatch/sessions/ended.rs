@@ -17,10 +17,10 @@ const KEPT: usize = 4096;
 /// The sessions that have had their final reply. Beyond the limits the oldest is dropped; a further message to it gets another
 /// final reply, which its caller ignores.
 #[derive(Debug, Default)]
-pub(super) struct EndedSessions(Mutex<Kept>);
+pub(super) struct EndedSessions(Mutex<EndedKeys>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct EndedKeys {
     keys: HashSet<RequestKey>,
     by_age: VecDeque<(Instant, RequestKey)>,
 }

@@ -28,9 +28,9 @@ const OPEN: usize = 1024;
 
 /// The open sessions of a service.
 #[derive(Clone)]
-pub(super) struct Sessions(Arc<Table>);
+pub(super) struct Sessions(Arc<SessionTable>);
 
-struct Table {
+struct SessionTable {
     core: Arc<Core>,
     limits: HandlerLimits,
     refusals: Refusals,
@@ -53,7 +53,7 @@ impl Sessions {
         (draining, answering): (&CancellationToken, &TaskTracker),
         workers: &Workers,
     ) -> Self {
-        Self(Arc::new(Table {
+        Self(Arc::new(SessionTable {
             core: Arc::clone(core),
             limits,
             refusals: refusals.clone(),
