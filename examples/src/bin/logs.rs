@@ -50,14 +50,10 @@ pub mod logs {
             return Err(LogError::EmptyFilter);
         }
         let lines = stream::unfold(log.0.subscribe(), |mut lines| async move {
-            loop {
-                match lines.recv().await {
-                    Ok(line) => return Some((line, lines)),
-                    Err(RecvError::Lagged(missed)) => {
-                        return Some((format!("… {missed} lines missed"), lines));
-                    }
-                    Err(RecvError::Closed) => return None,
-                }
+            match lines.recv().await {
+                Ok(line) => Some((line, lines)),
+                Err(RecvError::Lagged(missed)) => Some((format!("… {missed} lines missed"), lines)),
+                Err(RecvError::Closed) => None,
             }
         });
         let matching = move |line: &String| std::future::ready(line.contains(&contains));
