@@ -89,7 +89,7 @@ impl OutgoingRequest {
         };
         match &outcome {
             Ok(_) => {
-                tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "answered")
+                tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "answered");
             }
             Err(error) => {
                 tracing::debug!(service = %self.service, action = self.action, request_id = %pending.id(number), "failed: {error}");

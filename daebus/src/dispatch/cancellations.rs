@@ -71,10 +71,10 @@ pub(super) fn cancelled_request(cancel: &Envelope) -> Option<CancelledRequest> {
 
 /// The requests that are being answered.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellations(Arc<Answered>);
+pub(super) struct Cancellations(Arc<RunningRequests>);
 
 #[derive(Debug, Default)]
-struct Answered {
+struct RunningRequests {
     keys: RequestKeys,
     shards: [Mutex<Shard>; SHARDS],
     interrupted: AtomicBool,
@@ -162,7 +162,7 @@ impl Cancellations {
     }
 }
 
-impl Answered {
+impl RunningRequests {
     fn shard(&self, key: RequestKey) -> &Mutex<Shard> {
         &self.shards[usize::try_from(key.0 % SHARDS as u64).unwrap_or_default()]
     }
