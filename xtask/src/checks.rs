@@ -62,7 +62,7 @@ pub(crate) fn lint(report: &mut Report) {
     report.run("documentation", cargo(&doc).env("RUSTDOCFLAGS", "-D warnings"), LONG);
     // CI doesn't build this workspace, and would not notice that a new dependency is missing there.
     let locked = ["update", "--workspace", "--locked", "--manifest-path", "benches/peers/Cargo.toml"];
-    report.run("lock file of the benchmarks", cargo(&locked).current_dir(crate::root()), PACKAGING);
+    report.run("lock file of the benchmarks", cargo(&locked).current_dir(crate::root()), SHORT);
     if works("mdbook", &["--version"]) {
         report.step("the book", |_| book());
     } else {

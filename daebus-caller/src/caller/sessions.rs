@@ -52,7 +52,9 @@ impl OpenSessions {
         };
         match reply.session_message(message) {
             Ok(Some(message)) => session.receive(message),
-            Ok(None) => tracing::debug!(request_id = reply.request_id.as_deref(), "progress in a session is ignored"),
+            Ok(None) => {
+                tracing::debug!(request_id = reply.request_id.as_deref(), "progress in a session is ignored");
+            }
             Err(error) => session.fail(SessionError::Malformed { reason: error.to_string() }),
         }
         true
@@ -75,7 +77,8 @@ impl OpenSessions {
 
     /// Ends all sessions, because the bus is closed.
     pub(super) fn close(&self) {
-        let sessions: Vec<Session> = self.by_number.lock().values().map(|open| open.session.clone()).collect();
+        let sessions: Vec<Session> =
+            self.by_number.lock().values().map(|open| open.session.clone()).collect();
         for session in sessions {
             session.fail(SessionError::Bus(BusError::Closed));
         }

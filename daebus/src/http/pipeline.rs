@@ -51,7 +51,8 @@ impl Pipeline {
         checks: Arc<RequestChecks>,
         started: Option<(&Arc<Core>, &Metrics)>,
     ) -> Self {
-        let mut own = http.has_service_routes.then(|| probes::routes(started).fallback_service(inner.clone()));
+        let mut own =
+            http.has_service_routes.then(|| probes::routes(started).fallback_service(inner.clone()));
         if let Some(module) = http.script {
             own = Some(probes::script(module).fallback_service(own.unwrap_or_else(|| inner.clone())));
         }
