@@ -41,10 +41,10 @@ pub(crate) struct Text(Bytes);
 
 impl Text {
     /// Takes `text` out of `message` without copying it, unless it was written with escapes.
-    fn of(message: &Bytes, text: &Cow<'_, str>) -> Self {
+    fn of(message: &Bytes, text: Cow<'_, str>) -> Self {
         match text {
             Cow::Borrowed(text) => Self(message.slice_ref(text.as_bytes())),
-            Cow::Owned(text) => Self(Bytes::copy_from_slice(text.as_bytes())),
+            Cow::Owned(text) => Self(text.into()),
         }
     }
 }
@@ -112,7 +112,7 @@ impl Envelope {
 
     fn new(channel: &Arc<str>, received: Instant, text: &Bytes, request: &Request<'_>) -> Self {
         let slice = |json: &RawValue| RawJson::slice_of(text, json);
-        let part = |part: &Option<Cow<'_, str>>| part.as_ref().map(|part| Text::of(text, part));
+        let part = |part: &Option<Cow<'_, str>>| part.clone().map(|part| Text::of(text, part));
         Self {
             channel: Arc::clone(channel),
             raw: RawJson::whole(text),
