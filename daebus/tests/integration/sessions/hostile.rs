@@ -1,5 +1,7 @@
 //! Peers that break the rules of the protocol.
 
+#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+
 use daebus_caller::bus::{Bus, MemoryBus, Queue, QueueLimits, QueueReceiver, Subscription, Topic};
 use daebus_tests_support::{eventually, within};
 

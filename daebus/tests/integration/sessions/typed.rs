@@ -42,7 +42,7 @@ mod implementation {
 
     #[action("sum")]
     pub async fn sum(items: Incoming<i64>) -> i64 {
-        items.map(|item| item.unwrap_or_default()).fold(0, |sum, item| async move { sum + item }).await
+        items.map(Result::unwrap_or_default).fold(0, |sum, item| async move { sum + item }).await
     }
 
     #[action("relay")]
