@@ -15,9 +15,9 @@ async fn services_and_instances_are_listed() {
     let (other, _) = service::start(&redis, "user_service@2").await;
 
     let ran = run(&redis, &["services"]).ended(0);
-    assert_eq!(ran.lines(), ["SERVICE INSTANCES VERSION ACTIONS", "user_service 2 1.2.0 4"]);
+    assert_eq!(ran.lines(), ["SERVICE INSTANCES VERSION ACTIONS", "user_service 2 1.2.0 5"]);
     let ran = run(&redis, &["services", "--json"]).ended(0);
-    let expected = json!({"service": "user_service", "instances": 2, "draining": 0, "versions": ["1.2.0"], "actions": 4});
+    let expected = json!({"service": "user_service", "instances": 2, "draining": 0, "versions": ["1.2.0"], "actions": 5});
     assert_eq!(ran.objects(), [expected]);
 
     let ran = run(&redis, &["instances"]).ended(0);

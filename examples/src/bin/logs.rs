@@ -74,7 +74,7 @@ pub mod logs {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let bus = daebus_examples::bus_url()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -82,7 +82,7 @@ async fn main() -> Result<(), BoxError> {
         [] => {
             let log = Log(broadcast::channel(1000).0);
             let service = Daebus::new("log_service").bus(bus).state(log).register(logs::blueprint());
-            Ok(service.attach(daebus_examples::http()?).run().await?)
+            service.attach(daebus_examples::http()?).run().await
         }
         ["follow", contains] => {
             let logs = logs::Caller::connect(&bus, "log_service").await?;
@@ -92,6 +92,6 @@ async fn main() -> Result<(), BoxError> {
             }
             Ok(())
         }
-        _ => Err("write nothing to run the service, or `follow 7` to follow its log".into()),
+        _ => Err(BoxError::from("write nothing to run the service, or `follow 7` to follow its log").into()),
     }
 }

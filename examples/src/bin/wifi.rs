@@ -100,14 +100,14 @@ pub mod wifi {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let bus = daebus_examples::bus_url()?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => Ok(Daebus::new("wifi_service").bus(bus).register(wifi::blueprint()).run().await?),
-        ["connect", ssid] => connect(&bus, ssid).await,
-        _ => Err("write nothing to run the service, or `connect office` to connect".into()),
+        [] => Daebus::new("wifi_service").bus(bus).register(wifi::blueprint()).run().await,
+        ["connect", ssid] => Ok(connect(&bus, ssid).await?),
+        _ => Err(BoxError::from("write nothing to run the service, or `connect office` to connect").into()),
     }
 }
 

@@ -113,11 +113,11 @@ async fn dispatch(url: String) -> Result<(), BoxError> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
+async fn main() -> daebus::Result<()> {
     daebus::logging::init();
     let url = daebus_examples::bus_url()?;
     match std::env::args().nth(1).as_deref() {
-        Some("worker") => Ok(work(url).await?),
-        _ => dispatch(url).await,
+        Some("worker") => work(url).await,
+        _ => Ok(dispatch(url).await?),
     }
 }

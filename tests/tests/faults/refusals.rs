@@ -59,7 +59,7 @@ fn the_services_own_channel_is_subscribed_again_when_it_is_permitted() {
             assert!(line.contains(words), "{words:?} is missing in: {line}");
         }
         set_account(&redis, &["allchannels"]);
-        (read, _) = service.line_from(read, "the error has ended");
+        (read, _) = service.line_from(read, "error ended");
         until("it is subscribed again", || is_subscribed(&redis, "counted"));
     }
 }

@@ -122,7 +122,7 @@ async fn python_calls_my_service_as_the_quick_start_does() {
     assert!(status["uptime"].as_f64().is_some_and(|seconds| seconds > 0.0), "{status}");
     assert_eq!(python.request("restart", &json!({"mode": "graceful"})).0, Ok(json!({"restarted": true})));
     assert_eq!(python.message("notifications", &json!({"type": "alert", "message": "hot"})), 1);
-    my_service.line("heard a notification: {\"message\":\"hot\",\"type\":\"alert\"}");
+    my_service.line("notification received: {\"message\":\"hot\",\"type\":\"alert\"}");
     assert_eq!(python.to_service(&json!({"timestamp": 1, "info": "direct"}), Some("log_info")), 1);
     my_service.line("log_info: {\"info\":\"direct\",\"timestamp\":1}");
 }

@@ -153,9 +153,9 @@ async fn scheduler_does_as_it_is_told() {
     let mut python = PythonCaller::of("scheduler", &redis);
     let (answer, _) = python.request("set_interval", &json!({"name": "pol", "seconds": 5}));
     let words = answer.unwrap_err();
-    assert!(words.contains(r#"no schedule "pol""#) && words.contains(r#""report""#), "{words}");
+    assert!(words.contains(r#"no schedule is named "pol""#) && words.contains(r#""report""#), "{words}");
     let (answer, _) = python.request("set_interval", &json!({"name": "poll", "seconds": -1}));
-    assert!(answer.unwrap_err().contains("negative"));
+    assert!(answer.unwrap_err().contains("invalid interval"));
 }
 
 async fn schedule(caller: &Caller, name: &str) -> Value {

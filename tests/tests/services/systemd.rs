@@ -147,7 +147,7 @@ fn the_watchdog_is_fed_twice_within_its_period() {
     let redis = RedisServer::start();
     let daemon = systemd.start(&redis, &[("WATCHDOG_USEC", "2000000")]);
     systemd.line("READY=1");
-    assert!(daemon.line("systemd's watchdog is fed").contains("every=1s"));
+    assert!(daemon.line("notifying systemd's watchdog").contains("every=1s"));
     systemd.line("WATCHDOG=1");
     let mut pauses: Vec<Duration> = (0..5)
         .map(|_| {
