@@ -11,6 +11,9 @@
 // How much longer than the service to wait: its report says more than that there is no answer.
 const GRACE = 250;
 
+// A longer timer ends at once.
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** An error of a call, a subscription or a broadcast. */
 export class DaebusError extends Error {
   constructor(message, code, details) {
@@ -67,7 +70,7 @@ export class Connection extends EventTarget {
 
   /** Calls an action and returns a promise of its answer. */
   call(service, action, payload = {}, { timeout = this.#options.timeout, onProgress } = {}) {
-    const data = { action, payload, timeout_ms: timeout };
+    const data = { action, payload };
     return this.#request({ type: "publish", channel: service, data }, { timeout, onProgress });
   }
 
@@ -112,6 +115,7 @@ export class Connection extends EventTarget {
 
   #open() {
     this.#setState("connecting");
+    if (this.#state !== "connecting") return;
     let socket;
     try {
       const { protocols, WebSocket = globalThis.WebSocket } = this.#options;
@@ -133,8 +137,11 @@ export class Connection extends EventTarget {
 
   #opened() {
     this.#openedAt = Date.now();
+    // A listener may subscribe, which is sent at once, or close the connection.
+    const topics = [...this.#topics];
     this.#setState("open");
-    for (const [channel, topic] of this.#topics) this.#subscribe(channel, topic);
+    if (this.#state !== "open") return;
+    for (const [channel, topic] of topics) if (this.#topics.get(channel) === topic) this.#subscribe(channel, topic);
     for (const send of this.#waiting) send();
     this.#waiting.clear();
   }
@@ -145,6 +152,7 @@ export class Connection extends EventTarget {
     if (this.#openedAt > 0 && Date.now() - this.#openedAt >= 5000) this.#failures = 0;
     this.#openedAt = 0;
     this.#setState("away");
+    if (this.#state !== "away") return;
     const lost = new DaebusError("the connection was lost; the call may have run", "connection_lost");
     for (const call of [...this.#calls.values()]) call.fail(lost);
     const { minDelay, maxDelay } = this.#options;
@@ -190,12 +198,15 @@ export class Connection extends EventTarget {
   #request(frame, { timeout, onProgress }) {
     const id = `d${++this.#lastId}`;
     return new Promise((resolve, reject) => {
+      // What can't be written as JSON fails here, and keeps no other call from being sent.
+      JSON.stringify(frame);
+      const deadline = Date.now() + timeout;
       let isSent = false;
       const send = () => {
         isSent = true;
         this.#write(frame.data?.action === undefined || frame.type !== "publish"
           ? { ...frame, request_id: id }
-          : { ...frame, data: { ...frame.data, request_id: id } });
+          : { ...frame, data: { ...frame.data, timeout_ms: left(deadline), request_id: id } });
       };
       const finish = (settle) => (outcome) => {
         clearTimeout(timer);
@@ -208,7 +219,7 @@ export class Connection extends EventTarget {
         fail(isSent
           ? new DaebusError(`no answer within ${timeout} ms`, "timeout")
           : new DaebusError("the service can't be reached; nothing was sent", "not_connected"));
-      }, timeout + GRACE);
+      }, Math.min(timeout + GRACE, LONGEST_TIMER));
       if (this.#state === "closed") {
         fail(new DaebusError("the connection is closed", "closed"));
         return;
@@ -269,6 +280,11 @@ function protect(run) {
     if (typeof reportError === "function") reportError(error);
     else console.error(error);
   }
+}
+
+/** The milliseconds until a deadline; undefined, which is left out of a frame, if there is none. */
+function left(deadline) {
+  return Number.isFinite(deadline) ? Math.max(1, Math.round(deadline - Date.now())) : undefined;
 }
 
 function errorOf(frame) {

@@ -11,7 +11,7 @@ use super::super::answers::deliver;
 use super::super::client::Client;
 use super::super::waiting_frames::size;
 use super::answer;
-use super::visit::CallSlot;
+use super::visit::RequestSlot;
 
 /// One call of a client, which is answered.
 pub(super) struct ClientCall {
@@ -22,7 +22,7 @@ pub(super) struct ClientCall {
     pub(super) request_id: RawJson,
     pub(super) timeout: Duration,
     pub(super) wants_progress: bool,
-    pub(super) slot: CallSlot,
+    pub(super) slot: RequestSlot,
     /// The bytes of answers that may wait for the client.
     pub(super) answer_bytes: usize,
 }

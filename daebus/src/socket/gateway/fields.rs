@@ -6,7 +6,8 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Returns the fields of these names, undecoded; of duplicate keys the last.
+/// Returns the fields of these names, undecoded; of duplicate keys the last. A key that can't be decoded, because of a lone
+/// surrogate, has none of these names, and hides no other key: services read requests in the same way.
 ///
 /// # Errors
 ///
@@ -40,8 +41,9 @@ impl<'de, const N: usize> Visitor<'de> for Named<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
-            match self.0.iter().position(|name| *name == key) {
+        while let Some(key) = map.next_key::<&'de RawValue>()? {
+            let key = serde_json::from_str::<Cow<'_, str>>(key.get()).ok();
+            match self.0.iter().position(|name| key.as_deref() == Some(*name)) {
                 Some(at) => found[at] = Some(map.next_value()?),
                 None => {
                     map.next_value::<IgnoredAny>()?;
@@ -60,6 +62,8 @@ mod tests {
     fn the_last_of_duplicate_keys_is_read_also_if_it_is_escaped() {
         let [a, b] = fields(r#"{"a": 1, "c": {"b": 2}, "\u0061": [3]}"#, ["a", "b"]).unwrap();
         assert_eq!((a.map(RawValue::get), b.map(RawValue::get)), (Some("[3]"), None));
+        let [action] = fields(r#"{"\ud800": 0, "action": 1}"#, ["action"]).unwrap();
+        assert_eq!(action.map(RawValue::get), Some("1"));
         for text in ["[1]", "5", "\"a\"", "null", "{", r#"{"a": 1} x"#] {
             assert!(fields(text, ["a"]).is_err(), "{text}");
         }

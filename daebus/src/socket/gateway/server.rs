@@ -26,7 +26,7 @@ use super::call::ClientCall;
 use super::feed::Stage;
 use super::fields::fields;
 use super::hub::Hub;
-use super::visit::{CallSlot, Visit};
+use super::visit::{RequestSlot, Visit};
 use crate::handler::Core;
 use crate::runtime::Workers;
 
@@ -132,14 +132,15 @@ impl GatewayServer {
         })
     }
 
-    /// Returns the answer of a call that is above the client's rate limit. `None` if the frame is not a call with a request ID.
+    /// Returns the answer to one of the gateway's frames that is above the client's rate limit. `None` if the frame has no
+    /// request ID, or is not the gateway's.
     pub(in crate::socket) fn rate_limited(message: &ClientMessage, seconds: u64) -> Option<Message> {
-        if FrameKind::of(&message.kind) != Some(FrameKind::Publish) {
-            return None;
-        }
-        let data = message.data.as_ref()?;
-        let [request_id] = fields(data.as_str(), ["request_id"]).ok()?;
-        let request_id = request_id.map(|id| part(data, id)).filter(is_id)?;
+        let kind = FrameKind::of(&message.kind)?;
+        let within = message.data.as_ref().filter(|_| kind == FrameKind::Publish).and_then(|data| {
+            let [request_id] = fields(data.as_str(), ["request_id"]).ok()?;
+            request_id.map(|id| part(data, id))
+        });
+        let request_id = within.or_else(|| message.request_id.clone()).filter(is_id)?;
         Some(answer::rate_limited(seconds, &request_id))
     }
 
@@ -215,12 +216,12 @@ impl GatewayServer {
         self.check(client, access)?;
         let topic = self.allowed.topic(&channel).ok_or_else(|| not_allowed(access))?;
         let visit = self.visit(client);
-        // The slot bounds the answers that wait for the bus.
         let request_id = message.request_id.filter(|id| id.as_str() != "null");
         if request_id.as_ref().is_some_and(|id| !is_id(id)) {
             return Err(id_too_long());
         }
-        let slot = request_id.as_ref().map(|id| self.open_call(client, id, 0)).transpose()?;
+        // Bounds the answers that wait for the bus.
+        let slot = request_id.as_ref().map(|id| visit.open_confirmation(id, &self.limits)).transpose()?;
         let stage = if visit.add_topic(&topic, &self.limits)? {
             Some(self.hub.join(&topic, key_of(client), client.outgoing()))
         } else {
@@ -254,7 +255,10 @@ impl GatewayServer {
         let channel = named(message.channel)?;
         self.check(client, Access::Publish { channel: &channel })?;
         let data = message.data.unwrap_or_else(RawJson::empty_object);
-        if let Ok([Some(_)]) = fields(data.as_str(), ["action"]) {
+        // What can't be read is refused as well: a service may read it nevertheless.
+        let is_request = data.as_str().trim_start().starts_with('{')
+            && !matches!(fields(data.as_str(), ["action"]), Ok([None]));
+        if is_request {
             return Err(malformed(
                 "a broadcast with a field `action` is refused: a service would take it for a request",
             ));
@@ -278,7 +282,7 @@ impl GatewayServer {
         if self.allowed.has(access) && is_authorized() { Ok(()) } else { Err(not_allowed(access)) }
     }
 
-    fn open_call(&self, client: &Client, request_id: &RawJson, bytes: usize) -> Result<CallSlot, Fault> {
+    fn open_call(&self, client: &Client, request_id: &RawJson, bytes: usize) -> Result<RequestSlot, Fault> {
         self.visit(client).open_call(request_id, bytes, &self.limits, self.call_bytes)
     }
 
@@ -301,7 +305,7 @@ impl From<Fault> for Refused {
 }
 
 /// Answers a subscription once the bus has confirmed it.
-async fn confirm(client: Client, slot: CallSlot, request_id: RawJson, mut stage: watch::Receiver<Stage>) {
+async fn confirm(client: Client, slot: RequestSlot, request_id: RawJson, mut stage: watch::Receiver<Stage>) {
     tokio::select! {
         biased;
         () = client.outgoing().ended().cancelled() => return,

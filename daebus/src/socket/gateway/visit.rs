@@ -22,6 +22,9 @@ pub(super) struct Visit {
 struct Open {
     /// The request IDs of the calls in flight, as they are written.
     calls: HashSet<IdText>,
+    /// The request IDs of the subscriptions that wait for the bus. They don't count as calls, so that a client that restores
+    /// its subscriptions can call.
+    confirmations: HashSet<IdText>,
     /// The size of these calls' payloads.
     bytes: usize,
     topics: HashSet<Topic>,
@@ -42,11 +45,9 @@ impl Visit {
         bytes: usize,
         limits: &GatewayLimits,
         max_bytes: usize,
-    ) -> Result<CallSlot, Fault> {
+    ) -> Result<RequestSlot, Fault> {
         let mut open = self.open.lock();
-        if open.calls.contains(request_id.as_str()) {
-            return Err(Fault::new("duplicate_request_id", "a call with this request_id is in flight"));
-        }
+        open.check_is_new(request_id)?;
         let is_full = open.calls.len() >= limits.calls || (open.bytes > 0 && open.bytes + bytes > max_bytes);
         if is_full {
             let words = format!("at most {} calls of one client may be in flight", limits.calls);
@@ -55,7 +56,27 @@ impl Visit {
         let key: IdText = request_id.as_str().into();
         open.calls.insert(Arc::clone(&key));
         open.bytes += bytes;
-        Ok(CallSlot { visit: Arc::clone(self), key, bytes })
+        Ok(RequestSlot { visit: Arc::clone(self), key, bytes })
+    }
+
+    /// Registers a subscription that waits for the bus. It is pending until the slot is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Returns a fault if a request with this ID is in flight, or if as many subscriptions are pending as a client may have.
+    pub(super) fn open_confirmation(
+        self: &Arc<Self>,
+        request_id: &RawJson,
+        limits: &GatewayLimits,
+    ) -> Result<RequestSlot, Fault> {
+        let mut open = self.open.lock();
+        open.check_is_new(request_id)?;
+        if open.confirmations.len() >= limits.subscriptions {
+            return Err(too_many_subscriptions(limits));
+        }
+        let key: IdText = request_id.as_str().into();
+        open.confirmations.insert(Arc::clone(&key));
+        Ok(RequestSlot { visit: Arc::clone(self), key, bytes: 0 })
     }
 
     /// Adds a subscription; returns whether it is new.
@@ -69,8 +90,7 @@ impl Visit {
             return Ok(false);
         }
         if open.topics.len() >= limits.subscriptions {
-            let words = format!("a client may have at most {} subscriptions", limits.subscriptions);
-            return Err(Fault::new("too_many_subscriptions", words).with_status(429));
+            return Err(too_many_subscriptions(limits));
         }
         Ok(open.topics.insert(topic.clone()))
     }
@@ -94,18 +114,32 @@ impl Visit {
     }
 }
 
-/// A call in flight.
+impl Open {
+    fn check_is_new(&self, request_id: &RawJson) -> Result<(), Fault> {
+        if self.calls.contains(request_id.as_str()) || self.confirmations.contains(request_id.as_str()) {
+            return Err(Fault::new("duplicate_request_id", "a request with this request_id is in flight"));
+        }
+        Ok(())
+    }
+}
+
+fn too_many_subscriptions(limits: &GatewayLimits) -> Fault {
+    let words = format!("a client may have at most {} subscriptions", limits.subscriptions);
+    Fault::new("too_many_subscriptions", words).with_status(429)
+}
+
+/// A call in flight, or a subscription that waits for the bus.
 #[derive(Debug)]
-pub(super) struct CallSlot {
+pub(super) struct RequestSlot {
     pub(super) visit: Arc<Visit>,
     key: IdText,
     bytes: usize,
 }
 
-impl Drop for CallSlot {
+impl Drop for RequestSlot {
     fn drop(&mut self) {
         let mut open = self.visit.open.lock();
-        open.calls.remove(&self.key);
+        let _ = open.calls.remove(&self.key) || open.confirmations.remove(&self.key);
         open.bytes -= self.bytes;
     }
 }
@@ -139,7 +173,7 @@ mod tests {
     #[test]
     fn calls_are_bounded_in_number_and_bytes() {
         let visit = Arc::new(Visit::default());
-        let code = |result: Result<CallSlot, Fault>| result.unwrap_err().code().map(str::to_owned);
+        let code = |result: Result<RequestSlot, Fault>| result.unwrap_err().code().map(str::to_owned);
         let first = visit.open_call(&id("1"), 90, &LIMITS, 100).unwrap();
         assert_eq!(code(visit.open_call(&id("1"), 1, &LIMITS, 100)).as_deref(), Some("duplicate_request_id"));
         assert_eq!(code(visit.open_call(&id("2"), 11, &LIMITS, 100)).as_deref(), Some("too_many_calls"));
@@ -148,6 +182,22 @@ mod tests {
         drop((first, second));
         // One call of any size.
         assert!(visit.open_call(&id("1"), 1000, &LIMITS, 100).is_ok());
+    }
+
+    #[test]
+    fn pending_subscriptions_take_no_place_of_a_call() {
+        let visit = Arc::new(Visit::default());
+        let pending = visit.open_confirmation(&id("1"), &LIMITS).unwrap();
+        let code = |result: Result<RequestSlot, Fault>| result.unwrap_err().code().map(str::to_owned);
+        assert_eq!(
+            code(visit.open_confirmation(&id("2"), &LIMITS)).as_deref(),
+            Some("too_many_subscriptions")
+        );
+        assert_eq!(code(visit.open_call(&id("1"), 0, &LIMITS, 100)).as_deref(), Some("duplicate_request_id"));
+        let calls = [visit.open_call(&id("2"), 0, &LIMITS, 100), visit.open_call(&id("3"), 0, &LIMITS, 100)];
+        assert!(calls.iter().all(Result::is_ok));
+        drop(pending);
+        assert!(visit.open_confirmation(&id("1"), &LIMITS).is_ok());
     }
 
     #[test]

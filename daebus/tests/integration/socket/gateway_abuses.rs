@@ -164,6 +164,7 @@ async fn forged_fields_do_not_reach_the_service() {
     for broadcast in [
         r#"{"type": "broadcast", "channel": "chat", "data": {"action": "look"}}"#,
         r#"{"type": "broadcast", "channel": "chat", "data": {"\u0061ction": null, "x": 1}}"#,
+        r#"{"type": "broadcast", "channel": "chat", "data": {"\ud800": 0, "action": "look"}}"#,
         r#"{"type": "broadcast", "channel": "chat", "channel": "news", "data": 1}"#,
         r#"{"type": "broadcast", "data": 1}"#,
         r#"{"type": "publish", "channel": "svc", "data": {"action": "look", "action": "stop"}}"#,
@@ -292,6 +293,8 @@ async fn calls_above_the_rate_are_refused_with_their_id() {
     assert_eq!(peer.ask(call("b", "look")).await, expected);
     let answer = peer.ask(json!({"type": "subscribe", "channel": "news"})).await;
     assert_eq!(answer, json!({"type": "error", "error": "Rate limit exceeded", "retry_after": 3600}));
+    let answer = peer.ask(json!({"type": "subscribe", "channel": "news", "request_id": "c"})).await;
+    assert_eq!((&answer["request_id"], &answer["code"]), (&json!("c"), &json!("rate_limited")), "{answer}");
     drop(peer);
     service.stop().await.unwrap();
 }
