@@ -41,7 +41,13 @@ impl OutgoingRequest {
             };
             let is_named = matches!(self.choice, Choice::Named(_));
             match &error {
-                CallError::NoService { .. } if !is_named => self.directory.suspend(&member),
+                // Suspended for a moment only, since it may be reconnecting.
+                CallError::NoService { .. } if !is_named => {
+                    self.directory.suspend(&member);
+                    if self.deadline.remaining().is_zero() {
+                        return Err(refusal.unwrap_or(error));
+                    }
+                }
                 CallError::NoService { .. } => {
                     return Err(CallError::InstanceLost { instance: member.id.to_string() });
                 }
@@ -50,18 +56,19 @@ impl OutgoingRequest {
                     if refusals == MAX_REFUSALS {
                         return Err(error);
                     }
+                    if self.deadline.remaining().is_zero() {
+                        return Err(error);
+                    }
                     refusal = Some(error);
+                    tried.push(member);
                 }
                 _ => return Err(error),
             }
-            if self.deadline.remaining().is_zero() {
-                return Err(refusal.unwrap_or_else(|| self.too_late()));
-            }
-            tried.push(member);
         }
     }
 
-    /// Selects an instance. If none is known, the instances are looked at once more, and again while the bus is recovering.
+    /// Selects an instance. If none can be selected, the instances are read once more, and again while the bus is recovering or
+    /// the info of an instance exists.
     async fn instance(
         &self,
         tried: &[Arc<Member>],
@@ -85,8 +92,11 @@ impl OutgoingRequest {
                 return Ok(Some(member));
             }
             let delay = delays.next_delay();
+            if was_refused || delay >= self.deadline.remaining() {
+                return Ok(None);
+            }
             let again = is_first || self.link.audience().is_recovering();
-            if was_refused || !again || delay >= self.deadline.remaining() {
+            if !again && !self.directory.has_instances().await {
                 return Ok(None);
             }
             is_first = false;

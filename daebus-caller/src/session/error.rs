@@ -99,12 +99,40 @@ impl SessionError {
 
     /// Returns whether a fault reports an error of the session itself, not one of the application.
     pub fn is_reported_by(fault: &Fault) -> bool {
-        fault.code().is_some_and(|code| code.starts_with("session_"))
+        // Not the prefix: an application's own error may be called `session_expired`.
+        const CODES: [&str; 12] = [
+            "session_gap",
+            "session_credit",
+            "session_malformed",
+            "session_lost",
+            "session_idle",
+            "session_gone",
+            "session_answered_twice",
+            "session_peer",
+            "session_abandoned",
+            "session_over",
+            "session_unknown",
+            "session_required",
+        ];
+        fault.code().is_some_and(|code| CODES.contains(&code))
     }
 }
 
 impl PartialEq for SessionError {
     fn eq(&self, other: &Self) -> bool {
         self.code() == other.code() && self.to_string() == other.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_application_are_not_taken_for_those_of_the_session() {
+        for error in [SessionError::Gone, SessionError::Over, SessionError::Abandoned] {
+            assert!(SessionError::is_reported_by(&error.fault()), "{error}");
+        }
+        assert!(!SessionError::is_reported_by(&Fault::new("session_expired", "log in again")));
     }
 }

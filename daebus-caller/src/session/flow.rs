@@ -113,8 +113,8 @@ impl ReceiveFlow {
     /// Returns whether a report is worth a message: half of the window is taken and not reported.
     pub(super) fn is_due(&self) -> bool {
         let total = self.total();
-        (total.items - self.granted.items) * 2 >= self.window.items
-            || (total.bytes - self.granted.bytes) * 2 >= self.window.bytes
+        total.items - self.granted.items >= self.window.items.div_ceil(2)
+            || total.bytes - self.granted.bytes >= self.window.bytes.div_ceil(2)
     }
 
     /// Grants what has been taken. Returns the credit to send.
@@ -130,7 +130,7 @@ impl ReceiveFlow {
 
     fn total(&self) -> Credit {
         Credit {
-            items: self.taken.items + self.window.items,
+            items: self.taken.items.saturating_add(self.window.items),
             bytes: self.taken.bytes.saturating_add(self.window.bytes),
         }
     }
@@ -183,6 +183,17 @@ mod tests {
         send.send(1);
         receive.receive(2, 1).unwrap();
         assert!(!send.may_send(1000), "an item is outstanding");
+    }
+
+    #[test]
+    fn a_window_has_no_maximum() {
+        let mut receive = ReceiveFlow::new(Window { items: u64::MAX, bytes: u64::MAX });
+        for seq in 1..=2 {
+            receive.receive(seq, 10).unwrap();
+            receive.take(10);
+            assert!(!receive.is_due());
+            assert_eq!(receive.report(), Credit { items: u64::MAX, bytes: u64::MAX });
+        }
     }
 
     #[test]

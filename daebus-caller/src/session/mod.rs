@@ -234,12 +234,12 @@ impl Session {
 
     /// Ends the session, and returns its final reply, which the caller of this method sends. Nothing is sent after it.
     pub fn finish(&self, outcome: Result<Option<RawJson>, Fault>) -> bytes::Bytes {
-        let seq = {
+        let (seq, reader) = {
             let mut state = self.0.state.lock();
-            drop(state.fail(SessionError::Over));
-            state.send.sent()
+            let reader = state.fail(SessionError::Over);
+            (state.send.sent(), reader)
         };
-        self.changed(None);
+        self.changed(reader);
         self.0.transport.write(&SessionMessage::Final { seq: Some(seq), outcome })
     }
 

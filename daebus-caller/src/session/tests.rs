@@ -119,6 +119,19 @@ async fn a_final_reply_with_a_wrong_number_is_an_error() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_end_of_a_session_wakes_its_reader() {
+    let (session, _sent, _bus, _subscription) = side(Window::default()).await;
+    let reader = tokio::spawn({
+        let session = session.clone();
+        async move { received(&session).await }
+    });
+    // The reader waits before the session ends.
+    tokio::task::yield_now().await;
+    session.finish(Ok(None));
+    tokio::time::timeout(Duration::from_secs(1), reader).await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_end_of_the_stream_is_repeated() {
     let (session, sent, _bus, _subscription) = side(Window::default()).await;
     session.start();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use daebus_caller::bus::{Message, Queue, QueueReceiver};
 use daebus_caller::deadline::Deadline;
-use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning};
+use daebus_caller::wire::{Fault, FaultCode, TraceContext, beginning, is_session_action};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::yield_now;
 use tokio::time::timeout;
@@ -216,16 +216,23 @@ impl Actions {
         if action == "$cancel" {
             return self.cancel(&envelope);
         }
-        if inner.built_ins.answer(action, &envelope) || inner.sessions.take_in(action, &envelope) {
+        if inner.built_ins.answer(action, &envelope) {
+            return;
+        }
+        if !inner.shared.may_answer(&envelope) {
+            return debug!("a message to an instance id that another process has; it is ignored");
+        }
+        if is_session_action(action) {
+            // Another process may have taken over the id of an instance that has lapsed, and its sessions go on.
+            if !inner.shared.is_shared(&envelope) && inner.shared.receivers(&envelope) == Receivers::Sole {
+                inner.sessions.take_in(&envelope);
+            }
             return;
         }
         let key = inner.running.keys().of(&envelope);
         // First, since the refusal of a request that is no longer in flight must not be repeated.
         if inner.early_cancels.take(key, envelope.received) {
             return inner.refusals.push(&envelope, Reason::Cancelled);
-        }
-        if !inner.shared.may_answer(&envelope) {
-            return debug!("a request to an instance id that another process has; it is ignored");
         }
         if inner.shared.receivers(&envelope) == Receivers::Sole {
             self.run_or_refuse(&envelope, key, has_room, None, Refusals::push);

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use daebus_caller::bus::Message;
 use daebus_caller::session::{Session, SessionError, Transport, Window};
-use daebus_caller::wire::{Fault, FaultCode, FromCaller, SessionAddress, is_session_action, read_message};
+use daebus_caller::wire::{Fault, FaultCode, FromCaller, SessionAddress, read_message};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -77,23 +77,18 @@ impl Sessions {
         self.receive(read, message.payload.len())
     }
 
-    /// Takes a message from the intake's queue. Returns whether it is one of a session. If the session is unknown, the
-    /// message is answered once.
-    pub(super) fn take_in(&self, action: &str, envelope: &Envelope) -> bool {
-        if !is_session_action(action) {
-            return false;
-        }
-        let Some(key) = self.0.running.keys().of(envelope) else { return true };
+    /// Takes a message of a session from the intake's queue. If the session is unknown, the message is answered once.
+    pub(super) fn take_in(&self, envelope: &Envelope) {
+        let Some(key) = self.0.running.keys().of(envelope) else { return };
         if let Ok(Some(read)) = read_message(envelope.raw.as_bytes(), FromCaller::read)
             && self.receive(read, envelope.raw.as_bytes().len())
         {
-            return true;
+            return;
         }
         if self.0.ended.add(key) {
             let fault = Fault::new("session_unknown", "this instance has no such session");
             self.0.refusals.push(envelope, Reason::Failed(fault));
         }
-        true
     }
 
     /// Returns whether the message has an open session.
@@ -182,8 +177,9 @@ struct OpenSession {
 impl Drop for OpenSession {
     fn drop(&mut self) {
         let table = &self.sessions.0;
+        // Added first: a message that arrives meanwhile must not get another final reply.
+        table.ended.add(self.key);
         table.by_key.lock().remove(&self.key);
         table.open.fetch_sub(1, Ordering::Release);
-        table.ended.add(self.key);
     }
 }
