@@ -120,6 +120,24 @@ impl Process {
     pub fn signal(&self, name: &str) {
         let status = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
         assert!(status.is_ok_and(|status| status.success()), "kill -{name}:\n{}", self.said());
+        if name == "STOP" {
+            self.wait_until_stopped();
+        }
+    }
+
+    /// Waits until each thread is stopped: `kill` returns before that, and a thread that still runs may answer a request.
+    fn wait_until_stopped(&self) {
+        let tasks = format!("/proc/{}/task", self.child.id());
+        let is_stopped = |task: std::io::Result<std::fs::DirEntry>| {
+            let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
+            // The state follows the name, which is in parentheses.
+            stat.is_ok_and(|stat| stat.rsplit(") ").next().is_some_and(|fields| fields.starts_with('T')))
+        };
+        let deadline = Instant::now() + PATIENCE;
+        while !std::fs::read_dir(&tasks).is_ok_and(|mut tasks| tasks.all(is_stopped)) {
+            assert!(Instant::now() < deadline, "not stopped within {PATIENCE:?}:\n{}", self.said());
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for its end.
