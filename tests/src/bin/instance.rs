@@ -58,7 +58,10 @@ async fn measure(mut items: Incoming<String>, broadcast: Broadcast) -> Result<us
     let mut sum = 0;
     while let Some(item) = items.next().await {
         match item {
-            Ok(item) => sum += item.len(),
+            Ok(item) => {
+                sum += item.len();
+                let _ = broadcast.send("measuring", sum).await;
+            }
             Err(error) => {
                 let _ = broadcast.send("measured", json!({"error": error.to_string(), "sum": sum})).await;
                 return Err(error);

@@ -62,7 +62,9 @@ async fn a_frozen_service_and_a_frozen_caller_are_lost() {
     let caller = caller(&redis).await;
     let mut measured = caller.listen::<Value>("measured").await.unwrap();
     let items = stream::iter(["abc".to_owned()]).chain(stream::pending());
+    let mut measuring = caller.listen::<usize>("measuring").await.unwrap();
     let mut session = caller.workflow::<usize>("measure", ()).items(items).await.unwrap();
+    assert_eq!(within(measuring.next()).await, Some(3));
     // Longer than the limit, so that both sides have passed it.
     service.signal("STOP");
     let started = Instant::now();
