@@ -58,7 +58,7 @@ impl OpenBus {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        // What is still in use after the limit ends with the process.
+        // Values that are still in use after the limit are dropped when the process ends.
         let _ = tokio::time::timeout(CLOSE_WITHIN, closed).await;
     }
 }

@@ -29,7 +29,7 @@ use crate::wire::{Fault, Headers, InstanceId, RawJson, TraceContext, decode_answ
 /// A call that is made when it is awaited.
 ///
 /// `T` is the answer, `E` the error of the action, `P` its progress. Dropping it, or the future it turned into, before
-/// the answer is there takes the request back: the service is told and ends the work at its next await.
+/// the answer is there cancels the request: the service ends the work at its next await.
 #[must_use = "a call is made when it is awaited"]
 pub struct Call<T, E = Fault, P = Value> {
     peer: Peer,

@@ -9,7 +9,7 @@ tokio::task_local! {
     static SURROUNDING: Deadline;
 }
 
-/// The moment after which nobody waits any more, on tokio's clock.
+/// The time at which the caller stops waiting, on tokio's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 

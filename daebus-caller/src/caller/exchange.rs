@@ -146,30 +146,30 @@ impl Delivery<'_> {
         let mut receivers = 0;
         // The silence is looked at whenever its timer ends, so it needs no waker.
         let mut silent = poll_fn(|_| silence.take_over().map_or(Poll::Pending, Poll::Ready));
-        let mut nobody = Fuse::terminated();
+        let mut lost = Fuse::terminated();
         let mut arrived = arrived(progress);
-        let mut tell = || {
+        let mut report = || {
             while let Some(update) = progress.and_then(ProgressQueue::pop) {
                 on_progress(update);
             }
         };
-        let mut heard = false;
+        let mut has_progress = false;
         loop {
             tokio::select! {
                 biased;
                 answer = &mut *answer => {
                     // Progress came before the answer, on the same connection, and is reported before it.
-                    tell();
+                    report();
                     return match answer {
-                        Ok(answer) => answer.map_err(|failure| told(*failure)),
+                        Ok(answer) => answer.map_err(|failure| call_error(*failure)),
                         // The bus was closed: otherwise this call alone removes its entry, with the sender.
                         Err(_) => Err(CallError::Closed),
                     };
                 }
                 () = &mut arrived => {
-                    heard = true;
+                    has_progress = true;
                     arrived = self::arrived(progress);
-                    tell();
+                    report();
                 }
                 outcome = &mut delivered => match outcome {
                     Ok(_) if link.bus().counts_are_partial() => silence.settle(),
@@ -181,9 +181,9 @@ impl Delivery<'_> {
                     Err(CallError::Bus(BusError::Unknown { .. })) if !repeatable => silence.settle(),
                     Err(error) => return Err(error),
                 },
-                published = &mut silent, if !heard => nobody = self.was_lost(receivers, published).boxed().fuse(),
-                nobody_is_there = &mut nobody, if !heard => {
-                    if nobody_is_there && !link.pending().was_heard(self.number) {
+                published = &mut silent, if !has_progress => lost = self.was_lost(receivers, published).boxed().fuse(),
+                is_lost = &mut lost, if !has_progress => {
+                    if is_lost && !link.pending().has_reply(self.number) {
                         return Err(self.request.no_service());
                     }
                 }
@@ -222,8 +222,8 @@ impl Delivery<'_> {
     }
 }
 
-/// An error reply, told apart as an untyped caller sees it.
-fn told(failure: NoAnswer) -> CallError {
+/// Returns the failure as the error of an untyped call.
+fn call_error(failure: NoAnswer) -> CallError {
     let fault = match failure {
         NoAnswer::Fault(fault) => fault,
         NoAnswer::Lost(instance) => return CallError::InstanceLost { instance: instance.to_string() },

@@ -19,7 +19,8 @@ impl<T, E> Job<T, E> {
         Self { task }
     }
 
-    /// Takes the call back: the service is told, and the job ends with a `cancelled` fault unless it was done already.
+    /// Cancels the call: the service ends the work at its next await, and the job ends with a `cancelled` fault unless it has
+    /// ended already.
     pub fn abort(&self) {
         self.task.abort();
     }

@@ -149,7 +149,7 @@ impl OutgoingRequest {
         let request = request.write_session(session.first_credit());
         let opening = async {
             if !session.request(request, deadline.instant()).await? {
-                // Nothing is there to be cancelled.
+                // No instance has received the request, so there is nothing to cancel.
                 session.fail(SessionError::Gone);
                 return Err(self.no_service());
             }

@@ -59,7 +59,7 @@ struct PendingCalls {
 struct PendingCall {
     answer: oneshot::Sender<FinalReply>,
     /// Whether progress has arrived, wanted or not.
-    heard: bool,
+    has_progress: bool,
     /// `None` if the call doesn't want progress.
     progress: Option<Arc<ProgressQueue>>,
     /// The instance that the request was sent to; `None` if it was sent to the service's own channel.
@@ -92,7 +92,7 @@ impl Pending {
         let (answer, receiver) = oneshot::channel();
         let mut calls = self.shard(number).lock();
         if !calls.is_closed {
-            calls.by_number.insert(number, PendingCall { answer, heard: false, progress, instance });
+            calls.by_number.insert(number, PendingCall { answer, has_progress: false, progress, instance });
         }
         receiver
     }
@@ -142,9 +142,9 @@ impl Pending {
         count
     }
 
-    /// Returns whether the service has given a sign of life: progress, or the final reply.
-    pub(super) fn was_heard(&self, number: u64) -> bool {
-        self.shard(number).lock().by_number.get(&number).is_none_or(|call| call.heard)
+    /// Returns whether progress or the final reply has arrived.
+    pub(super) fn has_reply(&self, number: u64) -> bool {
+        self.shard(number).lock().by_number.get(&number).is_none_or(|call| call.has_progress)
     }
 
     /// How many calls are in flight.
@@ -178,7 +178,7 @@ impl Pending {
             let _ = call.answer.send(answer);
         } else {
             let progress = self.shard(number).lock().by_number.get_mut(&number).map(|call| {
-                call.heard = true;
+                call.has_progress = true;
                 call.progress.clone()
             });
             match progress {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-/// How deep types are written; what is deeper is `…`.
+/// The maximum depth of nested types in the output. Deeper types are written as `…`.
 const DEPTH: usize = 4;
 
 /// Summarizes a JSON Schema: `{id: integer, name?: string}` for example, where `?` marks a field that may be absent.

@@ -171,7 +171,7 @@ fn handler_signature(method: &Method, sig: &syn::Signature, progress: Option<&sy
     )
 }
 
-/// A type that can travel has a name and owns what is in it.
+/// Reports a type that a message can't have: one without a name, or one that borrows.
 pub(super) fn nameable(ty: &syn::Type, generics: &Generics, mistakes: &mut Mistakes) {
     if endpoint::contains_impl_trait(ty) {
         mistakes.on(ty, "`impl Trait` doesn't say what travels; write the type");

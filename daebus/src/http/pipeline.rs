@@ -1,4 +1,4 @@
-//! What a request passes on its way to a route.
+//! The pipeline of a request: CORS, checks, the service's own paths, layers and routes.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ use crate::handler::Core;
 /// second one, for some.
 type UnlimitedRouter = <DefaultBodyLimit as tower_layer::Layer<Router>>::Service;
 
-/// What a request passes on its way to a route, from the outside inwards: CORS, the checks, the service's own paths, and
-/// the application's layers.
+/// The pipeline of a request, from the outside inwards: CORS, the checks, the service's own paths, and the application's
+/// layers.
 ///
 /// Each layer of a router costs several allocations per request, so only CORS, which is mostly absent, is one.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) enum Pipeline {
     WithCors(Router),
 }
 
-/// The checks, and what is inside of them.
+/// The request checks, and the routers that they wrap.
 #[derive(Debug)]
 pub(crate) struct CheckedRouter {
     checks: Arc<RequestChecks>,

@@ -1,4 +1,4 @@
-//! Everything an HTTP server is made of, checked; then the pipeline that it comes to.
+//! The checked configuration of an HTTP server, and the pipeline that is built from it.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use super::routing_table::{PathService, RoutingTable, encoded_prefix};
 use crate::error::{Error, Mistake};
 use crate::runtime::address;
 
-/// Everything an HTTP server is made of, checked.
+/// The checked configuration of an HTTP server.
 #[derive(Debug)]
 pub(crate) struct Plan {
     http: Http,

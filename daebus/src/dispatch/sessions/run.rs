@@ -49,7 +49,7 @@ impl SessionRun {
     pub(super) async fn run(self) {
         let outcome = self.outcome().await;
         let Self { core, session, address, .. } = &self;
-        // What the handler makes of a session that has failed reaches nobody.
+        // The caller has ended a session that has failed, so the handler's outcome is not sent.
         let outcome = match session.failure() {
             Some(error) => Err(error.fault()),
             None => outcome.map(Some).map_err(|failure| failure.fault().clone()),
